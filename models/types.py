@@ -109,6 +109,18 @@ class Policy(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Message:
+    """One part of a prompt; a generator renders it in its model's chat template, or as plain dialogue."""
+
+    role: Literal["system", "user", "assistant"]
+    text: str
+
+
+Prompt = tuple[Message, ...]
+"""Messages, oldest first. When the last one is the assistant's, the generation continues it."""
+
+
+@dataclass(frozen=True, slots=True)
 class Sampling:
     """How a generator draws tokens. `temperature` 0 is greedy."""
 
@@ -135,15 +147,15 @@ class Generator(Protocol):
 
     def generate(
         self,
-        prompts: Sequence[str],
+        prompts: Sequence[Prompt],
         n: int,
         sampling: Sampling,
         on_text: OnText | None = None,
         cancelled: Cancelled = never,
     ) -> list[list[Generation]]:
-        """n generations a prompt; a shared prompt prefix is computed once."""
+        """n generations a prompt; the prompt is computed once for all n."""
         ...
 
-    def log_probs(self, prompts: Sequence[str], replies: Sequence[str]) -> list[list[float]]:
+    def log_probs(self, prompts: Sequence[Prompt], replies: Sequence[str]) -> list[list[float]]:
         """Log-probability of each token of each reply after its prompt."""
         ...

@@ -1,0 +1,271 @@
+"""Causal language models behind the Generator contract, on this machine or behind an OpenAI-compatible server."""
+
+import json
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import torch
+
+from indexing.types import BadInput, Cancelled, ModelMissing, PasserineError
+from models.types import Cancelled as CancelledCheck
+from models.types import Generation, OnText, Prompt, Sampling, never
+
+SPEAKERS = {"system": "", "user": "User: ", "assistant": "Passerine: "}
+
+
+class GeneratorFailed(PasserineError):
+    """A remote model did not answer in time or answered with an error."""
+
+    code, status = "generator_failed", 502
+
+
+class LocalGenerator:
+    """A transformers model in a folder or under a hub name.
+
+    >>> generator = LocalGenerator.load("smollm2", "/home/me/.local/share/passerine/models/smollm2-135m-instruct")
+    >>> generator.generate([(Message("user", "Hello!"),)], n=2, sampling=Sampling(max_tokens=16))
+    """
+
+    def __init__(self, name: str, model: Any, tokenizer: Any, context_tokens: int) -> None:
+        self.name, self.model, self.tokenizer = name, model, tokenizer
+        self.context_tokens = context_tokens
+
+    @classmethod
+    def load(cls, name: str, source: str | Path, device: str = "cpu") -> "LocalGenerator":
+        """Loads weights in the type they are stored in. Raises ModelMissing when the source holds no model."""
+        from transformers import AutoModelForCausalLM, AutoTokenizer
+
+        try:
+            tokenizer = AutoTokenizer.from_pretrained(source)
+            model = AutoModelForCausalLM.from_pretrained(source, dtype="auto").to(device).eval()
+        except (OSError, ValueError) as error:
+            raise ModelMissing(
+                f"The chat model {source} cannot be loaded ({str(error).splitlines()[0]}).",
+                "Run `passerine models install`, or name an existing folder; a hub name needs a network.",
+            ) from error
+        return cls(name, model, tokenizer, int(getattr(model.config, "max_position_embeddings", 2048)))
+
+    def render(self, prompt: Prompt) -> str:
+        """The prompt in the model's chat template, or as plain dialogue when it has none."""
+        opened = prompt[-1].role == "assistant"
+        if getattr(self.tokenizer, "chat_template", None):
+            messages = [{"role": message.role, "content": message.text} for message in prompt]
+            return str(
+                self.tokenizer.apply_chat_template(
+                    messages, tokenize=False, add_generation_prompt=not opened, continue_final_message=opened
+                )
+            )
+        lines = [SPEAKERS[message.role] + message.text for message in prompt]
+        return "\n".join(lines) if opened else "\n".join([*lines, SPEAKERS["assistant"].rstrip()])
+
+    @torch.inference_mode()
+    def generate(
+        self,
+        prompts: Sequence[Prompt],
+        n: int,
+        sampling: Sampling,
+        on_text: OnText | None = None,
+        cancelled: CancelledCheck = never,
+    ) -> list[list[Generation]]:
+        """n generations a prompt; the prompt is read once and its cache repeated.
+
+        `on_text` receives the growing first generation of the first prompt. Raises Cancelled between tokens.
+        """
+        results: list[list[Generation]] = []
+        for number, prompt in enumerate(prompts):
+            stream = on_text if number == 0 else None
+            results.append(
+                self.sample(self.encode(prompt, sampling.max_tokens), n, sampling, number, stream, cancelled)
+            )
+        return results
+
+    def encode(self, prompt: Prompt, reserve: int) -> torch.Tensor:
+        """Token ids [1, length]. Raises BadInput when the prompt leaves no room for `reserve` tokens."""
+        ids = self.tokenizer(self.render(prompt), return_tensors="pt", add_special_tokens=False).input_ids
+        if ids.shape[1] + reserve > self.context_tokens:
+            raise BadInput(
+                f"The prompt has {ids.shape[1]} tokens and {self.name} reads {self.context_tokens - reserve}.",
+                "Ask a shorter question, or start a new conversation.",
+            )
+        return torch.as_tensor(ids).to(self.model.device)
+
+    def sample(
+        self,
+        ids: torch.Tensor,
+        n: int,
+        sampling: Sampling,
+        number: int,
+        on_text: OnText | None,
+        cancelled: CancelledCheck,
+    ) -> list[Generation]:
+        """Draws n continuations of one prompt together. Nucleus sampling: Holtzman et al. 2020, section 3.1."""
+        random = torch.Generator(device="cpu").manual_seed(sampling.seed + number)
+        output = self.model(input_ids=ids, use_cache=True, logits_to_keep=1)
+        cache, logits = output.past_key_values, output.logits[:, -1].float().expand(n, -1)
+        if n > 1:
+            cache.batch_repeat_interleave(n)
+        ends = set(self.end_tokens())
+        tokens: list[list[int]] = [[] for _ in range(n)]
+        scores: list[list[float]] = [[] for _ in range(n)]
+        finished = [False] * n
+        for _ in range(sampling.max_tokens):
+            if cancelled():
+                raise Cancelled("The generation was stopped.")
+            drawn, log_probs = draw(logits, sampling, random)
+            for row in range(n):
+                if finished[row]:
+                    continue
+                scores[row].append(float(log_probs[row]))
+                if int(drawn[row]) in ends:
+                    finished[row] = True
+                    continue
+                tokens[row].append(int(drawn[row]))
+                finished[row] = stopped(self.decode(tokens[row]), sampling.stop)
+            if on_text is not None and not finished[0]:
+                on_text(self.decode(tokens[0]))
+            if all(finished):
+                break
+            output = self.model(input_ids=drawn.to(ids.device)[:, None], past_key_values=cache, use_cache=True)
+            logits = output.logits[:, -1].float()
+        return [
+            Generation(cut(self.decode(tokens[row]), sampling.stop), tuple(scores[row]), finished[row])
+            for row in range(n)
+        ]
+
+    @torch.inference_mode()
+    def log_probs(self, prompts: Sequence[Prompt], replies: Sequence[str]) -> list[list[float]]:
+        """Natural log-probability of each token of each reply after its prompt."""
+        results = []
+        for prompt, reply in zip(prompts, replies, strict=True):
+            answer = self.tokenizer(reply, return_tensors="pt", add_special_tokens=False).input_ids.to(
+                self.model.device
+            )
+            ids = torch.cat([self.encode(prompt, answer.shape[1]), answer], dim=1)
+            logits = self.model(input_ids=ids, logits_to_keep=answer.shape[1] + 1).logits[0, :-1].float()
+            results.append(logits.log_softmax(-1).gather(1, answer[0][:, None])[:, 0].tolist())
+        return results
+
+    def end_tokens(self) -> list[int]:
+        """The ids that end a reply."""
+        ids = self.model.generation_config.eos_token_id
+        return ids if isinstance(ids, list) else [self.tokenizer.eos_token_id if ids is None else ids]
+
+    def decode(self, tokens: list[int]) -> str:
+        """Text of the tokens, without special ones."""
+        return str(self.tokenizer.decode(tokens, skip_special_tokens=True))
+
+
+def draw(logits: torch.Tensor, sampling: Sampling, random: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
+    """One token a row of logits [n, vocabulary], with its log-probability before truncation."""
+    log_probs = logits.log_softmax(-1).cpu()
+    if sampling.temperature <= 0:
+        drawn = log_probs.argmax(-1)
+        return drawn, log_probs.gather(1, drawn[:, None])[:, 0]
+    probabilities, order = (log_probs / sampling.temperature).softmax(-1).sort(-1, descending=True)
+    before = probabilities.cumsum(-1) - probabilities
+    kept = probabilities.masked_fill(before >= sampling.top_p, 0.0)
+    drawn = order.gather(1, torch.multinomial(kept, 1, generator=random))
+    return drawn[:, 0], log_probs.gather(1, drawn)[:, 0]
+
+
+def stopped(text: str, stops: Sequence[str]) -> bool:
+    """Whether a stop string has been written."""
+    return any(stop in text for stop in stops)
+
+
+def cut(text: str, stops: Sequence[str]) -> str:
+    """The text before the first stop string."""
+    for stop in stops:
+        text = text.split(stop, 1)[0]
+    return text.strip()
+
+
+class RemoteGenerator:
+    """Any server with OpenAI's `/chat/completions` route.
+
+    A request is tried three times with growing pauses when the server is busy or the line breaks, and never
+    when it says that the request is wrong.
+    """
+
+    TRIES = 3
+
+    def __init__(self, name: str, base_url: str, model: str, key: str = "", timeout_s: float = 60.0) -> None:
+        self.name, self.model = name, model
+        headers = {"Authorization": f"Bearer {key}"} if key else {}
+        self.client = httpx.Client(base_url=base_url.rstrip("/"), headers=headers, timeout=timeout_s)
+
+    def generate(
+        self,
+        prompts: Sequence[Prompt],
+        n: int,
+        sampling: Sampling,
+        on_text: OnText | None = None,
+        cancelled: CancelledCheck = never,
+    ) -> list[list[Generation]]:
+        """n generations a prompt, one streamed request each, since many servers ignore `n`."""
+        return [
+            [
+                self.complete(
+                    prompt, sampling, sampling.seed + draft, on_text if first == draft == 0 else None, cancelled
+                )
+                for draft in range(n)
+            ]
+            for first, prompt in enumerate(prompts)
+        ]
+
+    def complete(
+        self, prompt: Prompt, sampling: Sampling, seed: int, on_text: OnText | None, cancelled: CancelledCheck
+    ) -> Generation:
+        """One reply, read as it comes so that cancelling closes the line."""
+        body = {
+            "model": self.model,
+            "messages": [{"role": message.role, "content": message.text} for message in prompt],
+            "max_tokens": sampling.max_tokens,
+            "temperature": sampling.temperature,
+            "top_p": sampling.top_p,
+            "seed": seed,
+            "stream": True,
+            **({"stop": list(sampling.stop)} if sampling.stop else {}),
+        }
+        text, reason = "", ""
+        with self.stream(body) as lines:
+            for line in lines:
+                if cancelled():
+                    raise Cancelled("The generation was stopped.")
+                if not line.startswith("data:") or line.removeprefix("data:").strip() == "[DONE]":
+                    continue
+                for choice in json.loads(line.removeprefix("data:")).get("choices", []):
+                    text += choice.get("delta", {}).get("content") or ""
+                    reason = choice.get("finish_reason") or reason
+                if on_text is not None:
+                    on_text(text)
+        return Generation(cut(text, sampling.stop), (), reason == "stop")
+
+    @contextmanager
+    def stream(self, body: dict[str, Any]) -> Iterator[Iterator[str]]:
+        """Lines of the reply. Raises GeneratorFailed after the last try, or at once for a refused request."""
+        for attempt in range(self.TRIES):
+            try:
+                with self.client.stream("POST", "/chat/completions", json=body) as reply:
+                    if reply.status_code < 400:
+                        yield reply.iter_lines()
+                        return
+                    reply.read()
+                    problem = f"{reply.status_code} {reply.text[:200]}"
+                    if reply.status_code not in (408, 409, 429) and reply.status_code < 500:
+                        break
+            except httpx.TransportError as error:
+                problem = f"{type(error).__name__} {error}"
+            time.sleep(0.5 * 2**attempt)
+        raise GeneratorFailed(
+            f"The chat model at {self.client.base_url} did not answer: {problem}.",
+            "Check the settings generator_url, generator_model and generator_key, and that the server runs.",
+        )
+
+    def log_probs(self, prompts: Sequence[Prompt], replies: Sequence[str]) -> list[list[float]]:
+        """Not offered by the chat route. Raises BadInput."""
+        raise BadInput("A remote chat model gives no log-probabilities of a given reply.", "Use a local generator.")
