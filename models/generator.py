@@ -2,8 +2,7 @@
 
 import json
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,12 +40,13 @@ class LocalGenerator:
 
         try:
             tokenizer = AutoTokenizer.from_pretrained(source)
-            model = AutoModelForCausalLM.from_pretrained(source, dtype="auto").to(device).eval()
+            model: Any = AutoModelForCausalLM.from_pretrained(source, dtype="auto")
         except (OSError, ValueError) as error:
             raise ModelMissing(
                 f"The chat model {source} cannot be loaded ({str(error).splitlines()[0]}).",
                 "Run `passerine models install`, or name an existing folder; a hub name needs a network.",
             ) from error
+        model = model.to(device).eval()
         return cls(name, model, tokenizer, int(getattr(model.config, "max_position_embeddings", 2048)))
 
     def render(self, prompt: Prompt) -> str:
@@ -218,7 +218,7 @@ class RemoteGenerator:
         ]
 
     def complete(
-        self, prompt: Prompt, sampling: Sampling, seed: int, on_text: OnText | None, cancelled: CancelledCheck
+        self, prompt: Prompt, sampling: Sampling, draft: int, on_text: OnText | None, cancelled: CancelledCheck
     ) -> Generation:
         """One reply, read as it comes so that cancelling closes the line."""
         body = {
@@ -227,13 +227,14 @@ class RemoteGenerator:
             "max_tokens": sampling.max_tokens,
             "temperature": sampling.temperature,
             "top_p": sampling.top_p,
-            "seed": seed,
+            "seed": sampling.seed + draft,
             "stream": True,
             **({"stop": list(sampling.stop)} if sampling.stop else {}),
         }
         text, reason = "", ""
-        with self.stream(body) as lines:
-            for line in lines:
+        reply = self.send(body)
+        try:
+            for line in reply.iter_lines():
                 if cancelled():
                     raise Cancelled("The generation was stopped.")
                 if not line.startswith("data:") or line.removeprefix("data:").strip() == "[DONE]":
@@ -243,25 +244,34 @@ class RemoteGenerator:
                     reason = choice.get("finish_reason") or reason
                 if on_text is not None:
                     on_text(text)
+        except (httpx.TransportError, ValueError) as error:
+            raise self.failure(f"the reply broke off ({type(error).__name__})") from error
+        finally:
+            reply.close()
         return Generation(cut(text, sampling.stop), (), reason == "stop")
 
-    @contextmanager
-    def stream(self, body: dict[str, Any]) -> Iterator[Iterator[str]]:
-        """Lines of the reply. Raises GeneratorFailed after the last try, or at once for a refused request."""
+    def send(self, body: dict[str, Any]) -> httpx.Response:
+        """An opened reply. Raises GeneratorFailed after the last try, or at once for a refused request."""
+        problem = ""
         for attempt in range(self.TRIES):
+            if attempt:
+                time.sleep(0.5 * 2**attempt)
             try:
-                with self.client.stream("POST", "/chat/completions", json=body) as reply:
-                    if reply.status_code < 400:
-                        yield reply.iter_lines()
-                        return
-                    reply.read()
-                    problem = f"{reply.status_code} {reply.text[:200]}"
-                    if reply.status_code not in (408, 409, 429) and reply.status_code < 500:
-                        break
+                reply = self.client.send(self.client.build_request("POST", "/chat/completions", json=body), stream=True)
             except httpx.TransportError as error:
                 problem = f"{type(error).__name__} {error}"
-            time.sleep(0.5 * 2**attempt)
-        raise GeneratorFailed(
+                continue
+            if reply.status_code < 400:
+                return reply
+            problem = f"{reply.status_code} {reply.read()[:200].decode(errors='replace')}"
+            reply.close()
+            if reply.status_code < 500 and reply.status_code not in (408, 409, 429):
+                break
+        raise self.failure(problem)
+
+    def failure(self, problem: str) -> GeneratorFailed:
+        """The error a person sees."""
+        return GeneratorFailed(
             f"The chat model at {self.client.base_url} did not answer: {problem}.",
             "Check the settings generator_url, generator_model and generator_key, and that the server runs.",
         )
