@@ -1,0 +1,113 @@
+"""Calculator and calendar answer what they understand, exactly, and nothing else."""
+
+from datetime import datetime
+
+import pytest
+
+from models.tools import tools
+
+NOW = datetime(2026, 11, 21, 9, 30)  # a Saturday
+
+
+@pytest.mark.parametrize(
+    ("question", "value"),
+    [
+        ("2+2", "4"),
+        ("What is 15% of 80?", "12"),
+        ("what's twelve plus thirty", "42"),
+        ("What is 3 times (4 - 1.5)?", "7.5"),
+        ("Calculate 1,250 divided by 8", "156.25"),
+        ("the square root of 144", "12"),
+        ("what is 2 to the power of 10?", "1024"),
+        ("Can you tell me what is 7 squared", "49"),
+        ("subtract 5 from 20", "15"),
+        ("how much is two hundred and five minus six?", "199"),
+        ("10 / 4 =", "2.5"),
+        ("0.1 + 0.2", "0.3"),
+        ("17 mod 5", "2"),
+        ("三乘以五", "15"),
+        ("12加30等于多少", "42"),
+        ("请问一百二十三减去二十三是多少？", "100"),
+        ("帮我算一下 36 ÷ 6", "6"),
+        ("80的15%是多少", "12"),
+        ("根号144等于几", "12"),
+        ("2的10次方是多少", "1024"),
+        ("三万五千除以七等于多少？", "5000"),
+    ],
+)
+def test_calculator_gives_the_exact_value(question: str, value: str) -> None:
+    (candidate,) = tools(question, NOW)
+    assert (candidate.short, candidate.kind, candidate.origin) == (value, "tool", "calculator")
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "What happened 1969-1972 in space?",
+        "How many people walked on the Moon?",
+        "Apollo 11",
+        "What is the power of the Saturn V?",
+        "2024-05-01",
+        "一年有多少天",
+        "三国演义",
+        "神舟五号",
+        "__import__('os').system('ls')",
+        "What is 5?",
+        "What day was the Moon landing?",
+        "When was the 1969 landing?",
+        "How many days did Apollo 11 last?",
+        "今天的任务是什么",
+        "What is the date of the Treaty of Lisbon?",
+        "",
+    ],
+)
+def test_tools_keep_silent_where_they_do_not_apply(question: str) -> None:
+    assert tools(question, NOW) == []
+
+
+@pytest.mark.parametrize(
+    "question", ["9**9**9**9", "2 to the power of 100000", "1/0", "3 mod 0", "sqrt(-4)", "(0)**-1"]
+)
+def test_calculator_bounds_its_work_and_says_so(question: str) -> None:
+    (candidate,) = tools(question, NOW)
+    assert "cannot be computed" in candidate.text
+    assert candidate.short == ""
+
+
+@pytest.mark.parametrize(
+    ("question", "short"),
+    [
+        ("What day is it today?", "2026-11-21"),
+        ("what's the date", "2026-11-21"),
+        ("What is today's date?", "2026-11-21"),
+        ("今天几号？", "2026-11-21"),
+        ("今天星期几", "星期六"),
+        ("明天是星期几？", "星期日"),
+        ("What day of the week is tomorrow?", "Sunday"),
+        ("What day was 20 July 1969?", "Sunday"),
+        ("On what day of the week did July 20, 1969 fall?", "Sunday"),
+        ("1969年7月20日是星期几？", "星期日"),
+        ("How many days between 1969-07-16 and 1969-07-24?", "8"),
+        ("从1969年7月16日到1969年7月24日有多少天？", "8"),
+        ("How many days until 25 December 2026?", "34"),
+        ("距离2026年12月25日还有多少天", "34"),
+        ("what date is it in 30 days", "2026-12-21"),
+        ("30天后是几号", "2026-12-21"),
+        ("what date was 30 days ago", "2026-10-22"),
+        ("What time is it?", "09:30"),
+        ("What year is it?", "2026"),
+        ("今年是哪一年", "2026"),
+    ],
+)
+def test_calendar_follows_the_clock_it_is_given(question: str, short: str) -> None:
+    (candidate,) = tools(question, NOW)
+    assert (candidate.short, candidate.kind, candidate.origin) == (short, "tool", "date")
+
+
+def test_answers_come_in_the_language_of_the_question() -> None:
+    assert tools("今天星期几", NOW)[0].text == "2026年11月21日是星期六。"
+    assert tools("What day is it today?", NOW)[0].text == "Today is Saturday, 21 November 2026."
+
+
+def test_impossible_dates_are_not_answered() -> None:
+    assert tools("What day was 31 February 2020?", NOW) == []
