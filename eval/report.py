@@ -8,6 +8,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 from eval.metrics import Interval
 from indexing.types import BadInput, StorageFailed
@@ -158,14 +159,15 @@ def read_figures(path: Path) -> dict[str, Figure]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         assert_format(content["format"])
-        return {
-            name: Figure(**{key: math.nan if key == "value" and cell is None else cell for key, cell in row.items()})
-            for name, row in content["figures"].items()
-        }
+        return {name: figure_of(row) for name, row in content["figures"].items()}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise BadInput(
             f"{path} is not a report: {error}.", "Name a JSON file that passerine evaluate wrote."
         ) from error
+
+
+def figure_of(row: dict[str, Any]) -> Figure:
+    return Figure(**{**row, "value": math.nan if row["value"] is None else row["value"]})
 
 
 def assert_format(version: object) -> None:
