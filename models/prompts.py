@@ -59,3 +59,19 @@ def fenced(hit: Hit) -> str:
         text = text[:EVIDENCE_CHARACTERS].rstrip() + " …"
     date = f" ({hit.document.published_at:%Y-%m-%d})" if hit.document.published_at else ""
     return f'{CONTROL.sub(" ", hit.document.title)}{date}\n"""\n{text}\n"""'
+
+
+DEMONSTRATIONS = (
+    ("Hello there!", "Hello! What would you like to know?"),
+    ("How tall is the Eiffel Tower?", f"{QUERY_MARK} Eiffel Tower height"),
+    ("谢谢你！", "不客气。"),
+    ("长江有多长？", f"{QUERY_MARK} 长江 长度"),
+)
+"""Turns that show a model without tuning when to write a search query and when to speak."""
+
+
+def decision_prompt(conversation: Conversation) -> Prompt:
+    """Demonstrations, then the dialogue: the generation is a search query or a reply."""
+    system, *turns = dialogue(conversation)
+    shown = [(Message("user", question), Message("assistant", reply)) for question, reply in DEMONSTRATIONS]
+    return (system, *(message for pair in shown for message in pair), *turns)
