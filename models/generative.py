@@ -12,8 +12,8 @@ from indexing.types import Hit, Query
 from models.prompts import QUERY_MARK, decision_prompt, evidence_prompt, plain_prompt
 from models.quotes import align, sentence_quote
 from models.types import (
-    Candidate,
     Cancelled,
+    Candidate,
     Conversation,
     Evidence,
     Generation,
@@ -32,6 +32,7 @@ OVERLAP = 0.6
 """Share of a sentence's content words that one passage sentence must hold to be quoted for it. A paraphrase keeps
 about two words in three; whether the quote supports the statement is for the support judge to say."""
 STOPS = ("\nUser:", "\nSearch Results:", f"\n{QUERY_MARK}")
+DRAFTS = Sampling(stop=STOPS)
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class GenerativePolicy:
     """Plans and proposes by writing, in Sparrow's dialogue format."""
 
     generator: Generator
-    sampling: Sampling = Sampling(stop=STOPS)
+    sampling: Sampling = DRAFTS
     name: str = "generative"
 
     def plan(self, conversation: Conversation) -> Plan:

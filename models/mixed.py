@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from models.types import Candidate, Cancelled, Conversation, Evidence, OnText, Plan, Policy, Retrieve, never
+from models.types import Cancelled, Candidate, Conversation, Evidence, OnText, Plan, Policy, Retrieve, never
 
 
 @dataclass(frozen=True)
