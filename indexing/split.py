@@ -1,0 +1,235 @@
+"""Document -> Passages: whole sentences packed to a size the encoder reads well, with exact spans.
+
+No overlap: every sentence lies in one passage, so a quote has one home, two hits never repeat each other,
+and the index holds a fifth fewer vectors. What an overlap would give, the words around an answer, the
+reader has anyway: `Document.text` goes on past the passage.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from indexing.lines import WIDE_CHARACTER
+from indexing.sentences import sentences
+from indexing.types import Document, Mark, Passage
+
+__all__ = ["HEADING_SEPARATOR", "LIMIT", "TARGET", "sentences", "size", "split"]
+
+HEADING_SEPARATOR = " > "
+TARGET = 200
+"""Size aimed at, in estimated tokens of the encoder: about 150-180 English words or 300 Chinese characters."""
+
+LIMIT = 320
+"""Size that no passage passes: encoders are trained on 512 tokens at most and blur long before."""
+
+SMALL = 80
+"""A part under its own heading smaller than this is merged with its neighbour of the same parent."""
+
+_WORD = re.compile(r"[^\W_]+")
+_BREAK = re.compile(r"\n[^\S\n]*\n")
+
+
+@dataclass(slots=True)
+class _Unit:
+    """A sentence or a piece of one."""
+
+    start: int
+    end: int
+    size: float
+    opens: bool
+    """Whether a paragraph begins here."""
+
+
+@dataclass(slots=True)
+class _Part:
+    """The stretch of a document under one heading (its path from the outermost), its first unit the heading itself."""
+
+    path: tuple[str, ...]
+    units: list[_Unit]
+    size: float
+
+    def is_bare(self) -> bool:
+        """Whether it is a heading (or several) without a text of its own."""
+        last = self.units[-1]
+        return bool(self.path) and last.end - last.start <= len(self.path[-1]) + 16 and self.size < SMALL
+
+    def joined(self, other: "_Part", path: tuple[str, ...]) -> "_Part":
+        return _Part(path, self.units + other.units, self.size + other.size)
+
+
+def size(text: str) -> float:
+    """Estimated tokens of a text in a multilingual vocabulary.
+
+    Three letters in four of English prose fall into whole-word tokens, code and names into pieces of four
+    letters, Chinese into words of one and a half characters.
+    """
+    if text.isascii():
+        words, wide = _WORD.findall(text), 0
+    else:
+        wide = len(WIDE_CHARACTER.findall(text))
+        words = _WORD.findall(WIDE_CHARACTER.sub(" ", text)) if wide else _WORD.findall(text)
+    letters = sum(map(len, words))
+    marks = len(text) - letters - wide - text.count(" ") - text.count("\n")
+    return 0.7 * wide + max(1.1 * len(words), 0.22 * letters) + 0.6 * max(0, marks)
+
+
+def split(document: Document, marks: Sequence[Mark] = ()) -> list[Passage]:
+    """Passages of a document in order: `document.text[p.start:p.end] == p.text`, every visible character in one.
+
+    A passage keeps to one heading when that leaves it more than a few lines; small neighbours under the same
+    parent share a passage, and its heading is what their paths have in common. `page` is the page that the
+    passage begins on. `id` is the document's id with the ordinal.
+    """
+    text = document.text
+    headings, pages = _headings(text, marks), [(m.position, m.page) for m in marks if m.page is not None]
+    parts = _merge(_parts(_units(text, [position for position, _ in headings]), headings))
+    passages: list[Passage] = []
+    pages.sort()
+    page, page_index = None, 0
+    for heading, start, end in (found for part in parts for found in _pack(part)):
+        while page_index < len(pages) and pages[page_index][0] <= start:
+            page = pages[page_index][1]
+            page_index += 1
+        ordinal = len(passages)
+        passages.append(
+            Passage(
+                id=f"{document.id}-{ordinal}",
+                document_id=document.id,
+                ordinal=ordinal,
+                start=start,
+                end=end,
+                text=text[start:end],
+                heading=heading,
+                page=page,
+            )
+        )
+    return passages
+
+
+def _headings(text: str, marks: Iterable[Mark]) -> list[tuple[int, tuple[str, ...]]]:
+    found = {m.position: tuple(m.heading.split(HEADING_SEPARATOR)) for m in marks if m.heading}
+    return sorted((position, path) for position, path in found.items() if 0 <= position < len(text))
+
+
+def _units(text: str, borders: Sequence[int]) -> list[_Unit]:
+    """Sentences, cut at the borders of headings and where one is too long for a passage."""
+    units: list[_Unit] = []
+    border = 0
+    before = 0
+    for start, end in sentences(text):
+        opens = _BREAK.search(text, before, start) is not None or not units
+        while start < end:
+            while border < len(borders) and borders[border] <= start:
+                border += 1
+            stop = min(end, borders[border]) if border < len(borders) else end
+            visible = start + len(text[start:stop].rstrip())
+            for first, last in _pieces(text, start, visible):
+                units.append(_Unit(first, last, size(text[first:last]), opens))
+                opens = False
+            start = stop + len(text[stop:end]) - len(text[stop:end].lstrip())
+            opens = True
+        before = end
+    return units
+
+
+def _pieces(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+    """A sentence, or a too long one cut into pieces of about the target size, at a word's end where there is one."""
+    total = size(text[start:end])
+    if total <= LIMIT:
+        if start < end:
+            yield start, end
+        return
+    step = max(1, int((end - start) * TARGET / total))
+    while start < end:
+        stop = _cut(text, start, min(end, start + step), end)
+        while stop - start > 1 and size(text[start:stop]) > LIMIT:  # denser here than on average
+            stop = _cut(text, start, start + (stop - start) // 2, end)
+        visible = start + len(text[start:stop].rstrip())
+        if visible > start:
+            yield start, visible
+        start = stop
+        while start < end and text[start].isspace():
+            start += 1
+
+
+def _cut(text: str, start: int, stop: int, end: int) -> int:
+    """The best place to cut at or before `stop`: a line's end, a comma, a space, else between two characters."""
+    if stop >= end:
+        return end
+    window = start + (stop - start) * 2 // 3
+    for marks in ("\n", "，、；：,;", " \t\u3000"):
+        best = max(text.rfind(mark, window, stop) for mark in marks)
+        if best > start:
+            return best + 1
+    while stop > start + 1 and unicodedata.combining(text[stop]):
+        stop -= 1
+    return stop
+
+
+def _parts(units: Sequence[_Unit], headings: Sequence[tuple[int, tuple[str, ...]]]) -> Iterator[_Part]:
+    """Units under their headings, in order."""
+    part = _Part((), [], 0.0)
+    position = 0
+    for unit in units:
+        if position < len(headings) and headings[position][0] <= unit.start:
+            if part.units:
+                yield part
+            while position < len(headings) and headings[position][0] <= unit.start:
+                position += 1
+            part = _Part(headings[position - 1][1], [], 0.0)
+        part.units.append(unit)
+        part.size += unit.size
+    if part.units:
+        yield part
+
+
+def _merge(parts: Iterable[_Part]) -> list[_Part]:
+    """Parts with bare headings handed to their first child and small neighbours of one parent joined."""
+    merged: list[_Part] = []
+    for part in parts:
+        before = merged[-1] if merged else None
+        if before is not None and before.is_bare() and part.path[: len(before.path)] == before.path:
+            merged[-1] = before.joined(part, part.path)
+        elif before is not None and _may_join(before, part):
+            merged[-1] = before.joined(part, _common(before.path, part.path))
+        else:
+            merged.append(part)
+    return merged
+
+
+def _common(one: tuple[str, ...], other: tuple[str, ...]) -> tuple[str, ...]:
+    shared = 0
+    while shared < min(len(one), len(other)) and one[shared] == other[shared]:
+        shared += 1
+    return one[:shared]
+
+
+def _may_join(one: _Part, other: _Part) -> bool:
+    """Whether two neighbours are small and of one family: siblings, or parent and child."""
+    if min(one.size, other.size) >= SMALL or one.size + other.size > TARGET:
+        return False
+    return len(_common(one.path, other.path)) >= max(len(one.path), len(other.path)) - 1
+
+
+def _pack(part: _Part) -> Iterator[tuple[str, int, int]]:
+    """(heading, start, end) of passages of about equal size, broken where a paragraph begins when one is near."""
+    heading = HEADING_SEPARATOR.join(part.path)
+    left = part.size
+    goal = _goal(left)
+    first, filled = 0, 0.0
+    for index, unit in enumerate(part.units):
+        full = filled + unit.size > LIMIT or filled + unit.size / 2 >= goal or (unit.opens and filled >= 0.75 * goal)
+        tail = left - filled <= goal / 4 and left <= LIMIT  # too little left for a passage of its own
+        if filled and full and not tail:
+            yield heading, part.units[first].start, part.units[index - 1].end
+            left -= filled
+            goal = _goal(left)
+            first, filled = index, 0.0
+        filled += unit.size
+    yield heading, part.units[first].start, part.units[-1].end
+
+
+def _goal(total: float) -> float:
+    """Size of each passage when `total` is shared evenly."""
+    return total / max(1, round(total / TARGET))
