@@ -49,8 +49,10 @@ class GenerativePolicy:
         [[written]] = self.generator.generate([decision_prompt(conversation)], 1, greedy)
         if QUERY_MARK not in written.text:
             return Plan(0.0, (), "The chat model chose to answer without a search.")
-        words = written.text.split(QUERY_MARK, 1)[1].strip() or conversation.question
-        return Plan(1.0, (Query(words, "rewrite"),), f"The chat model asked to search for “{words}”.")
+        asked = conversation.question
+        words = written.text.split(QUERY_MARK, 1)[1].strip() or asked
+        queries = (Query(words, "rewrite"), Query(asked))[: 1 if words == asked else 2]
+        return Plan(1.0, queries, f"The chat model asked to search for “{words}”.")
 
     def propose(
         self,

@@ -35,12 +35,17 @@ class LocalGenerator:
 
     @classmethod
     def load(cls, name: str, source: str | Path, device: str = "cpu") -> "LocalGenerator":
-        """Loads weights in the type they are stored in. Raises ModelMissing when the source holds no model."""
+        """Loads weights in the type they are stored in, or in float32 on a CPU that computes bfloat16 in software.
+
+        Raises ModelMissing when the source holds no model.
+        """
         from transformers import AutoModelForCausalLM, AutoTokenizer
+
+        slow_half = device == "cpu" and not torch.cpu._is_avx512_bf16_supported()
 
         try:
             tokenizer = AutoTokenizer.from_pretrained(source)
-            model: Any = AutoModelForCausalLM.from_pretrained(source, dtype="auto")
+            model: Any = AutoModelForCausalLM.from_pretrained(source, dtype=torch.float32 if slow_half else "auto")
         except (OSError, ValueError) as error:
             raise ModelMissing(
                 f"The chat model {source} cannot be loaded ({str(error).splitlines()[0]}).",

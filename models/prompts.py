@@ -8,6 +8,7 @@ import re
 
 from indexing.types import Hit
 from models.types import Conversation, Message, Prompt
+from models.words import language_of
 
 QUERY_MARK = "Search Query:"
 RESULTS_MARK = "Search Results:"
@@ -61,17 +62,26 @@ def fenced(hit: Hit) -> str:
     return f'{CONTROL.sub(" ", hit.document.title)}{date}\n"""\n{text}\n"""'
 
 
-DEMONSTRATIONS = (
-    ("Hello there!", "Hello! What would you like to know?"),
-    ("How tall is the Eiffel Tower?", f"{QUERY_MARK} Eiffel Tower height"),
-    ("谢谢你！", "不客气。"),
-    ("长江有多长？", f"{QUERY_MARK} 长江 长度"),
-)
-"""Turns that show a model without tuning when to write a search query and when to speak."""
+DEMONSTRATIONS = {
+    "en": (
+        ("Hello there!", "Hello! What would you like to know?"),
+        ("How tall is the Eiffel Tower?", f"{QUERY_MARK} Eiffel Tower height"),
+        ("Thank you very much.", "You are welcome."),
+        ("Who wrote the first novel?", f"{QUERY_MARK} author of the first novel"),
+    ),
+    "zh": (
+        ("你好！", "你好！想知道什么？"),
+        ("长江有多长？", f"{QUERY_MARK} 长江 长度"),
+        ("谢谢你！", "不客气。"),
+        ("第一部小说是谁写的？", f"{QUERY_MARK} 第一部小说 作者"),
+    ),
+}
+"""Turns that show a model without tuning when to write a search query and when to speak, by language."""
 
 
 def decision_prompt(conversation: Conversation) -> Prompt:
     """Demonstrations, then the dialogue: the generation is a search query or a reply."""
     system, *turns = dialogue(conversation)
-    shown = [(Message("user", question), Message("assistant", reply)) for question, reply in DEMONSTRATIONS]
+    demonstrations = DEMONSTRATIONS[language_of(conversation.question)]
+    shown = [(Message("user", question), Message("assistant", reply)) for question, reply in demonstrations]
     return (system, *(message for pair in shown for message in pair), *turns)
