@@ -16,15 +16,13 @@ STOP_WORDS = frozenset(
 )
 """English words that a search does without."""
 
-CHINESE_STOP = (
-    "请问一下 请告诉我 告诉我 你知道 我想知道 你能 能不能 可不可以 能否 是不是 有没有 为什么 为何 什么时候 "
-    "什么样 什么 怎么样 怎么 怎样 如何 哪一年 哪年 哪一个 哪个 哪些 哪里 哪儿 哪位 哪 谁的 谁 多少 多大 多长 "
-    "多高 多久 几个 几 请问 请 一下 关于 介绍 以及 还有 还是 或者 因为 所以 但是 而且 可以 这个 那个 这些 "
-    "那些 这 那 它们 他们 她们 它 他 她 我们 我 你 您 吗 呢 吧 啊 呀 嘛 了 着 过 的 地 得 是 在 有 和 与 跟 "
-    "被 把 对 从 到 由 于 以 为 也 都 就 又 很 最 并 而 或 及 叫 说 讲 会 能 要 想"
-).split()  # noqa: SIM905
-"""Chinese words that a search does without, longest first within a stem."""
-CHINESE_STOP_PATTERN = re.compile("|".join(sorted(map(re.escape, CHINESE_STOP), key=len, reverse=True)))
+CHINESE_STOP_PATTERN = re.compile(
+    "请问一下|请告诉我|告诉我|我想知道|你知道|能不能|可不可以|能否|是不是|是否|有没有|为什么|为何|为啥|什么时候|什么样|什么|啥|"
+    "怎么样|怎么|怎样|如何|哪一年|哪年|哪一[个位座]|哪[个些里儿位座部]|哪|谁的|谁|多少|多大|多长|多高|多久|多远|请问|一下|关于|"
+    "介绍|以及|还有|还是|因为|所以|但是|而且|可以|这[个些里么样]|那[个些里么样]|它们|他们|她们|我们|你们|(?<!其)他|[她它我你您]|"
+    "几(?=[个年次名位人部座种本天号月])|^请|^那|[吗呢吧啊呀嘛的]|(?<!于)是(?!非)|(?<!为)了(?!解)"
+)
+"""Chinese words that a search does without; single signs that begin longer words (地球, 和平) are left alone."""
 
 
 def language_of(text: str) -> str:

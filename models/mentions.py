@@ -1,0 +1,139 @@
+"""What a turn talks of: names and topics, by their form alone. English and Chinese."""
+
+import re
+from dataclasses import dataclass
+
+from models.words import CHINESE_STOP_PATTERN, CJK, STOP_WORDS, language_of
+
+NAME = re.compile(
+    r"(?:[A-Z0-9][\w'’.\-]*|[A-Z]\.)"
+    r"(?:\s+(?:(?:of|the|de|van|von|der|la|al|for|and)\s+){0,2}(?:[A-Z][\w'’.\-]*|\d+\b))*"
+)
+QUOTED = re.compile(r"[\"“]([^\"”]{2,60})[\"”]|《([^》]{1,40})》")
+OPENERS = STOP_WORDS | frozenset(
+    """yes however although after before during since because despite according although besides name list compare
+    anything something everything nothing anyone someone everyone nobody yeah ok okay thanks hello hi
+    sorry write translate summarise summarize explain discuss define find search also
+    in at on by from when where although later today now then many most both each every several born""".split()  # noqa: SIM905
+)
+"""Words that are capitalised only because they open a sentence."""
+VERBS = frozenset(
+    """cause causes caused happen happened happens mean means work works worked start started begin began end ended make
+    made come came become became take took use used write wrote written call called born die died find found play
+    played live lived look need want like win won lose lost create created build built see saw help go went call
+    learn talk discuss interested thanks hello hi ok okay yes great think search tell year many old long far big
+    number main important famous different first last best role known""".split()  # noqa: SIM905
+)
+"""Words of a question that are no topic."""
+NOT_PERSONS = frozenset(
+    """university college school war battle city river lake sea ocean mount mountain program programme project party
+    mission act union museum church company band album song book film movie series award prize league cup club team
+    united states kingdom republic county state street park space station rocket law treaty age theory system center
+    centre institute academy festival tour records inc corporation army navy airlines engine language apollo soyuz
+    shuttle north south east west island islands valley house palace tower bridge airport""".split()  # noqa: SIM905
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Mention:
+    """A name or topic: `start` is its place in the turn; `name` is False for a topic of common words."""
+
+    text: str
+    start: int
+    name: bool
+
+    @property
+    def may_be_person(self) -> bool:
+        """By its form it can be a person's name."""
+        words = re.findall(r"\w+", self.text.lower())
+        fits = self.name and not any(word in NOT_PERSONS or word.isdigit() for word in words)
+        if language_of(self.text) == "zh":
+            return fits and ("·" in self.text or len(self.text) <= 4) and not re.search(ZH_THING, self.text)
+        return fits and len(words) <= 5 and not self.text.lower().startswith("the ")
+
+
+ZH_THING = "[省市县国州洲河江湖海山岛号站校院馆军党会战役条约法局社报杂志剧片歌曲专辑乐队公司集团]$|工程|计划|大学|系统"
+
+
+def mentions(text: str) -> list[Mention]:
+    """Names of a turn in order; when it holds none, its topics."""
+    found = chinese_mentions(text) if language_of(text) == "zh" else english_names(text)
+    return found or topics(text)
+
+
+def english_names(text: str) -> list[Mention]:
+    """Runs of capitalised words and quoted titles; an opening word that is common anyway is left off."""
+    found: list[Mention] = []
+    for match in NAME.finditer(text):
+        start, name = match.start(), match.group().rstrip(".'’-")
+        while name:
+            first, _, rest = name.partition(" ")
+            if first.lower().strip("'’.") not in OPENERS and "'" not in first[:2]:
+                break
+            start, name = start + len(name) - len(rest), rest
+        name = re.sub(r"['’]s$", "", name)
+        if name and re.search("[A-Z]", name) and name != "I":
+            found.append(Mention(name, start, True))
+    for match in QUOTED.finditer(text):
+        title = next(part for part in match.groups() if part)
+        if not any(title in mention.text for mention in found):
+            found.append(Mention(title.strip(" ,."), match.start(), True))
+    return sorted(found, key=lambda mention: mention.start)
+
+
+def topics(text: str) -> list[Mention]:
+    """The longest run of content words of an English turn: "acid reflux", "history of the bronze age"."""
+    best = ("", 0)
+    for match in re.finditer(r"[\w'’\-]+(?:\s+(?:of|of the|in the)\s+[\w'’\-]+|\s+[\w'’\-]+)*", text):
+        run: list[str] = []
+        start = match.start()
+        for word in re.finditer(r"[\w'’\-]+", match.group()):
+            if word.group().lower() in STOP_WORDS | VERBS or word.group().lower().endswith("ly"):
+                best, run = longer(best, run, start), []
+                continue
+            start = match.start() + word.start() if not run else start
+            run.append(word.group())
+        best = longer(best, run, start)
+    return [Mention(best[0], best[1], False)] if best[0] else []
+
+
+def longer(best: tuple[str, int], run: list[str], start: int) -> tuple[str, int]:
+    """The longer of the best run so far and a new one."""
+    text = " ".join(run)
+    return (text, start) if len(text) > max(len(best[0]), 2) else best
+
+
+ZH_SPLIT = re.compile(
+    CHINESE_STOP_PATTERN.pattern + "|[在有被把于与](?=.)|进行|属于|位于|出生|发生|成立|成为|担任|"
+    "最[高大早长近终]|第一|主要|喜欢|觉得|认识|听说|知道|看过|帮我|给我|今天|现在|好像|开心|如果"
+)
+
+
+def chinese_mentions(text: str) -> list[Mention]:
+    """Titles in 《》, names with ·, Latin names, then the first stretch between words of grammar."""
+    found = [
+        Mention(
+            match.group() if match.group().startswith("《") else next(p for p in match.groups() if p),
+            match.start(),
+            True,
+        )
+        for match in QUOTED.finditer(text)
+    ]
+    for match in re.finditer(f"[{CJK}]+(?:·[{CJK}]+)+", text):
+        for stretch in chinese_stretches(match.group()):
+            if "·" in stretch:
+                found.append(Mention(stretch, match.start() + match.group().find(stretch), True))
+    for match in re.finditer(r"[A-Z][A-Za-z0-9\-]+(?:\s+[A-Z0-9][A-Za-z0-9\-]*)*", text):
+        found.append(Mention(match.group(), match.start(), True))
+    for run in re.finditer(f"[{CJK}·0-9]+", text):
+        for stretch in chinese_stretches(run.group()):
+            if re.fullmatch("[0-9年月日]+", stretch):
+                continue
+            if not any(stretch in mention.text or mention.text in stretch for mention in found):
+                found.append(Mention(stretch, run.start() + run.group().find(stretch), True))
+    return sorted(found, key=lambda mention: mention.start)
+
+
+def chinese_stretches(run: str) -> list[str]:
+    """Stretches of a run between words of grammar and common verbs, two signs or more."""
+    return [piece for piece in ZH_SPLIT.split(run) if piece and len(piece) >= 2]

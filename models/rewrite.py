@@ -1,0 +1,74 @@
+"""The stand-alone question: what the last turn asks once its conversation is put into it.
+
+First form: rules. A follow-up is known by its pronouns and its ellipsis; what they point at is the salient name or
+topic of the user's earlier turns, or of Passerine's last answer. The user's own words are never dropped.
+"""
+
+from dataclasses import dataclass, field
+
+from models.mentions import Mention, mentions
+from models.rewrite_en import resolve_english
+from models.rewrite_zh import resolve_chinese
+from models.types import Conversation, Turn
+from models.words import language_of
+
+MAX_TURNS = 12
+"""Earlier turns that are looked at: what was said before them has faded."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rewrite:
+    """A stand-alone question. `antecedents` are what was put in; `unresolved` means that it points at nothing."""
+
+    text: str
+    followup: bool = False
+    antecedents: tuple[str, ...] = ()
+    unresolved: bool = False
+
+
+@dataclass(slots=True)
+class Focus:
+    """What the conversation has talked of so far, newest last.
+
+    `asked` are mentions of user turns (after rewriting), `told` those of the last answer, `people` and `things`
+    the names that a he or an it has already pointed at.
+    """
+
+    question: str = ""
+    raw: str = ""
+    asked: list[Mention] = field(default_factory=list)
+    told: list[Mention] = field(default_factory=list)
+    answer: str = ""
+    people: dict[str, str] = field(default_factory=dict)
+    things: list[str] = field(default_factory=list)
+
+
+def rewrite(conversation: Conversation) -> Rewrite:
+    """The last turn as a question that needs no history."""
+    focus = Focus()
+    earlier = conversation.turns[:-1][-MAX_TURNS:]
+    for turn in earlier:
+        listen(focus, turn)
+    return resolve(conversation.question.strip(), focus)
+
+
+def resolve(question: str, focus: Focus) -> Rewrite:
+    """One user turn resolved against what was said before it."""
+    chinese = language_of(question) == "zh"
+    text, antecedents, followup, unresolved = (resolve_chinese if chinese else resolve_english)(question, focus)
+    return Rewrite(text, followup, tuple(antecedents), unresolved)
+
+
+def listen(focus: Focus, turn: Turn) -> None:
+    """Take one earlier turn in; user turns are resolved first, so that "he" keeps its name from turn to turn."""
+    if turn.role == "assistant":
+        focus.answer = turn.text
+        focus.told = [mention for mention in mentions(turn.text) if mention.name][:6]
+        return
+    done = resolve(turn.text.strip(), focus)
+    focus.raw, focus.question, focus.answer = turn.text.strip(), done.text, ""
+    found = mentions(done.text)
+    # A turn without a name ("why?") leaves the focus where it was; a bare topic joins behind the names.
+    if found:
+        focus.asked = [*(old for old in focus.asked if old.text not in {new.text for new in found}), *found][-12:]
+    focus.told = []

@@ -1,0 +1,201 @@
+"""English follow-ups: which words point back, and what they point at."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from models.mentions import Mention, english_names
+from models.words import STOP_WORDS, content_words, stem
+
+if TYPE_CHECKING:
+    from models.rewrite import Focus
+
+Resolved = tuple[str, list[str], bool, bool]
+"""Text, what was put in, whether it is a follow-up, whether it points at nothing."""
+
+PRONOUN = re.compile(
+    r"\b(?P<he>he|him|his|himself)\b|\b(?P<she>she|her|hers|herself)\b|\b(?P<they>they|them|their|theirs)\b|"
+    r"\b(?P<it>it|its)\b",
+    re.IGNORECASE,
+)
+POSSESSIVE = {"his", "its", "their", "her"}
+POINTER = re.compile(r"\b(?P<word>this|that|these|those|the same|such)\b(?:\s+(?P<noun>[a-z][\w\-]+))?", re.IGNORECASE)
+EXPLETIVE = re.compile(
+    r"\b(?:is|was) it (?:true|possible|safe|legal|necessary|important|common|normal|hard|easy|better|good|bad|"
+    r"worth|raining|that)\b|"
+    r"\bdoes it (?:take|matter|cost)\b(?=.* (?:to|for|if)\b)|\bdid it take\b(?=.* to\b)|\btime is it\b|"
+    r"\b(?:day|year) is it\b|"
+    r"\bit (?:is|was) (?:true|possible|said|known|called)\b|\bit take[s]? to\b|\bwhat is it like\b",
+    re.IGNORECASE,
+)
+WHAT_ABOUT = re.compile(
+    r"^(?:(?:ok(?:ay)?|and|but|so|thanks|thank you|great|also)[,.!]?\s+)*(?:what|how) about\s+(?P<rest>.+?)[?.!\s]*$|"
+    r"^(?:(?:ok(?:ay)?|thanks|thank you|great)[,.!]?\s+)*and\s+"
+    r"(?P<rest2>(?:for |in |on |the |of )?[^?]{1,60}?)[?.!\s]*$",
+    re.IGNORECASE,
+)
+BARE_QUESTION = re.compile(
+    r"^(?:and |but |so |ok |okay )?(?:(?:why|when|where|who|how|which(?: one)?|what)"
+    r"(?: (?:not|so|exactly|then|else|come|many|much|long|old|often|far|is that|was that|is this|do you know))*|"
+    r"really|is that so|such as|like what|for example|for instance|go on|tell me more|more|explain|anything else|"
+    r"what else|continue|in which year|what year|by whom|since when|until when)[?.!\s]*$",
+    re.IGNORECASE,
+)
+CONTINUES = re.compile(
+    r"\b(?:else|other|others|another|also|again|next|later|afterwards|after that|before that|as well|too|instead|"
+    r"the (?:former|latter|first one|second one|last one|rest|others?)|there|then)\b",
+    re.IGNORECASE,
+)
+OPEN_TO_THAT = ("is", "was", "about", "of", "in", "on", "to", "for", "did", "does")
+"""After these words "that" points back; elsewhere it joins a clause."""
+DEFINITE = re.compile(r"\bthe ([a-z][\w\-]+)\b(?!\s+(?:of|in|on|for|at|that|which|who)\b)")
+
+
+def resolve_english(question: str, focus: Focus) -> Resolved:
+    """Pronouns replaced, pointers named, an ellipsis filled from the question before."""
+    text, put_in = question, list[str]()
+    missing = False
+    expletive = [match.span() for match in EXPLETIVE.finditer(question)]
+    done: set[str] = set()
+    for match in list(PRONOUN.finditer(question)):
+        kind = str(match.lastgroup)
+        if kind in done or bound(question, match) or any(a <= match.start() < b for a, b in expletive):
+            continue
+        done.add(kind)
+        name = antecedent(kind, focus)
+        if name is None:
+            missing = True
+            continue
+        text = replace_pronoun(text, match.group(), name, question[match.end() :])
+        put_in.append(name)
+    if not done:
+        text, pointed, missing = point(question, focus)
+        put_in += pointed
+    if put_in or missing:
+        return text, put_in, True, missing and not put_in
+    return fill(question, focus)
+
+
+def bound(question: str, pronoun: re.Match[str]) -> bool:
+    """The pronoun has its name in the same question: "Did Gagarin finish his training?"."""
+    before = [mention for mention in english_names(question) if mention.start < pronoun.start()]
+    kind = pronoun.lastgroup
+    if kind in ("he", "she"):
+        return any(mention.may_be_person for mention in before)
+    noun = re.search(r"\b(?:the|a|an|every|each)\s+[a-z]+", question[: pronoun.start()])
+    return bool(before) or (noun is not None and pronoun.group().lower() in POSSESSIVE)
+
+
+def antecedent(kind: str, focus: Focus) -> str | None:
+    """What a pronoun of a kind (he, she, they, it) points at; None when the conversation holds nothing for it."""
+    asks_who = re.match(r"(?:and |so )?(?:who|whose|which (?:person|man|woman))\b", focus.raw, re.IGNORECASE)
+    told = [mention for mention in focus.told if not known(mention, focus)]
+    asked = list(reversed(focus.asked))
+    if kind in ("he", "she"):
+        fits = [m for m in (*(told if asks_who else ()), *asked, *told) if m.may_be_person]
+        fits = [m for m in fits if focus.people.get(m.text, kind) == kind]
+        chosen = next((m for m in fits if focus.people.get(m.text) == kind and not (asks_who and told)), None) or (
+            fits[0] if fits else None
+        )
+        if chosen is not None:
+            focus.people[chosen.text] = kind
+    else:
+        short = len(focus.answer.split()) <= 12
+        asks_thing = re.match(r"(?:and |so )?(?:what|which)\b", focus.raw, re.IGNORECASE)
+        fits = [*(told[:1] if asks_thing and short and kind == "it" else ()), *asked, *told]
+        fits = [m for m in fits if m.text not in focus.people] if kind == "it" else fits
+        if kind == "they":
+            fits.sort(key=lambda m: not (m.text.endswith("s") or " and " in m.text))
+        chosen = fits[0] if fits else None
+    return chosen.text if chosen else None
+
+
+def known(mention: Mention, focus: Focus) -> bool:
+    """The answer only repeats, perhaps shortened, what the user had named."""
+    return any(mention.text in old.text or old.text in mention.text for old in focus.asked)
+
+
+def replace_pronoun(text: str, pronoun: str, name: str, rest: str) -> str:
+    """The first such pronoun replaced by a name, as a possessive where it stands before a noun."""
+    following = re.match(r"\s+([\w\-]+)", rest)
+    noun = following is not None and following[1].lower() not in STOP_WORDS
+    owns = pronoun.lower() in POSSESSIVE and (pronoun.lower() != "her" or noun)
+    owns = owns or pronoun.lower() in ("hers", "theirs")
+    put = (name + ("'" if name.endswith("s") else "'s")) if owns else name
+    return re.sub(rf"\b{pronoun}\b", lambda _: put, text, count=1)
+
+
+def point(question: str, focus: Focus) -> tuple[str, list[str], bool]:
+    """ "this", "that", "those": the thing meant stands after them in brackets; (text, put in, points at nothing)."""
+    for match in POINTER.finditer(question):
+        word, noun = match["word"].lower(), (match["noun"] or "").lower()
+        before = question[: match.start()].rstrip().split(" ")[-1].lower()
+        joins = (
+            word == "that"
+            and noun
+            and before not in ("is", "was", "about", "of", "in", "on", "to", "for", "did", "does")
+        )
+        if joins or word == "such" or (noun in ("year", "day", "week", "month", "morning") and word == "this"):
+            continue
+        nouns = noun if noun and noun not in STOP_WORDS else ""
+        same = [
+            m for m in reversed(focus.asked + focus.told) if nouns and stem(nouns) in map(stem, m.text.lower().split())
+        ]
+        name = same[0].text if same else antecedent("it", focus) or antecedent("they", focus)
+        if name is None:
+            return question, [], not nouns or nouns in ("one", "ones", "thing", "things")
+        end = match.end() if nouns else match.end("word")
+        if not nouns and not question[end:].strip(" ?.!"):
+            return f"{question[: match.start()]}{name}{question[end:]}", [name], False
+        return f"{question[:end]} ({name}){question[end:]}", [name], False
+    return question, [], False
+
+
+def fill(question: str, focus: Focus) -> Resolved:
+    """An ellipsis is filled from the question before; a question that leans on the topic gets it in brackets."""
+    about = WHAT_ABOUT.match(question)
+    bare = BARE_QUESTION.match(question)
+    if not focus.question:
+        empty = bare is not None or (about is not None and not content_words(question))
+        return question, [], about is not None or bare is not None, empty
+    if about is not None:
+        rest = (about["rest"] or about["rest2"]).strip()
+        swapped = swap(focus.question, rest)
+        if swapped:
+            return swapped, [focus.question], True, False
+        if about["rest2"] and len(content_words(rest)) > 3:
+            return question, [], False, False
+        return bracketed(question, focus.question), [focus.question], True, False
+    if bare is not None:
+        return bracketed(question, focus.question), [focus.question], True, False
+    return lean(question, focus)
+
+
+def swap(before: str, rest: str) -> str | None:
+    """The question before with its only name exchanged for the new one: "When was Titov born?"."""
+    new, old = english_names(rest), english_names(before)
+    if len(new) != 1 or len(old) != 1 or len(content_words(rest)) != len(content_words(new[0].text)):
+        return None
+    return before[: old[0].start] + new[0].text + before[old[0].start + len(old[0].text) :]
+
+
+def lean(question: str, focus: Focus) -> Resolved:
+    """A nameless question with "the mission" or "anything else" gets the topic of the conversation in brackets."""
+    if english_names(question) or len(content_words(question)) > 7 or EXPLETIVE.search(question):
+        return question, [], False, False
+    if not (CONTINUES.search(question) or DEFINITE.search(question) or len(content_words(question)) <= 2):
+        return question, [], False, False
+    topic = next((m.text for m in reversed(focus.asked) if m.name), None) or next(
+        (m.text for m in reversed(focus.asked)), None
+    )
+    if topic is None or topic.lower() in question.lower():
+        return question, [], False, False
+    return bracketed(question, topic), [topic], True, False
+
+
+def bracketed(question: str, addition: str) -> str:
+    """The addition in brackets before the question mark."""
+    body = question.rstrip("?.! ")
+    mark = "?" if question.rstrip().endswith("?") else ""
+    return f"{body} ({addition.rstrip('?.! ')}){mark}"

@@ -1,0 +1,145 @@
+"""Chinese follow-ups: which words point back, and what they point at."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from models.mentions import Mention, chinese_mentions
+from models.words import CJK
+
+if TYPE_CHECKING:
+    from models.rewrite import Focus
+
+Resolved = tuple[str, list[str], bool, bool]
+"""Text, what was put in, whether it is a follow-up, whether it points at nothing."""
+
+PRONOUN = re.compile(
+    "(?P<they>(?<!其)[他她它]们)|(?P<he>(?<![其吉])他(?!们|国|人|乡))|(?P<she>她(?!们))|(?P<it>它(?!们))|"
+    "(?P<its>(?<![尤与极])其(?![他它实中次余间])(?=[\u4e00-\u9fff]))"
+)
+POINTS = re.compile(
+    "^那么|^(?:那|这)是|(?:这|那)(?=[里儿边样])|(?:这|那)(?:一)?(?:[个位座部本种场次项款首篇艘枚颗条届家所支段类批]|些|时|是|又)|"
+    "(?<![应活])该(?=[\u4e00-\u9fff])|(?<![因如至彼])此(?=[\u4e00-\u9fff])|这(?=有|会|能|怎|为)"
+)
+WHAT_ABOUT = re.compile(
+    "^(?:那么?|那末|还有|谢谢[,，。!！]?|好的?[,，。!！]?)*"
+    f"(?P<rest>[{CJK}A-Za-z0-9·《》年月日 ]{{1,16}}?)呢[?？。!！\\s]*$"
+)
+BARE_QUESTION = re.compile(
+    "^(?:那么?|可|但|到底|究竟)?(?:是)?(?:因?为什么|为何|为啥|什么时候|何时|哪一?年|在?哪里?|在哪儿|是?谁|怎么了?|怎么样|怎样|如何|多少|多大|多高|多长|"
+    "然后|还有|后来|结果|真的|是吗|比如|例如|继续|详细点?|具体点?|还有别的|还有其他的?|还有啥|还有什么|什么意思|什么)(?:呢|吗|说|了)?[?？。!！\\s]*$"
+)
+
+
+def resolve_chinese(question: str, focus: Focus) -> Resolved:
+    """Pronouns replaced, pointers named, an ellipsis filled from the question before."""
+    about, bare = WHAT_ABOUT.match(question), BARE_QUESTION.match(question)
+    if bare is not None:
+        return fill(question, focus)
+    replaced = replace_pronouns(question, focus)
+    if replaced is not None:
+        return replaced
+    if about is not None:
+        return what_about(question, about["rest"], focus)
+    return point(question, focus)
+
+
+def replace_pronouns(question: str, focus: Focus) -> Resolved | None:
+    """他, 她, 它, 他们 and 其 by what they point at; None when the question holds none that is free."""
+    text, put_in, missing = question, list[str](), False
+    for match in PRONOUN.finditer(question):
+        kind = str(match.lastgroup)
+        if any(named(mention) and mention.start < match.start() for mention in chinese_mentions(question)):
+            continue
+        name = antecedent(kind, focus)
+        if name is None:
+            missing = kind != "its"
+            continue
+        put = f"{name}的" if kind == "its" else name
+        text = text.replace(match.group(), put, 1) if match.group() in text else text
+        put_in.append(name)
+    if put_in or missing:
+        return text, put_in, True, missing and not put_in
+    return None
+
+
+def named(mention: Mention) -> bool:
+    """Surely a name, not a stretch of common words."""
+    return "·" in mention.text or mention.text.startswith("《") or mention.text.isascii()
+
+
+def antecedent(kind: str, focus: Focus) -> str | None:
+    """What a pronoun points at; the first stretch of the latest user turn leads, as Chinese puts its topic first."""
+    asks_who = "谁" in focus.raw or "哪位" in focus.raw
+    told = [m for m in focus.told if not any(m.text in old.text or old.text in m.text for old in focus.asked)]
+    asked = topic_first(focus)
+    if kind in ("he", "she"):
+        fits = [m for m in (*(told if asks_who else ()), *asked, *told) if m.may_be_person]
+        fits = [m for m in fits if focus.people.get(m.text, kind) == kind] or fits
+        remembered = next((m for m in fits if focus.people.get(m.text) == kind), None)
+        chosen = remembered if remembered and not (asks_who and told) else (fits[0] if fits else None)
+        chosen = chosen or (asked[0] if asked else None)
+        if chosen is not None:
+            focus.people[chosen.text] = kind
+    else:
+        asks_what = re.search("什么|哪", focus.raw) and len(focus.answer) <= 20
+        fits = [*(told[:1] if asks_what and kind == "it" else ()), *asked, *told]
+        fits = [m for m in fits if m.text not in focus.people] if kind == "it" else fits
+        chosen = fits[0] if fits else None
+    return chosen.text if chosen else None
+
+
+def topic_first(focus: Focus) -> list[Mention]:
+    """Mentions of user turns: the latest turn's in their order, then the older ones, newest first."""
+    latest = [m for m in focus.asked if m.text in focus.question]
+    return [*latest, *(m for m in reversed(focus.asked) if m not in latest)]
+
+
+def point(question: str, focus: Focus) -> Resolved:
+    """这, 那, 该: the thing meant is named in brackets; a question without any topic gets the last one."""
+    match = POINTS.search(question)
+    own = chinese_mentions(question)
+    if match is None:
+        return question, [], False, False
+    name = antecedent("it", focus)
+    if name is None:
+        lost = not own or re.match("^(?:这|那)(?:个|些|位)?(?:是|怎|有|为|又|呢|东西)", question) is not None
+        return question, [], True, lost
+    if name in question:
+        return question, [], False, False
+    return bracketed(question, name), [name], True, False
+
+
+def what_about(question: str, rest: str, focus: Focus) -> Resolved:
+    """ "X呢": the question before with its topic, or its time, exchanged for X."""
+    if not focus.question:
+        return question, [], True, not re.search(f"[{CJK}A-Za-z]{{2,}}", rest.replace("你", ""))
+    before = focus.question
+    time = "(?:上|下|这|本)?(?:今天|明天|后天|昨天|周[一二三四五六日末]|星期[一二三四五六日]|[0-9]{1,4}年|[0-9]{1,2}月)"
+    if re.fullmatch(f"{time}.{{0,4}}", rest) and re.search(time, before):
+        return re.sub(time, lambda _: rest, before, count=1), [before], True, False
+    topics = topic_first(focus)
+    topic = next((m.text for m in topics if m.text in before), None)
+    if topic and not re.search(time, rest) and len(before) - len(topic) >= 2:
+        return exchange(before, topic, rest), [before], True, False
+    return bracketed(question, before), [before], True, False
+
+
+def exchange(before: str, topic: str, rest: str) -> str:
+    """The topic of the question before replaced by the new one."""
+    return before.replace(topic, rest, 1)
+
+
+def fill(question: str, focus: Focus) -> Resolved:
+    """为什么？什么时候？ take the question before along in brackets."""
+    if not focus.question:
+        return question, [], True, True
+    return bracketed(question, focus.question), [focus.question], True, False
+
+
+def bracketed(question: str, addition: str) -> str:
+    """The addition in brackets before the question mark."""
+    body = question.rstrip("?？。!！ ")
+    mark = "？" if question.rstrip()[-1:] in "?？" and question else ""
+    return f"{body}（{addition.rstrip('?？。!！ ')}）{mark}"

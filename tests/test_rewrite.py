@@ -1,0 +1,107 @@
+"""A follow-up becomes a question that needs no history, in both languages, and loses none of the user's words."""
+
+import pytest
+
+from models.rewrite import Rewrite, rewrite
+from models.types import Conversation, Turn
+from models.words import units
+
+
+def after(*turns: str) -> Rewrite:
+    """The last turn rewritten; turns alternate and the last one is the user's."""
+    roles = ["user" if (len(turns) - number) % 2 else "assistant" for number in range(len(turns))]
+    return rewrite(Conversation(tuple(Turn(role, text) for role, text in zip(roles, turns, strict=True))))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("turns", "text"),
+    [
+        (("Who was the first person in space?", "Yuri Gagarin.", "When was he born?"), "When was Yuri Gagarin born?"),
+        (("How tall was the Saturn V?", "111 metres", "How heavy was it?"), "How heavy was Saturn V?"),
+        (
+            ("Where was Ada Lovelace born?", "London.", "What is her best known work?"),
+            "What is Ada Lovelace's best known work?",
+        ),
+        (("When was Yuri Gagarin born?", "In 1934.", "What about German Titov?"), "When was German Titov born?"),
+        (("What is LaMDA?", "A model.", "Thanks, and what about Sparrow?"), "What is Sparrow?"),
+        (("神舟五号什么时候发射的？", "2003年10月15日", "那神舟六号呢？"), "神舟六号什么时候发射的？"),
+        (("天宫空间站有多重？", "约100吨", "它的轨道高度是多少？"), "天宫空间站的轨道高度是多少？"),
+        (("谁是第一个进入太空的中国人？", "杨利伟。", "他什么时候出生的？"), "杨利伟什么时候出生的？"),
+        (("尤里·加加林什么时候出生？", "1934年", "他是哪里人？"), "尤里·加加林是哪里人？"),
+    ],
+)
+def test_what_points_back_is_named(turns: tuple[str, ...], text: str) -> None:
+    done = after(*turns)
+    assert done.text == text
+    assert done.followup
+    assert not done.unresolved
+
+
+def test_a_pronoun_keeps_its_name_from_turn_to_turn() -> None:
+    done = after(
+        "Who was Valentina Tereshkova?",
+        "A cosmonaut from the Soviet Union.",
+        "When did she fly?",
+        "In June 1963 aboard Vostok 6.",
+        "Where did she land?",
+    )
+    assert done.text == "Where did Valentina Tereshkova land?"
+
+
+@pytest.mark.parametrize("question", ["Why?", "And in 1972?", "What else?", "为什么？", "什么时候？"])
+def test_an_ellipsis_takes_the_question_before_along(question: str) -> None:
+    done = after("Did Apollo 11 carry 阿波罗 samples?", "Yes.", question)
+    assert "Apollo 11" in done.text
+    assert done.text.startswith(question.rstrip("?？"))
+
+
+@pytest.mark.parametrize(
+    "question", ["What about that one?", "When was he born?", "Why?", "它什么时候发射的？", "那个呢？", "他是谁？"]
+)
+def test_a_pointer_without_history_points_at_nothing(question: str) -> None:
+    done = after(question)
+    assert done.unresolved
+    assert done.text == question
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "How long does it take to reach Mars?",
+        "Did Gagarin finish his training?",
+        "What is the capital of France?",
+        "What time is it?",
+        "Is it true that the Moon has no air?",
+        "那不勒斯在哪里？",
+        "其他国家的空间站有哪些？",
+        "地球的半径是多少？",
+    ],
+)
+def test_a_question_that_stands_alone_stays_as_it_is(question: str) -> None:
+    for turns in ((question,), ("When was Neil Armstrong born?", "In 1930.", question)):
+        assert after(*turns).text == question
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "Which book did he write about the flight?",
+        "When did the mission end?",
+        "And its crew?",
+        "它的船员有哪些？",
+        "这次任务有什么意义？",
+        "北京呢？",
+    ],
+)
+def test_the_users_content_words_survive(question: str) -> None:
+    done = after("Who was the commander of Apollo 11?", "Neil Armstrong.", question)
+    assert set(units(question)) <= set(units(done.text)), done.text
+
+
+def test_a_long_conversation_stays_quick() -> None:
+    import time
+
+    turns = ["Who commanded Apollo 11 and what did they do on the Moon?", "Neil Armstrong walked there. " * 20] * 100
+    start = time.perf_counter()
+    after(*turns, "When was he born?")
+    assert time.perf_counter() - start < 0.2
