@@ -60,12 +60,11 @@ def continues(line: str, following: str, width: int) -> bool:
     return start[0].islower() and used >= 30 and _MAY_CONTINUE.search(line) is not None
 
 
-def join(line: str, following: str) -> str:
-    """Two wrapped lines as one: no space between Chinese characters, one elsewhere."""
-    line, following = line.rstrip(), following.strip()
-    if line and following and _UNSPACED.match(line[-1]) and _UNSPACED.match(following[0]):
-        return line + following
-    return f"{line} {following}"
+def gap(line: str, following: str) -> str:
+    """What a wrapped line end stands for: nothing between Chinese characters, a space elsewhere."""
+    line, following = line.rstrip(), following.lstrip()
+    tight = line and following and _UNSPACED.match(line[-1]) and _UNSPACED.match(following[0])
+    return "" if tight else " "
 
 
 def reflow(text: str) -> str:
@@ -78,12 +77,8 @@ def reflow(text: str) -> str:
         before = ""
         for line in lines:
             if parts and continues(before, line, width):
-                last = parts[-1][-1]
-                parts[-1][-1] = last.rstrip()
-                tight = (
-                    last and line.strip() and _UNSPACED.match(last.rstrip()[-1]) and _UNSPACED.match(line.strip()[0])
-                )
-                parts[-1].append(line.strip() if tight else f" {line.strip()}")
+                parts[-1][-1] = parts[-1][-1].rstrip()
+                parts[-1].append(gap(before, line) + line.strip())
             else:
                 parts.append([line])
             before = line

@@ -29,30 +29,47 @@ _SAID = re.compile(
 _SAID_CHINESE = re.compile(r"[^，。！？；：\n“”「」]{0,8}(?:说|說|道|问|問|答|喊|叫|表示|写|寫|回应|回應)")
 
 _NEVER = frozenset(
-    "mr mrs ms messrs dr prof gen sen rep gov capt cpt col lt sgt maj cmdr adm rev fr hon pres supt det insp mt ft "
-    "e.g i.e eg ie cf viz vs approx ca resp incl excl esp aka a.k.a w.r.t dept govt".split()
+    [
+        *("mr", "mrs", "ms", "messrs", "dr", "prof", "gen", "sen", "rep", "gov", "capt", "cpt", "col", "lt"),
+        *("sgt", "maj", "cmdr", "adm", "rev", "fr", "hon", "pres", "supt", "det", "insp", "mt", "ft", "e.g"),
+        *("i.e", "eg", "ie", "cf", "viz", "vs", "approx", "ca", "resp", "incl", "excl", "esp", "aka", "a.k.a"),
+        *("w.r.t", "dept", "govt"),
+    ]
 )
 """Abbreviations that something always follows: no sentence ends with them."""
 
 _NUMBERED = frozenset(
-    "no nos nr vol vols fig figs eq eqs eqn sec secs sect ch chap chs art arts pp p pg pt par para ver v tab ref refs "
-    "app ex op ed eds bk ln ll col jan feb mar apr jun jul aug sep sept oct nov dec".split()
+    [
+        *("no", "nos", "nr", "vol", "vols", "fig", "figs", "eq", "eqs", "eqn", "sec", "secs", "sect", "ch"),
+        *("chap", "chs", "art", "arts", "pp", "p", "pg", "pt", "par", "para", "ver", "v", "tab", "ref", "refs"),
+        *("app", "ex", "op", "ed", "eds", "bk", "ln", "ll", "col", "jan", "feb", "mar", "apr", "jun", "jul"),
+        *("aug", "sep", "sept", "oct", "nov", "dec"),
+    ]
 )
 """Abbreviations that a number follows."""
 
 _SOMETIMES = frozenset(
-    "inc ltd co corp plc jr sr etc al ave blvd rd st bros esq univ assn assoc est min max avg std misc intl natl "
-    "mon tue tues wed thu thur thurs fri sat sun mass calif conn ill fla ariz colo tenn wash penn".split()
+    [
+        *("inc", "ltd", "co", "corp", "plc", "jr", "sr", "etc", "al", "ave", "blvd", "rd", "st", "bros", "esq"),
+        *("univ", "assn", "assoc", "est", "min", "max", "avg", "std", "misc", "intl", "natl", "mon", "tue"),
+        *("tues", "wed", "thu", "thur", "thurs", "fri", "sat", "sun", "mass", "calif", "conn", "ill", "fla"),
+        *("ariz", "colo", "tenn", "wash", "penn"),
+    ]
 )
 """Abbreviations that may end a sentence: they do when a word follows that opens sentences."""
 
 _OPENERS = frozenset(
-    "the a an this that these those it its he she they we you i his her their our my your there here in on at by for "
-    "from with after before during since until when while where why how what who which if although though because as "
-    "but and or so yet however moreover furthermore therefore thus then also later today now once one two some many "
-    "most all each both several other another no not to under over between among according despite unlike such "
-    "first second finally meanwhile instead is are was were do does did can could will would should may see use "
-    "born his".split()
+    [
+        *("the", "a", "an", "this", "that", "these", "those", "it", "its", "he", "she", "they", "we", "you", "i"),
+        *("his", "her", "their", "our", "my", "your", "there", "here", "in", "on", "at", "by", "for", "from"),
+        *("with", "after", "before", "during", "since", "until", "when", "while", "where", "why", "how", "what"),
+        *("who", "which", "if", "although", "though", "because", "as", "but", "and", "or", "so", "yet"),
+        *("however", "moreover", "furthermore", "therefore", "thus", "then", "also", "later", "today", "now"),
+        *("once", "one", "two", "some", "many", "most", "all", "each", "both", "several", "other", "another"),
+        *("no", "not", "to", "under", "over", "between", "among", "according", "despite", "unlike", "such"),
+        *("first", "second", "finally", "meanwhile", "instead", "is", "are", "was", "were", "do", "does", "did"),
+        *("can", "could", "will", "would", "should", "may", "see", "use", "born"),
+    ]
 )
 
 
@@ -172,10 +189,7 @@ def _ends_word(text: str, start: int, dot: int, next_start: int) -> bool:
 
 def _opens(text: str, position: int) -> bool:
     """Whether the word at `position` is capitalised and one that opens sentences."""
-    if not text[position].isalnum():
-        found = _WORD.search(text, position, position + 8)
-    else:
-        found = _WORD.match(text, position)
+    found = _WORD.search(text, position, position + 30)
     return found is not None and found[0][0].isupper() and found[0].lower() in _OPENERS
 
 

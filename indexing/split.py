@@ -108,7 +108,11 @@ def split(document: Document, marks: Sequence[Mark] = ()) -> list[Passage]:
 
 
 def _headings(text: str, marks: Iterable[Mark]) -> list[tuple[int, tuple[str, ...]]]:
-    found = {m.position: tuple(m.heading.split(HEADING_SEPARATOR)) for m in marks if m.heading}
+    found = {
+        m.position: tuple(m.heading.split(HEADING_SEPARATOR)) if m.heading else ()
+        for m in marks
+        if m.heading is not None
+    }
     return sorted((position, path) for position, path in found.items() if 0 <= position < len(text))
 
 
