@@ -18,7 +18,8 @@ CHINESE = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff]")
 WORD = re.compile(r"[^\W_]+(?:['’.,-][^\W_]+)*")
 CLAUSE_END = re.compile(r"[，、；：。！？]+[”’」』）]*|[,;:.!?–—]+[\"”’)]*(?=\s)|\s[–—-](?=\s)|\n+")
 ANAPHOR = re.compile(
-    r"(?:he|she|it|its|his|her|hers|they|their|theirs|this|these|that|those|such|there|here|both|the (?:former|latter))\b"
+    r"(?:he|she|it|its|his|her|hers|they|their|theirs|this|these|that|those|such|there|here|both"
+    r"|the (?:former|latter))\b"
     r"|[他她它牠祂其此這这該该]",
     re.IGNORECASE,
 )
@@ -70,7 +71,7 @@ def touching(bounds: Sequence[Bounds], start: int, end: int) -> Bounds:
 
 
 def with_neighbour(text: str, bounds: Sequence[Bounds], own: int, also: Bounds | None) -> Bounds:
-    """The bounds of sentence `own`, with the neighbour it needs when both fit the allowance."""
+    """The bounds of sentence `own`, with the neighbour it needs when both fit the allowance and share a line."""
     order: list[int] = []
     if also is not None:
         other = touching(bounds, *also)[0]
@@ -80,7 +81,7 @@ def with_neighbour(text: str, bounds: Sequence[Bounds], own: int, also: Bounds |
         order.append(own - 1)
     for other in order:
         begin, stop = bounds[min(own, other)][0], bounds[max(own, other)][1]
-        if size(text[begin:stop]) <= 1:
+        if size(text[begin:stop]) <= 1 and "\n" not in text[bounds[min(own, other)][1] : bounds[max(own, other)][0]]:
             return begin, stop
     return bounds[own]
 

@@ -1,0 +1,324 @@
+"""The reader: a question and passages -> the spans that answer it, and how sure it is that any does.
+
+Question and passage go through the lower layers of the trunk apart, exactly as the encoder reads them; then their
+states are laid end to end and read together by upper layers that were trained for it (models/train_reader.py).
+Reading apart first is what makes training fit a CPU: a passage's lower states are the same for every question.
+"""
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from indexing.split import sentences
+from indexing.types import Cancelled as CancelledError
+from indexing.types import EncoderMismatch, ModelDamaged, ModelMissing
+from models.types import Cancelled, never
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+    from models.trunk import Trunk
+
+BUNDLED = Path(__file__).parent / "bundled" / "reader"
+QUESTION_PREFIX, PASSAGE_PREFIX = "query: ", "passage: "
+MOST_TOKENS = 30
+"""Longest span; 99% of the training answers are shorter."""
+MOST_QUESTION = 64
+WINDOW, STRIDE = 320, 200
+"""A longer passage is read in windows of its states. Training saw up to 224 tokens."""
+BATCH = 8
+"""Windows read at once; whether to stop is asked between batches."""
+KEPT = 40
+"""Best spans of a window that are looked at."""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """`passage[start:end]`, with its probability in [0, 1] given that the passage answers the question."""
+
+    start: int
+    end: int
+    probability: float
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What one passage says: spans, best first, in different sentences where it has them; and in [0, 1] the
+    probability that the passage answers the question at all."""
+
+    spans: tuple[Span, ...]
+    answerable: float
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A tokenized text: ids with <s> and </s>; `offsets[i]` is the characters of token i, (0, 0) where it has none."""
+
+    ids: tuple[int, ...]
+    offsets: tuple[tuple[int, int], ...]
+
+
+def tokenized(tokenizer: "Tokenizer", prefix: str, texts: Sequence[str], most: int = 100_000) -> list[Text]:
+    """Ids of prefix + text, with offsets into the text alone; cut to `most` tokens with the </s> kept."""
+    made = []
+    for encoding in tokenizer.encode_batch([prefix + text for text in texts]):
+        ids, pairs = list(encoding.ids), list(encoding.offsets)
+        if len(ids) > most:
+            ids, pairs = [*ids[: most - 1], ids[-1]], [*pairs[: most - 1], pairs[-1]]
+        shift = len(prefix)
+        offsets = tuple((max(0, start - shift), max(0, end - shift)) for start, end in pairs)
+        made.append(Text(tuple(ids), offsets))
+    return made
+
+
+class Layer(nn.Module):
+    """One BERT layer (post-norm, GELU) over packed sequences: rows of all sequences in one matrix."""
+
+    def __init__(self, width: int = 384, heads: int = 12, inner: int = 1536, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.heads = heads
+        self.qkv = nn.Linear(width, 3 * width)
+        self.mix = nn.Linear(width, width)
+        self.mix_norm = nn.LayerNorm(width, eps=1e-12)
+        self.up = nn.Linear(width, inner)
+        self.down = nn.Linear(inner, width)
+        self.down_norm = nn.LayerNorm(width, eps=1e-12)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, rows: Tensor, lengths: Sequence[int]) -> Tensor:
+        """[sum of lengths, width] -> the same; each sequence attends to itself alone."""
+        mixed = []
+        for piece in torch.split(self.qkv(rows), list(lengths)):
+            query, key, value = piece.view(len(piece), 3, self.heads, -1).permute(1, 2, 0, 3)
+            attended = functional.scaled_dot_product_attention(query[None], key[None], value[None])[0]
+            mixed.append(attended.transpose(0, 1).reshape(len(piece), -1))
+        rows = self.mix_norm(rows + self.dropout(self.mix(torch.cat(mixed))))
+        inner = self.down(functional.gelu(self.up(rows)))
+        normed: Tensor = self.down_norm(rows + self.dropout(inner))
+        return normed
+
+
+class Upper(nn.Module):
+    """The layers that read question and passage together, and the two heads."""
+
+    def __init__(self, layers: int = 4, width: int = 384, heads: int = 12, inner: int = 1536, dropout: float = 0.0):
+        super().__init__()
+        self.side = nn.Parameter(torch.zeros(2, width))
+        self.layers = nn.ModuleList(Layer(width, heads, inner, dropout) for _ in range(layers))
+        self.span = nn.Linear(width, 2)
+        self.here = nn.Linear(width, 1)
+
+    def forward(self, questions: Sequence[Tensor], passages: Sequence[Tensor]) -> tuple[list[Tensor], Tensor]:
+        """Lower states of n questions [q, width] and passages [p, width] ->
+        n tensors [p, 2] of start and end logits, and logits [n] that the passage answers the question."""
+        pieces: list[Tensor] = []
+        lengths: list[int] = []
+        for question, passage in zip(questions, passages, strict=True):
+            pieces += [question + self.side[0], passage + self.side[1]]
+            lengths.append(len(question) + len(passage))
+        rows = torch.cat(pieces)
+        for layer in self.layers:
+            rows = layer(rows, lengths)
+        spans, firsts = [], []
+        for question, piece in zip(questions, torch.split(rows, lengths), strict=True):
+            spans.append(self.span(piece[len(question) :]))
+            firsts.append(piece[0])
+        return spans, self.here(torch.stack(firsts))[:, 0]
+
+
+@dataclass(frozen=True, slots=True)
+class ReaderConfig:
+    """What the bundled weights are: `base` is the sha256 of the trunk they fit, `split` the layer where question
+    and passage meet. `here_scale`, `here_bias` and `sharpness` calibrate on development data."""
+
+    base: str
+    split: int
+    layers: int
+    here_scale: float = 1.0
+    here_bias: float = 0.0
+    sharpness: float = 1.0
+
+
+class Reader:
+    """Reads passages for a question.
+
+    >>> reader = Reader.load(Trunk.load(model_folder(home, "multilingual-e5-small")))  # doctest: +SKIP
+    >>> reader.read("Who wrote it?", ["Mary Shelley wrote it at nineteen."], n=1)[0].spans[0]  # doctest: +SKIP
+    Span(start=0, end=12, probability=0.97)
+    """
+
+    def __init__(self, trunk: "Trunk", tokenizer: "Tokenizer", upper: Upper, config: ReaderConfig) -> None:
+        self.trunk = trunk
+        self.tokenizer = tokenizer
+        self.upper = upper.eval()
+        self.config = config
+
+    @classmethod
+    def load(cls, trunk: "Trunk", folder: Path = BUNDLED) -> "Reader":
+        """The reader of `folder` on `trunk`. Raises ModelMissing, ModelDamaged or EncoderMismatch."""
+        config = read_config(folder)
+        if config.base != trunk.fingerprint:
+            raise EncoderMismatch(
+                "The reader was trained on another trunk than the one installed.",
+                "Run `passerine models install multilingual-e5-small`, or train it again: `passerine train reader`.",
+            )
+        return cls(trunk, trunk.tokenizer, read_upper(folder, config), config)
+
+    def read(self, question: str, passages: Sequence[str], n: int = 1, cancelled: Cancelled = never) -> list[Reading]:
+        """One reading a passage, each with at most n spans. Raises Cancelled between batches."""
+        asked = tokenized(self.tokenizer, QUESTION_PREFIX, [question], MOST_QUESTION)[0]
+        texts = tokenized(self.tokenizer, PASSAGE_PREFIX, passages)
+        stop_if(cancelled)
+        with torch.inference_mode():
+            lower = self.trunk.hidden([asked.ids, *(text.ids for text in texts)], last=self.config.split)
+        return self.read_states(lower[0], passages, texts, lower[1:], n, cancelled)
+
+    def read_states(
+        self,
+        question: Tensor,
+        passages: Sequence[str],
+        texts: Sequence[Text],
+        lower: Sequence[Tensor],
+        n: int = 1,
+        cancelled: Cancelled = never,
+    ) -> list[Reading]:
+        """The same from lower states: `question` [q, width], and for each passage its tokens and states [p, width]."""
+        windows = [(place, low) for place, text in enumerate(texts) for low in starts(len(text.ids))]
+        found: list[list[tuple[float, Span]]] = [[] for _ in texts]
+        chances: list[list[float]] = [[] for _ in texts]
+        for begin in range(0, len(windows), BATCH):
+            stop_if(cancelled)
+            batch = windows[begin : begin + BATCH]
+            with torch.inference_mode():
+                pieces = [lower[place][low : low + WINDOW] for place, low in batch]
+                spans, here = self.upper([question] * len(batch), pieces)
+            for (place, low), logits, answers in zip(batch, spans, here.tolist(), strict=True):
+                chance = 1 / (1 + math.exp(-(self.config.here_scale * answers + self.config.here_bias)))
+                offsets = texts[place].offsets[low : low + WINDOW]
+                best = best_spans(passages[place], offsets, logits * self.config.sharpness)
+                chances[place].append(chance)
+                found[place] += [(chance, span) for span in best]
+        return [
+            Reading(apart(passage, merged(weighted, sum(chance)), n), max(chance))
+            for passage, weighted, chance in zip(passages, found, chances, strict=True)
+        ]
+
+
+def stop_if(cancelled: Cancelled) -> None:
+    """Raise Cancelled when the caller asks to stop."""
+    if cancelled():
+        raise CancelledError("The reading was stopped.")
+
+
+def starts(length: int) -> list[int]:
+    """First token of each window of a text."""
+    return [0] if length <= WINDOW else [*range(0, length - WINDOW, STRIDE), length - WINDOW]
+
+
+def best_spans(passage: str, offsets: Sequence[tuple[int, int]], logits: Tensor) -> list[Span]:
+    """The likeliest spans of a window by softmax over every span of at most MOST_TOKENS tokens.
+
+    `logits` is [tokens, 2]. Tokens without characters of the passage start and end nothing.
+    """
+    count = len(offsets)
+    real = torch.tensor([end > start for start, end in offsets])
+    if not bool(real.any()):
+        return []
+    blocked = torch.where(real, 0.0, -torch.inf)
+    reach = min(MOST_TOKENS, count)
+    chances = span_table(logits + blocked[:, None]).flatten().softmax(0)
+    values, places = chances.topk(min(KEPT, len(chances)))
+    spans: dict[tuple[int, int], float] = {}
+    for value, place in zip(values.tolist(), places.tolist(), strict=True):
+        first, extra = divmod(place, reach)
+        if value <= 0 or first + extra >= count:
+            continue
+        low, high = trim(passage, offsets[first][0], offsets[first + extra][1])
+        if low < high:
+            spans[low, high] = spans.get((low, high), 0.0) + value
+    return [Span(low, high, chance) for (low, high), chance in spans.items()]
+
+
+def span_table(logits: Tensor) -> Tensor:
+    """[tokens, 2] -> [tokens, reach]: the score of the span from token i over j more tokens; -inf past the end."""
+    begin, stop = logits[:, 0], logits[:, 1]
+    reach = min(MOST_TOKENS, len(logits))
+    padded = torch.cat([stop, stop.new_full((reach,), -torch.inf)])
+    return begin[:, None] + padded.unfold(0, reach, 1)[: len(logits)]
+
+
+def trim(text: str, start: int, end: int) -> tuple[int, int]:
+    """The span without white space or a closing comma or stop at its ends."""
+    while start < end and text[start].isspace():
+        start += 1
+    while end > start and (text[end - 1].isspace() or text[end - 1] in ",，、;；。"):
+        end -= 1
+    return start, end
+
+
+def merged(weighted: Sequence[tuple[float, Span]], total: float) -> list[Span]:
+    """Spans of all windows of one passage, best first: each window counts by its chance to hold the answer, and a
+    span that two windows saw keeps its larger share."""
+    shares: dict[tuple[int, int], float] = {}
+    for chance, span in weighted:
+        share = span.probability * chance / total if total > 0 else 0.0
+        shares[span.start, span.end] = max(share, shares.get((span.start, span.end), 0.0))
+    spans = [Span(start, end, share) for (start, end), share in shares.items()]
+    return sorted(spans, key=lambda span: (-span.probability, span.start, span.end))
+
+
+def apart(passage: str, spans: Sequence[Span], n: int) -> tuple[Span, ...]:
+    """The best n of `spans` (best first) that do not overlap: first one a sentence, then the rest."""
+    bounds = sentences(passage)
+    chosen: list[Span] = []
+    used: set[int] = set()
+    for fresh in (True, False):
+        for span in spans:
+            own = next((place for place, (_, end) in enumerate(bounds) if span.start < end), -1)
+            clear = all(span.end <= other.start or span.start >= other.end for other in chosen)
+            if len(chosen) < n and clear and (own not in used or not fresh):
+                chosen.append(span)
+                used.add(own)
+    return tuple(chosen)
+
+
+def read_config(folder: Path) -> ReaderConfig:
+    """config.json of a reader. Raises ModelMissing or ModelDamaged."""
+    path = folder / "config.json"
+    if not path.is_file() or not (folder / "weights.safetensors").is_file():
+        raise ModelMissing(f"There is no reader in {folder}.", "Install the package again, or train it.")
+    try:
+        written = json.loads(path.read_text(encoding="utf-8"))
+        return ReaderConfig(
+            base=str(written["base"]),
+            split=int(written["split"]),
+            layers=int(written["layers"]),
+            here_scale=float(written["here_scale"]),
+            here_bias=float(written["here_bias"]),
+            sharpness=float(written["sharpness"]),
+        )
+    except (ValueError, KeyError, TypeError) as error:
+        raise ModelDamaged(f"{path} cannot be read: {error}.", "Install the package again.") from error
+
+
+def read_upper(folder: Path, config: ReaderConfig) -> Upper:
+    """The trained layers, widened to float32. Raises ModelDamaged when they do not fit the configuration."""
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    path = folder / "weights.safetensors"
+    try:
+        tensors = {name: tensor.float() for name, tensor in load_file(path).items()}
+        with torch.device("meta"):
+            upper = Upper(config.layers)
+        upper.load_state_dict(tensors, assign=True)
+    except (SafetensorError, RuntimeError, OSError) as error:
+        raise ModelDamaged(f"{path} does not hold the reader's weights.", "Install the package again.") from error
+    return upper

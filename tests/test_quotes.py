@@ -1,0 +1,149 @@
+"""Quotes are verbatim, whole where they fit, and never longer than the allowance."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from indexing.split import sentences, split
+from indexing.types import Document, Passage
+from models.quotes import align, sentence_quote, size, verify
+from models.types import Quote
+
+ENGLISH = (
+    "The kestrel hovers before it strikes. It can hold still in a wind of 40 km/h, as Dr. Hale measured in 1987. "
+    "Voles are most of its food."
+)
+CHINESE = "红隼在俯冲之前会悬停。它能在每小时四十公里的风中保持不动。田鼠是它的主要食物，占了七成。"
+
+
+def whole(text: str, offset: int = 0) -> tuple[Document, Passage]:
+    """A document of one passage, which begins at `offset`."""
+    document = Document("bird", "file:///bird", "Kestrel", "x" * offset + text)
+    return document, Passage("bird-0", "bird", 0, offset, offset + len(text), text)
+
+
+def around(text: str, words: str, offset: int = 0, also: str = "") -> str:
+    """The verified quote around `words`."""
+    document, passage = whole(text, offset)
+    start = text.index(words)
+    other = (text.index(also), text.index(also) + len(also)) if also else None
+    quote = sentence_quote(document, passage, start, start + len(words), other)
+    assert verify(quote, document)
+    return quote.text
+
+
+def test_the_whole_sentence_is_quoted() -> None:
+    assert around(ENGLISH, "Voles") == "Voles are most of its food."
+    assert around(CHINESE, "七成") == "田鼠是它的主要食物，占了七成。"
+
+
+def test_offsets_are_those_of_the_document() -> None:
+    assert around(ENGLISH, "Voles", offset=17) == "Voles are most of its food."
+
+
+def test_an_abbreviation_does_not_end_the_quote() -> None:
+    assert around(ENGLISH, "1987").endswith("as Dr. Hale measured in 1987.")
+
+
+def test_a_sentence_that_points_back_brings_the_one_before_it() -> None:
+    assert around(ENGLISH, "40 km/h").startswith("The kestrel hovers before it strikes. It can hold")
+    assert around(CHINESE, "四十公里").startswith("红隼在俯冲之前会悬停。它能")
+
+
+def test_a_heading_on_its_own_line_is_not_brought_along() -> None:
+    text = "Speed\n\nIt flies at 39 km/h."
+    assert around(text, "39 km/h") == "It flies at 39 km/h."
+
+
+def test_a_second_span_next_door_brings_its_sentence() -> None:
+    text = "Gulls nest on cliffs. Terns nest on sand. Auks nest in burrows."
+    assert around(text, "sand", also="burrows") == "Terns nest on sand. Auks nest in burrows."
+    assert around(text, "cliffs", also="burrows") == "Gulls nest on cliffs."
+
+
+def test_a_span_across_sentences_keeps_the_first_two() -> None:
+    text = "One is here. Two is here. Three is here."
+    assert around(text, text) == "One is here. Two is here."
+
+
+def test_a_long_sentence_is_cut_at_clauses_around_the_span() -> None:
+    text = ", ".join(f"in month {n} the {n} birds of colony {n} left" for n in range(1, 30)) + "."
+    quote = around(text, "colony 15")
+    assert size(quote) <= 1
+    assert quote.startswith("in month")
+    assert quote.endswith("left,")
+
+
+def test_a_long_chinese_sentence_is_cut_at_clauses_around_the_span() -> None:
+    text = "，".join(f"第{n}个月有{n}只鸟离开了岛" for n in range(1, 40)) + "。"
+    quote = around(text, "第20个月")
+    assert size(quote) <= 1
+    assert quote.startswith("第")
+    assert "第20个月有20只鸟离开了岛，" in quote
+
+
+def test_words_without_clauses_are_cut_between_words() -> None:
+    text = " ".join(f"word{n}" for n in range(300))
+    quote = around(text, "word150")
+    assert size(quote) <= 1
+    assert set(quote.split()) <= set(text.split())
+    assert around(text, text).startswith("word0 ")
+
+
+def test_a_span_outside_the_passage_is_refused() -> None:
+    document, passage = whole(ENGLISH)
+    for start, end in ((3, 3), (-1, 4), (0, len(ENGLISH) + 1)):
+        with pytest.raises(ValueError, match="does not lie"):
+            sentence_quote(document, passage, start, end)
+
+
+def test_verify_refuses_what_the_document_does_not_say() -> None:
+    document, _ = whole(ENGLISH)
+    true = Quote("bird", 0, 37, ENGLISH[:37])
+    assert verify(true, document)
+    assert not verify(Quote("bird", 0, 37, ENGLISH[:36] + "!"), document)
+    assert not verify(Quote("bird", 1, 38, ENGLISH[:37]), document)
+    assert not verify(Quote("fish", 0, 37, ENGLISH[:37]), document)
+    assert not verify(Quote("bird", 0, 0, ""), document)
+    assert not verify(Quote("bird", 0, len(ENGLISH), ENGLISH), document), "three sentences are one too many"
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.text(alphabet="ab. ,，。他A1!？\n“”", min_size=1, max_size=400), st.data())
+def test_every_quote_of_any_text_is_verbatim_and_within_the_allowance(text: str, data: st.DataObject) -> None:
+    document, passage = whole(text, offset=3)
+    filled = [place for place, letter in enumerate(text) if not letter.isspace()]
+    if not filled:
+        return
+    start = data.draw(st.sampled_from(filled))
+    end = data.draw(st.integers(start + 1, len(text)))
+    quote = sentence_quote(document, passage, start, end)
+    assert document.text[quote.start : quote.end] == quote.text
+    assert quote.text == quote.text.strip()
+    assert passage.start <= quote.start < quote.end <= passage.end
+    assert size(quote.text) <= 1
+
+
+def test_every_sentence_of_a_split_document_can_be_quoted() -> None:
+    document, _ = whole("\n\n".join([ENGLISH, CHINESE] * 8))
+    for passage in split(document):
+        for start, end in sentences(passage.text):
+            quote = sentence_quote(document, passage, start, end)
+            assert verify(quote, document)
+            assert passage.text[start:end].strip() in quote.text
+
+
+def test_align_forgives_space_width_case_and_marks() -> None:
+    passage = "Flight AS-506  landed on\nJuly 20, 1969. 他说：「这是一小步」，然后走了ＡＢＣ步。"
+    for text in ("flight as-506 landed ON July 20, 1969", "“这是一小步”", "走了ABC步。", "“Flight AS–506”"):
+        found = align(text, passage)
+        assert found is not None, text
+    start, end = align("landed on July 20", passage) or (0, 0)
+    assert passage[start:end] == "landed on\nJuly 20"
+
+
+def test_align_finds_nothing_where_nothing_is() -> None:
+    assert align("light", "The flight landed.") is None
+    assert align("1", "In 1969 it landed.") is None
+    assert align("", "In 1969 it landed.") is None
+    assert align("它着陆了两次", "它着陆了一次。") is None
