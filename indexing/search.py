@@ -1,0 +1,164 @@
+"""Queries -> Hits: both sides, filters, fusion, near-duplicates, a cap per document."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from indexing.dense import Engine, choose
+from indexing.fusion import Candidates, Fusion, Ranked, fuse
+from indexing.snapshot import Snapshot
+from indexing.store import Index
+from indexing.tokenize import is_cjk
+from indexing.types import Encoder, Filters, Hit, Passage, Query, Vectors
+
+DEPTH = 100
+"""Hits taken from each side; the fusion's scaling was measured at this depth."""
+
+SAME_COSINE = 0.9
+"""Passages less alike than this are not compared word by word; copies with small edits lie above .97."""
+
+SAME_SHARE = 0.7
+"""Near-duplicates share so much of their eight-character stretches (Jaccard): one changed sentence in six."""
+
+_NO_FILTERS = Filters()
+
+
+class Searcher:
+    """The Retriever over an index: safe to share between threads, sees each new commit at the next query.
+
+    >>> searcher = Searcher(Index.open(folder), encoder)
+    >>> searcher.search(Query("Who landed on the Moon first?"), k=5)[0].passage.text
+    """
+
+    def __init__(
+        self,
+        index: Index,
+        encoder: Encoder,
+        fusion: Fusion | None = None,
+        per_document: int = 2,
+        engine: Engine | None = None,
+    ) -> None:
+        """`per_document` caps the passages of one document (0: no cap). Raises EncoderMismatch."""
+        index.check(encoder)
+        self.index = index
+        self.encoder = encoder
+        self.fusion = fusion or Fusion()
+        self.per_document = per_document
+        self.engine = engine or choose()
+
+    def describe(self) -> str:
+        """What searches the vectors, and where."""
+        return self.engine.describe()
+
+    def search(self, query: Query, k: int, filters: Filters = _NO_FILTERS) -> list[Hit]:
+        """At most k hits, best first; none for a blank query. Raises IndexDamaged."""
+        return self.search_many([query], k, filters)[0]
+
+    def search_many(self, queries: Sequence[Query], k: int, filters: Filters = _NO_FILTERS) -> list[list[Hit]]:
+        """One list of hits a query; all queries are encoded and scored as one batch."""
+        asked = [i for i, query in enumerate(queries) if query.text.strip()]
+        hits: list[list[Hit]] = [[] for _ in queries]
+        snapshot = self.index.snapshot()
+        if not asked or not len(snapshot):
+            return hits
+        found = self.candidates([queries[i].text for i in asked], filters, snapshot=snapshot)
+        for i, candidates in zip(asked, found, strict=True):
+            hits[i] = self._hits(candidates, snapshot, k)
+        return hits
+
+    def candidates(
+        self,
+        queries: Sequence[str],
+        filters: Filters = _NO_FILTERS,
+        vectors: Vectors | None = None,
+        snapshot: Snapshot | None = None,
+    ) -> list[Candidates]:
+        """The best hundred of each side, by passage key, before fusion. `vectors` spares encoding the queries."""
+        snapshot = snapshot or self.index.snapshot()
+        admitted = self.index.admitted(filters, snapshot)
+        if vectors is None:
+            vectors = self.encoder.encode_queries(queries)
+        dense = snapshot.nearest(self.engine, vectors, DEPTH, admitted)
+        found = []
+        for text, (rows, cosines) in zip(queries, dense, strict=True):
+            tokens = self.index.analyser.asked(text)
+            best, scores = snapshot.lexical.top(tokens, DEPTH, admitted)
+            lexical = Ranked(snapshot.keys[best], scores.astype(np.float32))
+            found.append(Candidates(lexical, Ranked(snapshot.keys[rows], cosines), len(tokens), is_cjk(text)))
+        return found
+
+    def _hits(self, candidates: Candidates, snapshot: Snapshot, k: int) -> list[Hit]:
+        """Walk down the fused list, leaving out near-duplicates and passages over their document's cap."""
+        lexical = dict(zip(candidates.lexical.keys.tolist(), candidates.lexical.scores.tolist(), strict=True))
+        dense = dict(zip(candidates.dense.keys.tolist(), candidates.dense.scores.tolist(), strict=True))
+        kept: list[Hit] = []
+        near = _Near(snapshot)
+        used: dict[str, int] = {}
+        for key, score, hit in self._read(fuse(candidates, self.fusion), k):
+            if len(kept) == k:
+                break
+            twin = near.twin(key, hit.passage)
+            if twin is not None:
+                if _newer(hit, kept[twin]) and used.get(hit.document.id, 0) == 0:
+                    used[kept[twin].document.id] -= 1
+                    used[hit.document.id] = 1
+                    kept[twin] = replace(hit, score=kept[twin].score, lexical=lexical.get(key), dense=dense.get(key))
+                continue
+            if self.per_document and used.get(hit.document.id, 0) >= self.per_document:
+                continue
+            used[hit.document.id] = used.get(hit.document.id, 0) + 1
+            near.add(key, hit.passage)
+            kept.append(replace(hit, score=score, lexical=lexical.get(key), dense=dense.get(key)))
+        return kept
+
+    def _read(self, ranked: Ranked, k: int) -> Iterator[tuple[int, float, Hit]]:
+        """The fused list with its texts, read a few at a time; what was deleted since is left out."""
+        step = max(2 * k, 8)
+        for start in range(0, len(ranked), step):
+            keys = ranked.keys[start : start + step].tolist()
+            found = self.index.catalogue.passages(keys)
+            for key, score in zip(keys, ranked.scores[start : start + step].tolist(), strict=True):
+                if key in found:
+                    passage, document = found[key]
+                    yield key, score, Hit(passage, document, score)
+
+
+class _Near:
+    """The passages kept so far, to recognise a near-duplicate of one of them."""
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        self._snapshot = snapshot
+        self._texts: list[str] = []
+        self._vectors: list[Vectors | None] = []
+
+    def add(self, key: int, passage: Passage) -> None:
+        self._texts.append(passage.text)
+        self._vectors.append(self._snapshot.vector(key))
+
+    def twin(self, key: int, passage: Passage) -> int | None:
+        """The place of the kept passage that this one nearly repeats, None when it is new."""
+        vector = self._snapshot.vector(key)
+        for place, (text, other) in enumerate(zip(self._texts, self._vectors, strict=True)):
+            if vector is None or other is None or float(vector @ other) < SAME_COSINE:
+                continue
+            if overlap(text, passage.text) >= SAME_SHARE:
+                return place
+        return None
+
+
+def overlap(a: str, b: str) -> float:
+    """Jaccard similarity of the eight-character stretches of two texts, letters and digits only, in [0, 1]."""
+    left, right = _stretches(a), _stretches(b)
+    return len(left & right) / len(left | right) if left or right else 1.0
+
+
+def _stretches(text: str) -> set[str]:
+    letters = "".join(filter(str.isalnum, text.casefold()))
+    return {letters[i : i + 8] for i in range(max(len(letters) - 7, 1))}
+
+
+def _newer(hit: Hit, other: Hit) -> bool:
+    """Of two copies the one published later is the one to show."""
+    a, b = hit.document.published_at, other.document.published_at
+    return a is not None and b is not None and a.timestamp() > b.timestamp()

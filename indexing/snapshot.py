@@ -1,0 +1,85 @@
+"""What a reader sees: the segments of one commit and their live rows, never changing under it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from indexing.dense import Engine, Searchable
+from indexing.dense import nearest as nearest_rows
+from indexing.lexical import Lexical, Mask, Parameters, Rows
+from indexing.segment import Segment
+from indexing.types import Vectors
+
+
+@dataclass(frozen=True, eq=False)
+class Snapshot:
+    """Segments, the live rows of each (None: all), and row numbers that run across all of them."""
+
+    generation: int
+    segments: Sequence[Segment]
+    alive: Sequence[Mask | None]
+    parameters: Parameters
+
+    @cached_property
+    def keys(self) -> Rows:
+        """The catalogue's key of the passage of each row, ascending."""
+        return np.concatenate([np.zeros(0, np.int64), *(segment.keys for segment in self.segments)])
+
+    @cached_property
+    def bases(self) -> Rows:
+        """The first row of each segment, and one past the last."""
+        return np.cumsum([0, *(len(segment) for segment in self.segments)], dtype=np.int64)
+
+    @cached_property
+    def lexical(self) -> Lexical:
+        """BM25 over the live rows."""
+        parts = [(s.postings, alive) for s, alive in zip(self.segments, self.alive, strict=True)]
+        return Lexical(parts, self.parameters)
+
+    def __len__(self) -> int:
+        """Live passages."""
+        return self.lexical.passages
+
+    def nearest(self, engine: Engine, queries: Vectors, k: int, admitted: Mask | None) -> list[tuple[Rows, Vectors]]:
+        """(rows, cosines) of the k nearest live and admitted passages of each query, best first."""
+        parts: list[tuple[Searchable, int, Mask | None]] = []
+        for segment, alive, base in zip(self.segments, self.alive, self.bases, strict=False):
+            mask = alive if admitted is None else admitted[base : base + len(segment)]
+            parts.append((searchable(segment, engine), len(segment), mask))
+        return nearest_rows(parts, queries, k)
+
+    def admitted(self, owners: Rows) -> Mask:
+        """Live rows of the documents whose keys are in `owners`, bool [rows]."""
+        masks = [np.zeros(0, np.bool_)]
+        for segment, alive in zip(self.segments, self.alive, strict=True):
+            found = np.isin(segment.owners, owners)
+            masks.append(found if alive is None else found & alive)
+        return np.concatenate(masks)
+
+    def rows(self, keys: Rows) -> Rows:
+        """Row of each passage key, -1 where the snapshot lacks it."""
+        if not len(self.keys):
+            return np.full(len(keys), -1, np.int64)
+        places = np.minimum(np.searchsorted(self.keys, keys), len(self.keys) - 1)
+        return np.where(self.keys[places] == keys, places, -1)
+
+    def vector(self, key: int) -> Vectors | None:
+        """float32 [dimension] of a passage as it is stored (16 bits), None where the snapshot lacks it."""
+        row = int(self.rows(np.array([key]))[0])
+        if row < 0:
+            return None
+        part = int(np.searchsorted(self.bases, row, side="right")) - 1
+        vector: Vectors = self.segments[part].vectors[row - self.bases[part]].astype(np.float32)
+        return vector
+
+
+def searchable(segment: Segment, engine: Engine) -> Searchable:
+    """The segment's vectors in an engine; made at the first search and kept as long as the segment."""
+    kept: dict[str, Searchable] = segment.memory
+    key = engine.describe()
+    found = kept.get(key)
+    if found is None:
+        found = kept[key] = engine.prepare(segment.vectors)
+    return found

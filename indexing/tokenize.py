@@ -1,0 +1,178 @@
+"""The one analyser of index and query: text -> tokens.
+
+Latin words are folded (NFKC, lower case, no accents), English function words are left out and the rest is
+stemmed. Runs of Chinese, Japanese and Korean characters become overlapping bigrams, with traditional
+characters written as simplified ones, so that either writing finds the other.
+"""
+
+import hashlib
+import re
+import threading
+import unicodedata
+from collections.abc import Callable, Iterator
+from importlib import resources
+
+VERSION = 1
+"""Raised whenever the tokens of any text change, so that an older index is refused instead of misread."""
+
+_FUNCTION_WORDS = """
+a an the this that these those
+i me my mine myself we our ours ourselves you your yours yourself yourselves he him his himself
+she her hers herself it its itself they them their theirs themselves
+am is are was were be been being do does did doing have has had having
+will would shall should can could may might must
+and or but nor if then else than so because while although though
+of at by for with about into onto to from in on off over under as
+who whom whose which what when where why how there here
+not no such both each any all some more most other only own same too very just also
+dont doesnt didnt isnt arent wasnt werent hasnt havent hadnt wont wouldnt cant couldnt shouldnt
+"""
+STOP_WORDS = frozenset(_FUNCTION_WORDS.split())
+"""English function words. "us" is not among them: it is how "US" is written here."""
+
+_CJK = re.compile(
+    "([\u3005-\u3007\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff"
+    "\U00020000-\U000323af]+)"
+)
+_WORD = re.compile(
+    r"\d{1,3}(?:,\d{3})+(?:\.\d+)?"  # 1,000,000.5
+    r"|\w+\+\+(?!\w)|\b\w#(?!\w)"  # C++, C#
+    r"|\w+(?:[.\-'’]\w+)*"  # words, os.path, pg_dump, state-of-the-art, O'Neil, 3.14
+)
+_JOINT = re.compile(r"[.\-_'’]+")
+_ENDING = re.compile(r"['’](?:s|re|ll|ve|d|m)$")
+_LONGEST = 64  # longer "words" are encoded data, which nobody asks for
+_REMEMBERED = 300_000  # words whose analysis is kept; about 60 MB at most
+
+
+class Analyser:
+    """Turns text into tokens; safe to share between threads.
+
+    >>> Analyser().tokens("The engines of C++ and os.path")
+    ['engin', 'c++', 'os.path', 'os', 'path']
+    >>> Analyser().tokens("太空梭")
+    ['太空', '空梭']
+    """
+
+    def __init__(self) -> None:
+        self._words: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {}
+        self._local = threading.local()
+        self._simplified: dict[int, str] | None = None
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes whenever the tokens of some text would."""
+        import Stemmer
+
+        parts = [str(VERSION), Stemmer.version().split(".")[0], *sorted(STOP_WORDS)]
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+
+    def tokens(self, text: str) -> list[str]:
+        """What a passage is found by, in order and with repetitions; function words are left out."""
+        found: list[str] = []
+        for piece, is_cjk in self._pieces(text):
+            if is_cjk:
+                found.extend(piece[i : i + 2] for i in range(len(piece) - 1)) if len(piece) > 1 else found.append(piece)
+            else:
+                for word in _WORD.findall(piece):
+                    found.extend(self._word(word)[0])
+        return found
+
+    def spare(self, text: str) -> list[str]:
+        """Function words and single CJK characters, marked so that they equal no token.
+
+        They are indexed too, but do not count in a passage's length, and only a query that has
+        nothing better asks for them ("who is who", "船").
+        """
+        found: list[str] = []
+        for piece, is_cjk in self._pieces(text):
+            if is_cjk:
+                found.extend(f"\0{character}" for character in piece)
+            else:
+                for word in _WORD.findall(piece):
+                    found.extend(self._word(word)[1])
+        return found
+
+    def asked(self, text: str) -> list[str]:
+        """The tokens of a query: its tokens, or its spare ones when single characters are all it has."""
+        tokens = self.tokens(text)
+        if any(len(token) > 1 or not _CJK.match(token) for token in tokens):
+            return tokens
+        return self.spare(text) or tokens
+
+    def _pieces(self, text: str) -> Iterator[tuple[str, bool]]:
+        """Stretches of folded text, each with whether it is a run of CJK characters."""
+        if text.isascii():
+            yield text.lower(), False
+            return
+        text = unicodedata.normalize("NFKC", text).casefold().translate(self._to_simplified())
+        for i, piece in enumerate(_CJK.split(text)):
+            if piece:
+                yield piece, i % 2 == 1
+
+    def _word(self, word: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """(tokens, spare tokens) of one word; remembered, since a text repeats its words."""
+        known = self._words.get(word)
+        if known is None:
+            if len(self._words) >= _REMEMBERED:
+                self._words.clear()
+            known = self._words[word] = self._analyse(word)
+        return known
+
+    def _analyse(self, word: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        if not word.isascii():
+            word = "".join(c for c in unicodedata.normalize("NFKD", word) if not unicodedata.combining(c))
+        word = _ENDING.sub("", word).strip("_")
+        if "," in word:
+            word = word.replace(",", "")
+        parts = [part for part in _JOINT.split(word) if part]
+        wholes, parts = _shape(word, parts)
+        stemmer = self._stemmer()
+        tokens = [whole if "." in whole or "_" in whole else stemmer(whole) for whole in wholes]
+        tokens += [stemmer(part) for part in parts if part not in STOP_WORDS and len(part) <= _LONGEST]
+        return tuple(tokens), tuple(f"\0{part}" for part in parts if part in STOP_WORDS)
+
+    def _stemmer(self) -> Callable[[str], str]:
+        """PyStemmer's objects must not be shared between threads, so each thread has its own."""
+        stemmer = getattr(self._local, "stemmer", None)
+        if stemmer is None:
+            import Stemmer
+
+            stemmer = self._local.stemmer = Stemmer.Stemmer("english").stemWord
+        return stemmer  # type: ignore[no-any-return]
+
+    def _to_simplified(self) -> dict[int, str]:
+        if self._simplified is None:
+            self._simplified = _simplified_characters()
+        return self._simplified
+
+
+def _shape(word: str, parts: list[str]) -> tuple[list[str], list[str]]:
+    """(whole forms, parts) of a word whose joints were split into `parts`."""
+    if len(parts) <= 1 or len(word) > _LONGEST:
+        return [], parts
+    if all(part.isdigit() for part in parts):
+        if "-" not in word:
+            return [word], []  # 3.14 and 2.7.18: the digits alone say nothing
+        return ([word] if len(parts) > 2 else []), parts  # 2020-01-02, but 1990-1995 is two years
+    if all(len(part) == 1 for part in parts):
+        return ["".join(parts)], []  # u.s.a is usa
+    if "." in word or "_" in word:
+        return [word], parts  # os.path, pg_dump
+    joined = "".join(parts)
+    if "'" in word or "’" in word:
+        return ([], [joined]) if joined in STOP_WORDS else ([joined], [p for p in parts if len(p) > 1])
+    return [joined], parts  # e-mail is email; state-of-the-art keeps its words as well
+
+
+def _simplified_characters() -> dict[int, str]:
+    """Traditional -> simplified character, OpenCC's first choice (its table is under Apache-2.0)."""
+    table = resources.files("opencc").joinpath("dictionary", "TSCharacters.txt").read_text(encoding="utf-8")
+    pairs = (line.split() for line in table.splitlines() if line.strip())
+    return {ord(pair[0]): pair[1] for pair in pairs if len(pair[0]) == 1}
+
+
+def is_cjk(text: str) -> bool:
+    """Whether a text is written mostly in CJK characters: one of them weighs as much as two Latin letters."""
+    cjk = sum(len(run) for run in _CJK.findall(text))
+    return 2 * cjk > sum(character.isalnum() for character in text) - cjk
