@@ -67,12 +67,16 @@ def gap(line: str, following: str) -> str:
     return "" if tight else " "
 
 
-def reflow(text: str) -> str:
-    """Text with the lines of each wrapped paragraph joined; lists, tables, verse and code stay as they are."""
+def reflow(text: str, ragged: float = 1.0) -> str:
+    """Text with the lines of each wrapped paragraph joined; lists, tables, verse and code stay as they are.
+
+    `ragged` is the share of the width from which a line counts as full: 1 for text of one character width, less
+    where letters differ in width (PDF).
+    """
     blocks: list[str] = []
     for block in re.split(r"\n[^\S\n]*\n", text):
         lines = block.split("\n")
-        width = wrap_width(lines)
+        width = int(ragged * wrap_width(lines))
         parts: list[list[str]] = []  # pieces of the paragraph being joined
         before = ""
         for line in lines:

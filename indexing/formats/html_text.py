@@ -12,7 +12,7 @@ _BLOCKS = frozenset(
     ]
 )
 _HEADINGS = {f"h{level}": level for level in range(1, 7)}
-_COMPLEX_CELLS = "table, pre, ul, ol, dl, h1, h2, h3, h4, h5, h6, blockquote"
+_COMPLEX_CELLS = "table, pre, ul, ol, dl, h1, h2, h3, h4, h5, h6, blockquote, td p + p, td div + div"
 """A table that holds one of these is a layout, and is read cell by cell."""
 
 _DEFINITION = 7
@@ -101,9 +101,11 @@ class _Renderer:
         if caption is not None:
             self.builder.write(caption.text())
             self.builder.end_block()
+        rows = [[_cell(cell) for cell in row.iter() if cell.tag in ("td", "th")] for row in table.css("tr")]
+        if all(sum(map(bool, cells)) <= 1 for cells in rows):  # a box: an icon, a title and a text
+            rows = [[cell for cell in cells if cell] for cells in rows]
         first = True
-        for row in table.css("tr"):
-            cells = [_cell(cell) for cell in row.iter() if cell.tag in ("td", "th")]
+        for cells in rows:
             if any(cells):
                 self.builder.row(cells, first)
                 first = False
@@ -123,7 +125,7 @@ def _cell(node: LexborNode) -> str:
             parts.append(inner.text_content or "")
         elif inner.tag in ("br", "p", "div"):
             parts.append(" ")
-    return "".join(parts)
+    return "".join(parts).strip()
 
 
 def _number(start: str | None) -> int:

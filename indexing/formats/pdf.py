@@ -22,8 +22,17 @@ _SOFT_HYPHEN = re.compile(r"[\u0002\ufffe\u00ad]\s*\n\s*")
 _HYPHEN = re.compile(r"(?<=[a-z]{2})[-\u2010]\n\s*(?=[a-z]{2})")
 _DIGITS = re.compile(r"\d+|\b[ivxlc]+\b")
 _EDGE_LINES = 2
-_REPEATED = 0.4
-"""A first or last line that stands on this share of the pages (digits apart) is a running head or a page number."""
+_OFTEN, _SHARE = 5, 0.4
+"""A first or last line found on five pages or this share of them (digits apart) is a running head or page number."""
+
+_RAGGED = 0.88
+"""Lines of proportional type that reach the margin differ by about a tenth in characters."""
+
+_LEADERS = re.compile(r"(?m)^.*(?:[ \t]?[.…·]){5,}[ \t]*[\divxlc]+[ \t]*$\n?")
+_NUMBER = (
+    r"^[^\S\n]*(?:(?:chapter|section|appendix|part)\s+)?(?:第\s*\w{1,4}\s*[章节部]|[\dA-Z]{1,3}(?:\.\d{1,3})*\.?)?\s*"
+)
+"""What may stand before a heading on the page and be left out of the outline."""
 
 
 def read_pdf(data: bytes, name: str) -> Draft:
@@ -88,7 +97,7 @@ def _pages(document: "PdfDocument") -> tuple[list[str], list[int]]:
 def _mended(text: str) -> str:
     """Line ends as \\n, words that were broken at a line's end in one piece."""
     text = text.replace("\r\n", "\n").replace("\r", "\n")
-    text = _SOFT_HYPHEN.sub("", text)
+    text = _LEADERS.sub("", _SOFT_HYPHEN.sub("", text))  # lines of a table of contents go
     return visible(_HYPHEN.sub("", text)).strip()
 
 
@@ -117,7 +126,8 @@ def _without_running_heads(pages: list[str]) -> list[list[str]]:
     edges: Counter[str] = Counter()
     for page in lines:
         edges.update({_masked(line) for line in page[:_EDGE_LINES] + page[-_EDGE_LINES:]})
-    repeated = {line for line, count in edges.items() if line and count >= _REPEATED * len(pages)}
+    often = min(_OFTEN, _SHARE * len(pages))
+    repeated = {line for line, count in edges.items() if line and count >= often}
     kept = []
     for page in lines:
         first, last = 0, len(page)
@@ -144,12 +154,12 @@ def _joined(pages: list[list[str]], outline: list[tuple[int, int, str]]) -> tupl
     for index, level, title in outline:
         by_page.setdefault(index, []).append((level, title))
     for index, lines in enumerate(pages):
-        text = reflow("\n".join(lines)).strip()
+        text = reflow("\n".join(lines), _RAGGED).strip()
         if not text:
             continue
         separator = ""
         if before:
-            runs_on = continues(before[-1], lines[0], wrap_width(before))
+            runs_on = continues(before[-1], lines[0], int(_RAGGED * wrap_width(before)))
             separator = gap(before[-1], lines[0]) if runs_on else "\n\n"
         parts.append(separator + text)
         start = length + len(separator)
@@ -168,8 +178,8 @@ def _headings(text: str, start: int, entries: list[tuple[int, str]], path: list[
         while path and path[-1][0] >= level:
             path.pop()
         path.append((level, title.replace(HEADING_SEPARATOR, " › ")))
-        pattern = r"^\s*" + r"\s*".join(map(re.escape, title.split()))
-        found = re.compile(pattern, re.MULTILINE).search(text, position)
+        pattern = _NUMBER + r"\s*".join(map(re.escape, title.split()))
+        found = re.compile(pattern, re.MULTILINE | re.IGNORECASE).search(text, position)
         if found:
             position = found.end()
             offset = found.end() - len(found[0].lstrip())
