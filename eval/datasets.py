@@ -9,7 +9,7 @@ import gzip
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -170,6 +170,19 @@ def collection(data: Path, name: str, split: str = "test") -> Collection:
     }
     groups = {query: min(relevant[query]) if source.grouped else query for query in queries}
     return Collection(name, source.language, entries, queries, {q: relevant[q] for q in queries}, groups)
+
+
+def shortened(whole: Collection, limit: int | None) -> Collection:
+    """The collection with at most `limit` of its queries, the same ones every time; all documents stay."""
+    if limit is None:
+        return whole
+    kept = ordered(list(whole.queries))[:limit]
+    return replace(
+        whole,
+        queries={query: whole.queries[query] for query in kept},
+        relevant={query: whole.relevant[query] for query in kept},
+        groups={query: whole.groups[query] for query in kept},
+    )
 
 
 def leads(data: Path, language: str = "") -> tuple[Entry, ...]:

@@ -65,6 +65,11 @@ class Shelf:
             self.refresh()
 
 
+def label(encoder: Encoder) -> str:
+    """Name, fingerprint and arithmetic: 8-bit vectors have the fingerprint of the 32-bit ones, and are not the same."""
+    return f"{encoder.name[-60:]}-{encoder.fingerprint[:16]}-{getattr(encoder, 'precision', 'unknown')}"
+
+
 class CachedEncoder:
     """An Encoder that looks a text up before it encodes it. Name, dimension and fingerprint are the encoder's own.
 
@@ -76,7 +81,7 @@ class CachedEncoder:
     ) -> None:
         self.encoder = encoder
         self.name, self.dimension, self.fingerprint = encoder.name, encoder.dimension, encoder.fingerprint
-        place = folder / re.sub(r"[^\w.-]+", "-", f"{encoder.name}-{encoder.fingerprint}")[:120]
+        place = folder / re.sub(r"[^\w.-]+", "-", label(encoder))
         self.passages = Shelf(place, "passages", encoder.dimension)
         self.queries = Shelf(place, "queries", encoder.dimension)
         self.progress, self.deadline = progress, deadline
