@@ -8,7 +8,8 @@ from typing import Any
 
 from models import e5_format, gguf_format
 
-E5_PROMPTS = {"query": "query: ", "passage": "passage: "}
+E5_PROMPTS = {"query": "query: ", "passage": "passage: ", "document": "passage: "}
+"""`document` is the name that sentence-transformers asks for first, `passage` the model card's."""
 E5_MAX_TOKENS = 512
 CHAT_MAX_TOKENS = 8192
 UNUSED = (".gitattributes", "data_config.json")

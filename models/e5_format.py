@@ -8,6 +8,7 @@ holding weights j (low half) and j + 16 (high half), each weight = (nibble - 8) 
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -105,8 +106,7 @@ def _pieces(data: bytes, position: int) -> tuple[list[tuple[str, float]], int]:
     scores = np.frombuffer(data, "<f4", count, position).tolist()
     position += 4 * count
     blob = data[position : position + length]
-    spans = zip(offsets, offsets[1:], strict=False)
-    pieces = [(blob[a:b].decode("utf-8"), score) for (a, b), score in zip(spans, scores, strict=True)]
+    pieces = [(blob[a:b].decode("utf-8"), score) for (a, b), score in zip(pairwise(offsets), scores, strict=True)]
     return pieces, position + length
 
 

@@ -63,6 +63,7 @@ def write(folder: Path, name: str, origin: Mapping[str, str]) -> None:
     files = {}
     for path in sorted(path for path in folder.rglob("*") if path.is_file() and path.name != NAME):
         files[path.relative_to(folder).as_posix()] = {"size": path.stat().st_size, "sha256": sha256(path)}
+        path.chmod(0o644)
         _flush(path)
     content: dict[str, Any] = {"format": FORMAT, "name": name, "origin": dict(origin), "files": files}
     (folder / NAME).write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")

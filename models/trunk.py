@@ -1,0 +1,138 @@
+"""The multilingual trunk: a BERT's forward pass over packed texts, without padding.
+
+The encoder pools its last states; the heads read states of any layer. Texts are laid end to end as rows
+[tokens, dimension], so that every matrix product sees real tokens only; attention alone looks at one text at a time.
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from indexing.types import BadInput, ModelDamaged
+from models import manifest
+from models.layers import Layer, Shape, make_layer, resolve_precision
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+TOKENS_AT_ONCE = 2048
+"""Rows in one pass: enough for the matrix products to run at full speed, few enough to stay in the cache."""
+
+
+class Trunk:
+    """A loaded BERT without its pooler.
+
+    >>> trunk = Trunk.load(model_folder(home, "multilingual-e5-small"))  # doctest: +SKIP
+    >>> [states] = trunk.hidden(trunk.tokenize(["query: who was first"]))  # doctest: +SKIP
+    >>> states.shape  # doctest: +SKIP
+    torch.Size([7, 384])
+
+    `fingerprint` is the sha256 of the weights, the same for every device and precision.
+    """
+
+    def __init__(
+        self,
+        tokenizer: "Tokenizer",
+        weights: dict[str, Tensor],
+        shape: Shape,
+        fingerprint: str,
+        device: str,
+        precision: str,
+    ) -> None:
+        self.tokenizer = tokenizer
+        self.shape = shape
+        self.fingerprint = fingerprint
+        self.device = torch.device(device)
+        self.precision = resolve_precision(precision, self.device)
+        self.layers = shape.layers
+        self.dimension = shape.dimension
+        names = ("word_embeddings", "position_embeddings", "token_type_embeddings", "LayerNorm")
+        words, positions, types, norm = (weights[f"embeddings.{name}.weight"].to(self.device) for name in names)
+        self._words = words
+        self._positions = positions + types[0]
+        self._norm = (norm, weights["embeddings.LayerNorm.bias"].to(self.device))
+        self._layers: list[Layer] = [
+            make_layer(self.precision, number, weights, shape, self.device) for number in range(shape.layers)
+        ]
+
+    @classmethod
+    def load(cls, folder: Path, device: str = "cpu", precision: str = "auto") -> "Trunk":
+        """Read a folder of `transformers` files that holds a BERT.
+
+        `precision` is "auto", "float32", "bfloat16" or "int8". Raises BadInput when the folder holds something else
+        than a BERT, ModelDamaged when its files cannot be read.
+        """
+        from safetensors import SafetensorError
+        from safetensors.torch import load_file
+        from tokenizers import Tokenizer
+
+        try:
+            shape = Shape.of(json.loads((folder / "config.json").read_text(encoding="utf-8")))
+            weights = load_file(folder / "model.safetensors")
+            tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+        except (OSError, ValueError, KeyError, SafetensorError) as error:
+            raise ModelDamaged(f"The model in {folder} cannot be read.", "Run: passerine models verify") from error
+        tokenizer.no_padding()
+        tokenizer.enable_truncation(shape.positions)
+        return cls(tokenizer, weights, shape, manifest.weights_sha256(folder), device, precision)
+
+    def tokenize(self, texts: Sequence[str]) -> list[list[int]]:
+        """Token ids with the special tokens at both ends, cut at the longest text that the model takes."""
+        return [encoding.ids for encoding in self.tokenizer.encode_batch_fast(list(texts))]
+
+    def hidden(
+        self,
+        sequences: Sequence[Sequence[int]],
+        first: int = 0,
+        last: int | None = None,
+        states: Sequence[Tensor] | None = None,
+    ) -> list[Tensor]:
+        """States after layer `last` (default: all layers) of each sequence of token ids, float32 [tokens, dimension].
+
+        Layer 0 is the embedding. With `first` > 0 the pass goes on from `states`, the states after layer `first`.
+        Raises BadInput for an empty or over-long sequence.
+        """
+        lengths = [len(sequence) for sequence in sequences]
+        if lengths and not 0 < min(lengths) <= max(lengths) <= self.shape.positions:
+            raise BadInput("A text has no tokens, or too many.", f"Give between 1 and {self.shape.positions} tokens.")
+        if (first > 0) != (states is not None):
+            raise ValueError("states go with first > 0")
+        results: list[Tensor] = [torch.empty(0)] * len(lengths)
+        with torch.no_grad():
+            for group in groups(lengths):
+                sizes = [lengths[i] for i in group]
+                if states is None:
+                    rows = self._embed([sequences[i] for i in group])
+                else:
+                    rows = torch.cat([states[i] for i in group]).to(self.device, torch.float32)
+                for layer in self._layers[first:last]:
+                    rows = layer(rows, sizes)
+                for i, part in zip(group, torch.split(rows, sizes), strict=True):
+                    results[i] = part
+        return results
+
+    def _embed(self, sequences: Sequence[Sequence[int]]) -> Tensor:
+        tokens = torch.tensor([token for sequence in sequences for token in sequence], device=self.device)
+        places = torch.cat([torch.arange(len(sequence), device=self.device) for sequence in sequences])
+        rows = functional.embedding(tokens, self._words) + self._positions[places]
+        return functional.layer_norm(rows, (self.dimension,), *self._norm, self.shape.epsilon)
+
+
+def groups(lengths: Sequence[int], tokens: int = TOKENS_AT_ONCE) -> Iterator[list[int]]:
+    """Indices of texts that go through the layers together, texts of one length side by side."""
+    order = sorted(range(len(lengths)), key=lambda i: (-lengths[i], i))
+    group: list[int] = []
+    total = 0
+    for i in order:
+        if group and total + lengths[i] > tokens:
+            yield group
+            group, total = [], 0
+        group.append(i)
+        total += lengths[i]
+    if group:
+        yield group
