@@ -205,6 +205,25 @@ class Catalogue:
         found = self.rows("SELECT key FROM passages WHERE key > ? ORDER BY key LIMIT ?", (key, limit))
         return [int(str(row[0])) for row in found]
 
+    def owners(self, keys: Sequence[int]) -> dict[int, int]:
+        """The document's key by passage key."""
+        marks = ",".join("?" * len(keys))
+        found = self.rows(f"SELECT key, document FROM passages WHERE key IN ({marks})", list(keys))
+        return {int(str(key)): int(str(owner)) for key, owner in found}
+
+    def problems(self) -> list[str]:
+        """What is wrong with the file: SQLite's own check, and texts that fail their checksum."""
+        found = [str(row[0]) for row in self.rows("PRAGMA integrity_check(5)")]
+        problems = [f"{self.path} is damaged: {line}." for line in found if line != "ok"]
+        if problems:
+            return problems
+        for (document_id,) in self.rows("SELECT id FROM documents ORDER BY id"):
+            try:
+                self.document(str(document_id))
+            except IndexDamaged as error:
+                problems.append(error.message)
+        return problems
+
     def admitted(self, filters: Filters) -> NDArray[np.int64]:
         """Keys of the documents that satisfy the filters, ascending. A document without a date satisfies no date."""
         found, values = conditions(filters)

@@ -6,42 +6,24 @@ refresh finds finished files by their state and finished documents of an unfinis
 """
 
 import hashlib
-import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Literal
 
-import numpy as np
-
-from indexing.extract import content_hash, extract_file
+from indexing.extract import content_hash, detect_language, document_id, extract_file
 from indexing.rows import FileState
 from indexing.sources import Item, items
 from indexing.split import split
-from indexing.store import Changes, Entry, Index, searched_text
-from indexing.types import (
-    BadInput,
-    Cancelled,
-    Document,
-    Encoder,
-    ExtractFailed,
-    Passage,
-    Progress,
-    Vectors,
-)
+from indexing.store import Changes, Index
+from indexing.types import BadInput, Conflict, Document, Encoder, ExtractFailed, Mark, Progress
+from indexing.writer import Writer, never
 
-COMMIT_SECONDS = 2.0
-"""Work between commits: what is done can be asked after this long, and a kill loses no more (of small documents)."""
+UPLOADED = "api"
+"""The source of documents that came over HTTP."""
 
-SLICE = 32
-"""Passages encoded between two looks at `cancelled`: one or two seconds on a slow machine."""
-
-_FIRST_BATCH, _LARGEST_BATCH = 32, 1024  # passages a commit, before and after the encoder's speed is known
 KEPT = "Its earlier version stays in the index."
-
-
-def never() -> bool:
-    """The `cancelled` of a caller that never cancels."""
-    return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,13 +78,72 @@ def refresh(
     report = RefreshReport()
     if dry_run:
         for root, listing in listings:
-            report += _SourceRefresh(root, listing, index, _Writer(index, encoder, progress, cancelled, True)).run()
+            report += _SourceRefresh(root, listing, index, Writer(index, encoder, progress, cancelled, True)).run()
         return report
     with index.refreshing():
-        writer = _Writer(index, encoder, progress, cancelled)
+        writer = Writer(index, encoder, progress, cancelled)
         for root, listing in listings:
             report += _SourceRefresh(root, listing, index, writer).run()
     return report
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What became of one document: its id, and whether it was added, changed, or there already."""
+
+    id: str
+    outcome: Literal["added", "changed", "same"]
+
+
+def add_documents(
+    documents: Sequence[Document],
+    index: Index,
+    encoder: Encoder,
+    progress: Progress | None = None,
+    cancelled: Callable[[], bool] = never,
+    marks: Sequence[Sequence[Mark]] = (),
+) -> list[Stored]:
+    """Store documents that came over HTTP, replacing those of the same id; on return they can be searched.
+
+    A document without an id gets one from its url, or from its text where it has no url. The source is "api" unless
+    it names one. `marks` holds the headings and pages of each document. Runs beside a refresh.
+
+    Raises BadInput for a document without text or an id given twice, Conflict for an id that a refreshed file owns,
+    EncoderMismatch, StorageFailed, Cancelled (documents committed before it stay).
+    """
+    index.check(encoder)
+    ready = [_uploaded(document) for document in documents]
+    ids = [document.id for document in ready]
+    if len(set(ids)) < len(ids):
+        raise BadInput("Two of the documents have the same id.", "Give each its own, or send one of them later.")
+    owners = [index.catalogue.owner(document.id) for document in ready]
+    for document, owner in zip(ready, owners, strict=True):
+        if owner and owner[0] != document.source:
+            raise Conflict(f"The id {document.id} belongs to the source {owner[0]}.", "Use another id.")
+    writer = Writer(index, encoder, progress, cancelled)
+    stored = []
+    for i, (document, owner) in enumerate(zip(ready, owners, strict=True)):
+        same = owner is not None and owner[2] == document.content_hash
+        if not same:
+            writer.add(document, split(document, marks[i] if marks else ()), "")
+            writer.tick()
+        stored.append(Stored(document.id, "same" if same else "changed" if owner else "added"))
+    writer.commit()
+    return stored
+
+
+def _uploaded(document: Document) -> Document:
+    document = sealed(document)
+    if not document.text.strip():
+        raise BadInput(f"The document {document.title or document.id!r} has no text.", 'Put it in the field "text".')
+    source = document.source or UPLOADED
+    return replace(
+        document,
+        id=document.id or document_id(source, document.url or document.text),
+        source=source,
+        language=document.language or detect_language(document.text),
+        fetched_at=document.fetched_at or datetime.now(UTC),
+    )
 
 
 def remove_source(source: str, index: Index) -> int:
@@ -134,83 +175,10 @@ def _listing(root: Path, index: Index, empty_ok: bool) -> list[Item]:
     return listing
 
 
-@dataclass(eq=False)
-class _Writer:
-    """Gathers documents, encodes them, and commits every couple of seconds."""
-
-    index: Index
-    encoder: Encoder
-    progress: Progress | None
-    cancelled: Callable[[], bool]
-    dry: bool = False
-    pending: list[tuple[Document, list[Passage], str]] = field(default_factory=list)
-    removed: list[str] = field(default_factory=list)
-    files: list[FileState] = field(default_factory=list)
-    forgotten: list[tuple[str, str]] = field(default_factory=list)
-    encoded: int = 0
-    waiting: int = 0
-    batch: int = _FIRST_BATCH
-    committed_at: float = field(default_factory=time.monotonic)
-
-    def add(self, document: Document, passages: list[Passage], file: str) -> None:
-        """Store a document at the next commit, which may be now."""
-        if self.dry:
-            return
-        self.pending.append((document, passages, file))
-        self.waiting += len(passages)
-        if self.waiting >= self.batch:
-            self.commit()
-
-    def tick(self) -> None:
-        """Commit when something has waited long enough; stop when the caller wants to."""
-        if self.cancelled():
-            self.commit()
-            raise Cancelled("The refresh was stopped.", "What was done is kept; run it again to go on.")
-        waits = self.pending or self.removed or self.files or self.forgotten
-        if waits and time.monotonic() - self.committed_at > COMMIT_SECONDS:
-            self.commit()
-
-    def commit(self) -> None:
-        """Encode and commit all that waits. A document that was cancelled while it was encoded is left for later."""
-        if self.dry or not (self.pending or self.removed or self.files or self.forgotten):
-            return
-        started, before = time.monotonic(), self.encoded
-        vectors = self._encode()
-        entries = [
-            Entry(document, passages, found, file)
-            for (document, passages, file), found in zip(self.pending, vectors, strict=True)
-        ]
-        self.index.commit(Changes(self.removed, entries, self.files, self.forgotten))
-        self.pending, self.removed, self.files, self.forgotten, self.waiting = [], [], [], [], 0
-        self.committed_at = time.monotonic()
-        if self.encoded > before:
-            rate = (self.encoded - before) / (self.committed_at - started)
-            self.batch = int(np.clip(rate * COMMIT_SECONDS, _FIRST_BATCH, _LARGEST_BATCH))
-
-    def _encode(self) -> list[Vectors]:
-        """Vectors of each waiting document's passages; unchanged passages keep theirs, equal texts share one."""
-        known: dict[str, Vectors] = {}
-        texts: list[list[str]] = []
-        for document, passages, _ in self.pending:
-            known |= self.index.known_vectors(document.id)
-            texts.append([searched_text(document, passage) for passage in passages])
-        new = sorted({text for each in texts for text in each} - known.keys(), key=lambda text: (len(text), text))
-        for start in range(0, len(new), SLICE):
-            if self.cancelled():
-                raise Cancelled("The refresh was stopped.", "What was done is kept; run it again to go on.")
-            part = new[start : start + SLICE]
-            known.update(zip(part, self.encoder.encode_passages(part), strict=True))
-            self.encoded += len(part)
-            if self.progress:
-                self.progress("encode", self.encoded, 0)
-        empty = np.zeros((0, self.encoder.dimension), np.float32)
-        return [np.stack([known[text] for text in each]) if each else empty for each in texts]
-
-
 class _SourceRefresh:
     """One source's files against what the index knows of them."""
 
-    def __init__(self, root: Path, listing: list[Item], index: Index, writer: _Writer) -> None:
+    def __init__(self, root: Path, listing: list[Item], index: Index, writer: Writer) -> None:
         self.root, self.listing, self.index, self.writer = root, listing, index, writer
         self.source = str(root)
         self.known = index.catalogue.files(self.source)

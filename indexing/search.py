@@ -10,7 +10,7 @@ from indexing.fusion import Candidates, Fusion, Ranked, fuse
 from indexing.snapshot import Snapshot
 from indexing.store import Index
 from indexing.tokenize import is_cjk
-from indexing.types import Encoder, Filters, Hit, Passage, Query, Vectors
+from indexing.types import Encoder, EncoderMismatch, Filters, Hit, Passage, Query, Vectors
 
 DEPTH = 100
 """Hits taken from each side; the fusion's scaling was measured at this depth."""
@@ -52,7 +52,7 @@ class Searcher:
         return self.engine.describe()
 
     def search(self, query: Query, k: int, filters: Filters = _NO_FILTERS) -> list[Hit]:
-        """At most k hits, best first; none for a blank query. Raises IndexDamaged."""
+        """At most k hits, best first; none for a blank query. Raises IndexDamaged, EncoderMismatch."""
         return self.search_many([query], k, filters)[0]
 
     def search_many(self, queries: Sequence[Query], k: int, filters: Filters = _NO_FILTERS) -> list[list[Hit]]:
@@ -76,6 +76,8 @@ class Searcher:
     ) -> list[Candidates]:
         """The best hundred of each side, by passage key, before fusion. `vectors` spares encoding the queries."""
         snapshot = snapshot or self.index.snapshot()
+        if snapshot.encoder != self.encoder.fingerprint:
+            raise EncoderMismatch("The index has been rebuilt with another encoder.", "Restart with that encoder.")
         admitted = self.index.admitted(filters, snapshot)
         if vectors is None:
             vectors = self.encoder.encode_queries(queries)

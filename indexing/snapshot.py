@@ -21,6 +21,8 @@ class Snapshot:
     segments: Sequence[Segment]
     alive: Sequence[Mask | None]
     parameters: Parameters
+    encoder: str = ""
+    """The fingerprint of the encoder that made its vectors."""
 
     @cached_property
     def keys(self) -> Rows:

@@ -29,6 +29,7 @@ from numpy.typing import NDArray
 from indexing.catalogue import Catalogue, SourceCount
 from indexing.lexical import Mask, Parameters, Postings, Rows
 from indexing.lock import locked
+from indexing.merge import runs
 from indexing.rows import FileState, SegmentRow, insert_document, insert_passages, insert_segment
 from indexing.segment import REPAIR_HINT, Segment, join
 from indexing.snapshot import Snapshot
@@ -51,8 +52,6 @@ from indexing.types import (
 FORMAT = "1"
 REBUILD_HINT = "Run `passerine refresh --rebuild`: it encodes the stored passages anew while the old index serves on."
 REFRESH_HINT = "Run `passerine refresh PATH` on your documents."
-MERGE_AT = 8  # so many small neighbours become one: a passage is rewritten about log8(n / 512) times
-SMALLEST_TIER = 512  # passages; segments below it count as equally small
 _WAIT = 60.0  # seconds to wait for another writer's commit, which takes well under one
 
 
@@ -200,7 +199,8 @@ class Index:
                     raise IndexDamaged(f"{error.filename} is missing.", REPAIR_HINT) from None
                 continue  # a writer merged it away in the meantime
             alive = [_alive(segment, row) for segment, row in zip(segments, rows, strict=True)]
-            return Snapshot(int(meta["generation"]), segments, alive, Parameters(float(meta["k1"]), float(meta["b"])))
+            parameters = Parameters(float(meta["k1"]), float(meta["b"]))
+            return Snapshot(int(meta["generation"]), segments, alive, parameters, meta["encoder_fingerprint"])
         raise Conflict("The index changes faster than it can be read.", "Try again in a moment.")
 
     def admitted(self, filters: Filters, snapshot: Snapshot) -> Mask | None:
@@ -285,9 +285,14 @@ class Index:
         with locked(self.folder / "refresh.lock", "refreshing the index"):
             yield
 
-    def commit(self, changes: Changes) -> None:
-        """Do all of `changes` or nothing. Raises StorageFailed, Conflict."""
+    def commit(self, changes: Changes, encoder: Encoder | None = None) -> None:
+        """Do all of `changes` or nothing; `encoder` is the one that made their vectors.
+
+        Raises EncoderMismatch when the index has been rebuilt with another one since, StorageFailed, Conflict.
+        """
         with self.writing():
+            if encoder:
+                self.check(encoder)
             if not self._swept:
                 self._sweep()
             with self.catalogue.transaction() as connection:
@@ -375,25 +380,6 @@ def searched_text(document: Document, passage: Passage) -> str:
     above = [document.title, *passage.heading.split(HEADING_SEPARATOR)]
     lines = [line for line in dict.fromkeys(above) if line and not passage.text.startswith(line)]
     return "\n".join([*lines, passage.text])
-
-
-def runs(rows: Sequence[SegmentRow]) -> list[tuple[int, int]]:
-    """Stretches (first, past the last) of neighbouring segments worth rewriting as one.
-
-    A stretch is MERGE_AT neighbours that are all under one size (512, 4,096, 32,768, ... live passages), or one segment
-    of which more than half is dead. At most one stretch is named: after its merge the picture is another.
-    """
-    live = [row.passages - len(row.dead) for row in rows]
-    limit = SMALLEST_TIER
-    while rows and limit <= MERGE_AT * max(max(live), SMALLEST_TIER):
-        first = 0
-        for i in range(len(rows) + 1):
-            if i == len(rows) or live[i] >= limit:
-                if i - first >= MERGE_AT:
-                    return [(first, i)]
-                first = i + 1
-        limit *= MERGE_AT
-    return [(i, i + 1) for i, row in enumerate(rows) if len(row.dead) * 2 > row.passages][:1]
 
 
 def _alive(segment: Segment, row: SegmentRow) -> Mask | None:

@@ -1,0 +1,30 @@
+"""Which segments are worth joining into one."""
+
+from collections.abc import Sequence
+
+from indexing.rows import SegmentRow
+
+MERGE_AT = 8
+"""So many small neighbours become one: a passage is rewritten about log8(n / 512) times in an index of n."""
+
+SMALLEST_TIER = 512
+"""Passages; segments below it count as equally small."""
+
+
+def runs(rows: Sequence[SegmentRow]) -> list[tuple[int, int]]:
+    """Stretches (first, past the last) of neighbouring segments worth rewriting as one.
+
+    A stretch is MERGE_AT neighbours that are all under one size (512, 4,096, 32,768, ... live passages), or one segment
+    of which more than half is dead. At most one stretch is named: after its merge the picture is another.
+    """
+    live = [row.passages - len(row.dead) for row in rows]
+    limit = SMALLEST_TIER
+    while rows and limit <= MERGE_AT * max(max(live), SMALLEST_TIER):
+        first = 0
+        for i in range(len(rows) + 1):
+            if i == len(rows) or live[i] >= limit:
+                if i - first >= MERGE_AT:
+                    return [(first, i)]
+                first = i + 1
+        limit *= MERGE_AT
+    return [(i, i + 1) for i, row in enumerate(rows) if len(row.dead) * 2 > row.passages][:1]
