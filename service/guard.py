@@ -1,0 +1,129 @@
+"""What every request passes before a route sees it, and every reply on its way out.
+
+A request id; foreign Host and Origin headers refused (a page of another site must not talk to a service on loopback);
+a limit on the body; headers that keep the browser from running anything but the page's own script; and the last
+resort for an error that no handler knew.
+"""
+
+import json
+import logging
+from collections.abc import Collection
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from indexing.types import PasserineError, TooLarge
+from service.errors import Forbidden, explain, new_request_id, shape
+
+LOG = logging.getLogger("passerine.http")
+POLICY = (
+    "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; frame-ancestors 'none'; "
+    "form-action 'self'"
+)
+SECURITY = {
+    "content-security-policy": POLICY,
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+    "referrer-policy": "no-referrer",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+    "permissions-policy": "camera=(), geolocation=(), microphone=()",
+}
+
+
+class Guard:
+    """ASGI middleware around the whole application. `hosts` are names without a port, lower case."""
+
+    def __init__(self, app: ASGIApp, hosts: Collection[str], body_limit: int) -> None:
+        self.app, self.hosts, self.body_limit = app, frozenset(host.lower() for host in hosts), body_limit
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        request_id = new_request_id()
+        scope.setdefault("state", {})["request_id"] = request_id
+        started = False
+
+        async def outward(message: Message) -> None:
+            nonlocal started
+            if message["type"] == "http.response.start":
+                started = True
+                headers = MutableHeaders(scope=message)
+                headers["x-request-id"] = request_id
+                for name, value in SECURITY.items():
+                    headers[name] = value
+                if "cache-control" not in headers:
+                    headers["cache-control"] = "no-store" if scope["path"].startswith("/v1/") else "no-cache"
+            await send(message)
+
+        try:
+            self.check(Headers(scope=scope))
+            await self.app(scope, await self.bounded(receive), outward)
+        except PasserineError as error:
+            await refuse(error, request_id, outward)
+        except Exception as error:  # the process edge: logged with its trace, reported in the one shape
+            LOG.exception("request %s failed", request_id)
+            if not started:
+                await refuse(explain(error), request_id, outward)
+
+    def check(self, headers: Headers) -> None:
+        """Raises Forbidden for a foreign Host or Origin."""
+        host = headers.get("host", "")
+        if name_of(host) not in self.hosts:
+            raise Forbidden(
+                f"This service does not answer for the host '{host[:200]}'.",
+                "Use the address that `passerine serve` printed, or add the name to the setting allowed_hosts.",
+            )
+        origin = headers.get("origin")
+        if origin is None:
+            return
+        parts = urlsplit(origin)
+        if parts.netloc.lower() != host.lower() or parts.scheme not in ("http", "https"):
+            raise Forbidden(
+                f"Pages of '{origin[:200]}' may not use this service.", "Open the page that the service itself serves."
+            )
+
+    async def bounded(self, receive: Receive) -> Receive:
+        """The body, read up to the limit and handed on in one piece. Raises TooLarge."""
+        body = bytearray()
+        more = True
+        while more:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                return replay(message, receive)
+            body += message.get("body", b"")
+            more = message.get("more_body", False)
+            if len(body) > self.body_limit:
+                raise TooLarge(
+                    f"The request is larger than {self.body_limit} bytes.",
+                    "Send fewer documents at once, or raise the setting body_limit.",
+                )
+        return replay({"type": "http.request", "body": bytes(body), "more_body": False}, receive)
+
+
+def replay(first: Message, receive: Receive) -> Receive:
+    """A receive that gives `first`, then what comes from the client."""
+    waiting = [first]
+
+    async def again() -> Message:
+        return waiting.pop() if waiting else await receive()
+
+    return again
+
+
+def name_of(host: str) -> str:
+    """The name in a Host header, without its port: "[::1]:8000" is "::1"."""
+    try:
+        return (urlsplit(f"//{host}").hostname or "").lower()
+    except ValueError:
+        return ""
+
+
+async def refuse(error: PasserineError, request_id: str, send: Send) -> None:
+    """Sends the error in the one shape."""
+    body = json.dumps(shape(error, request_id), ensure_ascii=False).encode()
+    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": error.status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

@@ -1,0 +1,155 @@
+"""What the HTTP interface takes. Exact types, and unknown fields are refused."""
+
+from datetime import UTC, datetime, time
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+
+from indexing.types import Filters
+from service.feedback import Choice, FeedbackKind, Reason, Thumb
+
+
+class Taken(BaseModel):
+    """Base of what comes in: exact types, no unknown field, UTF-8 that can be stored."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+def whole(text: object) -> object:
+    """Half of a surrogate pair, or a NUL, cannot be stored; such text is refused with a reason."""
+    if isinstance(text, str) and ("\0" in text or any("\ud800" <= sign <= "\udfff" for sign in text)):
+        raise ValueError("the text holds a character that is no character (NUL or half of a surrogate pair)")
+    return text
+
+
+Text = Annotated[str, BeforeValidator(whole)]
+Filled = Annotated[Text, StringConstraints(strip_whitespace=True, min_length=1)]
+Name = Annotated[Text, StringConstraints(min_length=1, max_length=500)]
+
+
+def moment(value: object) -> object:
+    """A date or a date with time; without an offset it is UTC."""
+    if isinstance(value, str):
+        try:
+            value = datetime.fromisoformat(value)
+        except ValueError:
+            raise ValueError("a date is written 2024-12-31 or 2024-12-31T23:59:00Z") from None
+    return value.replace(tzinfo=UTC) if isinstance(value, datetime) and value.tzinfo is None else value
+
+
+def end_of_day(value: object) -> object:
+    """As `moment`, but a bare date means its last microsecond: dates are inclusive."""
+    if isinstance(value, str) and len(value) == 10:
+        begin = moment(value)
+        assert isinstance(begin, datetime)
+        return datetime.combine(begin.date(), time.max, UTC)
+    return moment(value)
+
+
+def listed(value: object) -> object:
+    return [value] if isinstance(value, str) else value
+
+
+Moment = Annotated[datetime, BeforeValidator(moment)]
+Until = Annotated[datetime, BeforeValidator(end_of_day)]
+Names = Annotated[list[Name], BeforeValidator(listed), Field(max_length=50)]
+
+
+class FiltersIn(Taken):
+    """What hits must satisfy; dates are inclusive."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    source: Names = []
+    language: Names = []
+    published_from: Moment | None = Field(None, alias="from")
+    published_to: Until | None = Field(None, alias="to")
+    metadata: dict[Name, Text] = {}
+
+    def filters(self) -> Filters:
+        return Filters(
+            tuple(self.source), tuple(self.language), self.published_from, self.published_to, dict(self.metadata)
+        )
+
+
+class SearchIn(BaseModel):
+    """The query string of GET /v1/search; `source`, `language` and `metadata` may be given several times."""
+
+    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+
+    q: Filled = Field(description="what to look for")
+    k: Annotated[int, Field(ge=1, le=100)] = Field(10, description="hits at most")
+    source: list[Name] = Field([], max_length=50)
+    language: list[Name] = Field([], max_length=50, description="ISO 639-1 code, e.g. en, zh")
+    published_from: Moment | None = Field(None, alias="from", description="published on or after")
+    published_to: Until | None = Field(None, alias="to", description="published on or before")
+    metadata: list[Annotated[Name, StringConstraints(pattern="^[^=]+=")]] = Field(
+        [], max_length=50, description="name=value"
+    )
+
+    def filters(self) -> Filters:
+        pairs = dict(item.split("=", 1) for item in self.metadata)
+        return Filters(tuple(self.source), tuple(self.language), self.published_from, self.published_to, pairs)
+
+
+class ChatIn(Taken):
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"message": "Who was the first woman in space?"},
+                {"message": "那是哪一年？", "conversation_id": "5f2c…", "mode": "fast", "stream": True},
+            ]
+        }
+    )
+
+    message: Filled = Field(description="the question; 2,000 characters unless the service was set otherwise")
+    conversation_id: Name | None = Field(None, description="go on with this conversation; absent: a new one")
+    mode: Literal["careful", "fast"] | None = Field(None, description="several candidates, or one")
+    filters: FiltersIn | None = None
+    stream: bool = Field(False, description="server-sent events instead of one JSON object")
+
+
+class DocumentIn(Taken):
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"title": "Opening hours", "text": "The library is open from nine to five on weekdays."}]
+        }
+    )
+
+    title: Annotated[Text, StringConstraints(max_length=2000)]
+    text: Filled
+    url: Annotated[Text, StringConstraints(max_length=4000)] = ""
+    id: Name | None = Field(None, description="posting the same id again replaces the document")
+    published_at: Moment | None = None
+    metadata: dict[Name, Text] = {}
+
+
+class RenameIn(Taken):
+    title: Annotated[Filled, StringConstraints(max_length=200)]
+
+
+class FeedbackIn(Taken):
+    """One opinion; docs/feedback.md says which fields belong to which kind."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"kind": "vote", "answer_id": "5f2c…", "thumb": "up", "reason": "right", "consent": True},
+                {"kind": "pair", "answer_id": "5f2c…", "a": 0, "b": 2, "choice": "a"},
+            ]
+        }
+    )
+
+    kind: FeedbackKind
+    answer_id: Name
+    consent: bool = False
+    thumb: Thumb | None = None
+    reason: Reason | None = None
+    a: Annotated[int, Field(ge=0)] | None = None
+    b: Annotated[int, Field(ge=0)] | None = None
+    choice: Choice | None = None
+    candidate: Annotated[int, Field(ge=0)] | None = None
+    rule: Name | None = None
+    kept: bool | None = None
+    text: Annotated[Filled, StringConstraints(max_length=20_000)] | None = None
+    comment: Annotated[Filled, StringConstraints(max_length=20_000)] | None = None

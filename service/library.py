@@ -1,0 +1,121 @@
+"""The documents: what is indexed, found, added and removed. Everything that touches the index goes through here."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from indexing.rebuild import rebuild, verify
+from indexing.refresh import RefreshReport, Stored, add_documents, refresh, remove_source
+from indexing.search import Searcher
+from indexing.store import Counts, Index
+from indexing.types import (
+    Document,
+    Encoder,
+    Filters,
+    Hit,
+    IndexMissing,
+    NotFound,
+    Passage,
+    Progress,
+    Query,
+    TooLarge,
+)
+from models.types import Cancelled, never
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """A passage with the text of its document just before and after it."""
+
+    passage: Passage
+    before: str
+    after: str
+
+
+class Library:
+    """One index. Any number of threads may read and write; the index itself lets one commit at a time."""
+
+    def __init__(self, index: Index, encoder: Encoder, searcher: Searcher, document_limit: int) -> None:
+        self.index, self.encoder, self.searcher, self.document_limit = index, encoder, searcher, document_limit
+
+    def filled(self) -> "Library":
+        """Itself. Raises IndexMissing when nothing has been indexed, which no search can mend."""
+        if self.index.counts().passages == 0:
+            raise IndexMissing(
+                "Nothing has been indexed yet.", "Run `passerine refresh PATH`, or POST documents to /v1/documents."
+            )
+        return self
+
+    def search(self, query: str, k: int, filters: Filters) -> list[Hit]:
+        """Raises IndexMissing."""
+        return self.filled().searcher.search(Query(query), k, filters)
+
+    def add(self, documents: Sequence[Document]) -> list[Stored]:
+        """Indexes documents; when it returns they can be found. Raises TooLarge for one over the limit."""
+        for document in documents:
+            if len(document.text) > self.document_limit:
+                raise TooLarge(
+                    f"The document '{document.title}' has {len(document.text)} characters; "
+                    f"{self.document_limit} are allowed.",
+                    "Split it, or raise the setting document_limit.",
+                )
+        return add_documents(documents, self.index, self.encoder)
+
+    def refresh(
+        self,
+        paths: Sequence[Path],
+        progress: Progress | None = None,
+        cancelled: Cancelled = never,
+        dry_run: bool = False,
+        empty_ok: bool = False,
+    ) -> RefreshReport:
+        """Brings the index up to date with files and folders; commits as it goes."""
+        return refresh(paths, self.index, self.encoder, progress, cancelled, dry_run, empty_ok)
+
+    def drop_examples(self, folder: Path) -> int:
+        """Removes the bundled examples once there are documents of one's own; returns how many they were."""
+        sources = [count.source for count in self.index.sources()]
+        own = str(folder.resolve())
+        return remove_source(own, self.index) if own in sources and len(sources) > 1 else 0
+
+    def delete(self, document_id: str) -> None:
+        """Raises NotFound."""
+        self.index.document(document_id)
+        self.index.delete([document_id])
+
+    def surroundings(self, document: Document, passage_id: str, reach: int) -> Surroundings:
+        """`reach` characters on either side of a passage. Raises NotFound when it is not the document's."""
+        passage = self.index.passage(passage_id)
+        if passage.document_id != document.id:
+            raise NotFound(f"The document has no passage '{passage_id}'.", "It may have changed; search again.")
+        before = document.text[max(0, passage.start - reach) : passage.start]
+        return Surroundings(passage, before, document.text[passage.end : passage.end + reach])
+
+    @property
+    def runs_on(self) -> str:
+        """What searches the vectors, and where."""
+        return self.searcher.describe()
+
+    def counts(self) -> Counts:
+        return self.index.counts()
+
+
+def rebuild_index(folder: Path, encoder: Encoder, progress: Progress | None, cancelled: Cancelled = never) -> int:
+    """Vectors and postings of an index made anew, for another encoder or after damage; returns passages encoded.
+
+    Raises IndexMissing, and Cancelled after which a later call goes on.
+    """
+    index = Index.open(folder)
+    try:
+        return rebuild(index, encoder, progress, cancelled)
+    finally:
+        index.close()
+
+
+def problems(folder: Path) -> list[str]:
+    """What is wrong with an index, one sentence each. Raises IndexMissing."""
+    index = Index.open(folder)
+    try:
+        return verify(index)
+    finally:
+        index.close()

@@ -1,0 +1,198 @@
+"""The answer flow, on one page: plan, search, propose, judge, select, cite.
+
+It knows no web framework, no database and no model library: it is handed its parts and tells what it does as events.
+"""
+
+import time
+import uuid
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from indexing.split import sentences
+from indexing.types import Cancelled, Filters, Hit, Retriever
+from models.types import Cancelled as CancelledCheck
+from models.types import Candidate, Conversation, Evidence, Policy, never
+from rewards.select import Selection, Thresholds, select
+from rewards.types import PreferenceJudge, Rule, RuleJudge, SupportJudge
+from service import phrases
+from service.citations import checked, cite
+from service.events import Accepted, Cited, Delta, Done, Event, Judged, Planned, Proposed, Searched
+from service.types import Answer, Citation
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What an answer is made with. `rules` are the texts that a refusal names."""
+
+    policy: Policy
+    retriever: Retriever
+    preference: PreferenceJudge
+    rule: RuleJudge
+    support: SupportJudge
+    thresholds: Thresholds
+    rules: Sequence[Rule] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How much is drafted. Sparrow's eight: four without evidence, two queries with two passages each."""
+
+    without_evidence: int = 4
+    queries: int = 2
+    passages_per_query: int = 2
+    nearest: int = 3
+    together: bool = False
+    """All passages in one candidate instead of one candidate a passage."""
+
+
+CAREFUL = Counts()
+FAST = Counts(without_evidence=1, queries=1, passages_per_query=2, together=True)
+
+
+def answer(
+    conversation: Conversation,
+    parts: Parts,
+    counts: Counts = CAREFUL,
+    filters: Filters | None = None,
+    cancelled: CancelledCheck = never,
+) -> Iterator[Event]:
+    """Events up to Done. Raises Cancelled soon after `cancelled()` turns true."""
+    clock = Clock(cancelled)
+    answer_id, where = uuid.uuid4().hex, filters or Filters()
+    yield Accepted(answer_id, conversation.id)
+
+    with clock.stage("plan"):
+        plan = parts.policy.plan(conversation)
+    yield Planned(plan)
+
+    with clock.stage("search"):
+        queries = plan.queries[: counts.queries]
+        depth = max(counts.queries * counts.passages_per_query, counts.nearest)
+        found = parts.retriever.search_many(queries, depth, where) if queries else []
+        evidences = spread(found, counts.passages_per_query)
+        read = unique(hit for evidence in evidences for hit in evidence)
+    yield Searched(queries, read)
+
+    with clock.stage("propose"):
+        shown: list[Evidence] = [read] if counts.together and read else evidences
+        drafts = parts.policy.propose(
+            conversation,
+            [*[None] * counts.without_evidence, *shown],
+            retrieve=lambda query: parts.retriever.search(query, counts.passages_per_query, where),
+            cancelled=cancelled,
+        )
+        candidates = tuple(checked(draft, read) for draft in drafts)
+        read = unique((*read, *(hit for candidate in candidates for hit in candidate.evidence)))
+    yield Proposed(candidates)
+
+    with clock.stage("judge"):
+        preferences = parts.preference.judge(conversation, candidates)
+        rules = parts.rule.judge(conversation, candidates)
+        supports = parts.support.judge(conversation, candidates)
+
+    with clock.stage("select"):
+        selection = select(
+            plan, candidates, preferences, rules, supports, parts.thresholds,
+            question=conversation.question, book=parts.rules,
+        )  # fmt: skip
+    yield Judged(selection.judgements, selection.chosen, selection.verdict, selection.reason)
+
+    with clock.stage("cite"):
+        nearest = nearest_of(found, counts.nearest) if selection.verdict == "abstained" else ()
+        text, citations = say(conversation, candidates, selection, read, nearest, parts.rules)
+        cited = {citation.passage_id for citation in citations}
+        only_read = tuple(hit for hit in read if hit.passage.id not in cited)
+    for piece in pieces(text):
+        yield Delta(piece)
+    yield Cited(citations, only_read, nearest)
+
+    chosen = None if selection.chosen is None else candidates[selection.chosen]
+    yield Done(
+        Answer(
+            id=answer_id,
+            text=text,
+            short=chosen.short if chosen and selection.verdict == "answered" else "",
+            citations=citations,
+            read=only_read,
+            nearest=nearest,
+            verdict=selection.verdict,
+            plan=plan,
+            candidates=candidates,
+            judgements=selection.judgements,
+            chosen=selection.chosen,
+            reason=selection.reason,
+            timings=clock.timings(),
+            conversation_id=conversation.id,
+        )
+    )
+
+
+def spread(found: Sequence[Sequence[Hit]], per_query: int) -> list[Evidence]:
+    """One passage an evidence, `per_query` from each query; a passage already taken gives way to the next hit."""
+    taken: set[str] = set()
+    evidences: list[Evidence] = []
+    for hits in found:
+        fresh = [hit for hit in hits if hit.passage.id not in taken][:per_query]
+        taken.update(hit.passage.id for hit in fresh)
+        evidences += [(hit,) for hit in fresh]
+    return evidences
+
+
+def unique(hits: Iterable[Hit]) -> tuple[Hit, ...]:
+    """Each passage once, at its first place."""
+    first: dict[str, Hit] = {}
+    for hit in hits:
+        first.setdefault(hit.passage.id, hit)
+    return tuple(first.values())
+
+
+def nearest_of(found: Sequence[Sequence[Hit]], count: int) -> tuple[Hit, ...]:
+    """The best hits over all queries, each passage once."""
+    return unique(sorted((hit for hits in found for hit in hits), key=lambda hit: -hit.score))[:count]
+
+
+def say(
+    conversation: Conversation,
+    candidates: Sequence[Candidate],
+    selection: Selection,
+    read: Sequence[Hit],
+    nearest: Sequence[Hit],
+    rules: Sequence[Rule],
+) -> tuple[str, tuple[Citation, ...]]:
+    """The text that is shown, with markers, and its citations."""
+    if selection.verdict == "refused":
+        rule_id = selection.refused_rule or ""
+        named = next((rule for rule in rules if rule.id == rule_id), None)
+        return phrases.refusal(conversation.question, named, rule_id), ()
+    if selection.chosen is None:
+        return phrases.abstention(conversation.question, bool(nearest)), ()
+    return cite(candidates[selection.chosen], read)
+
+
+def pieces(text: str) -> Iterator[str]:
+    """The text in sentences, each with the white space and marker that follow it; joined they are the text."""
+    starts = [start for start, _ in sentences(text)] or [0]
+    for start, end in zip([0, *starts[1:]], [*starts[1:], len(text)], strict=True):
+        if text[start:end]:
+            yield text[start:end]
+
+
+@dataclass(slots=True)
+class Clock:
+    """Seconds by stage, and a look at `cancelled` before each."""
+
+    cancelled: CancelledCheck
+    began: float = field(default_factory=time.perf_counter)
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        if self.cancelled():
+            raise Cancelled("Stopped.", "Ask again when you like.")
+        before = time.perf_counter()
+        yield
+        self.seconds[name] = round(time.perf_counter() - before, 5)
+
+    def timings(self) -> Mapping[str, float]:
+        return {**self.seconds, "total": round(time.perf_counter() - self.began, 5)}

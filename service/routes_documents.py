@@ -1,0 +1,90 @@
+"""/v1/search and /v1/documents: finding passages, and reading, adding and removing documents."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Body, Depends, Query
+
+from indexing.types import Document
+from service.access import application
+from service.application import Application
+from service.inputs import DocumentIn, SearchIn
+from service.schemas import (
+    AddedDocumentsOut,
+    AddedOut,
+    DocumentOut,
+    DocumentsOut,
+    DocumentTextOut,
+    HitOut,
+    PassageOut,
+    SearchOut,
+)
+
+App = Annotated[Application, Depends(application)]
+Posted = Annotated[DocumentIn | Annotated[list[DocumentIn], Body(min_length=1, max_length=1000)], Body()]
+
+
+def router() -> APIRouter:
+    routes = APIRouter(prefix="/v1", tags=["documents"])
+    routes.add_api_route("/search", search, methods=["GET"], summary="Find passages")
+    routes.add_api_route("/documents", add, methods=["POST"], summary="Add or replace documents")
+    routes.add_api_route("/documents", listing, methods=["GET"], summary="List documents")
+    routes.add_api_route("/documents/{document_id:path}", one, methods=["GET"], summary="Read a document")
+    routes.add_api_route(
+        "/documents/{document_id:path}", delete, methods=["DELETE"], status_code=204, summary="Delete a document"
+    )
+    return routes
+
+
+def search(asked: Annotated[SearchIn, Query()], app: App) -> SearchOut:
+    """Passages by words and by meaning, best first; never one that neither side found."""
+    app.asking.check(asked.q)
+    hits = app.library.get().search(asked.q, asked.k, asked.filters())
+    return SearchOut(query=asked.q, hits=[HitOut.model_validate(hit) for hit in hits])
+
+
+def add(body: Posted, app: App) -> AddedDocumentsOut:
+    """One document or a list. Answers when they can be searched; the same id again replaces the document."""
+    library = app.library.get()
+    given = body if isinstance(body, list) else [body]
+    documents = [
+        Document(item.id or "", item.url, item.title, item.text, item.published_at, metadata=item.metadata)
+        for item in given
+    ]
+    stored = library.add(documents)
+    return AddedDocumentsOut(documents=[AddedOut.model_validate(each) for each in stored])
+
+
+def listing(
+    app: App,
+    source: str | None = None,
+    after: str = "",
+    limit: Annotated[int, Query(ge=1, le=500)] = 50,
+) -> DocumentsOut:
+    """In the order of their ids; `next` is the `after` of the following page, null on the last."""
+    library = app.library.get()
+    found = library.index.documents(source, after, limit + 1)
+    shown = [DocumentOut.model_validate(document) for document in found[:limit]]
+    following = shown[-1].id if len(found) > limit else None
+    return DocumentsOut(documents=shown, next=following, total=library.counts().documents)
+
+
+def one(
+    document_id: str,
+    app: App,
+    passage: str | None = None,
+    around: Annotated[int, Query(ge=0, le=100_000)] = 600,
+) -> DocumentTextOut:
+    """With `passage`: that passage with `around` characters before and after it. Without: the whole text."""
+    library = app.library.get()
+    document = library.index.document(document_id)
+    head = DocumentOut.model_validate(document)
+    if passage is None:
+        return DocumentTextOut(document=head, text=document.text, passage=None, before="", after="")
+    found = library.surroundings(document, passage, around)
+    shown = PassageOut.model_validate(found.passage)
+    return DocumentTextOut(document=head, text=None, passage=shown, before=found.before, after=found.after)
+
+
+def delete(document_id: str, app: App) -> None:
+    """Gone from every answer when this returns."""
+    app.library.get().delete(document_id)

@@ -1,0 +1,276 @@
+"""What the HTTP interface gives: the answer as it is streamed, stored and returned, and everything else."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from models.types import Kind
+from service.types import Answer, Verdict
+
+
+class Given(BaseModel):
+    """Base of what goes out, read from the dataclasses of the layers below."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+
+class QueryOut(Given):
+    text: str
+    origin: str
+
+
+class PlanOut(Given):
+    search_probability: float
+    queries: Sequence[QueryOut]
+    reason: str
+
+
+class DocumentOut(Given):
+    """A document without its text."""
+
+    id: str
+    url: str
+    title: str
+    published_at: datetime | None
+    language: str
+    source: str
+    metadata: Mapping[str, str]
+
+
+class PassageOut(Given):
+    id: str
+    document_id: str
+    ordinal: int
+    start: int
+    end: int
+    text: str
+    heading: str
+    page: int | None
+
+
+class HitOut(Given):
+    passage: PassageOut
+    document: DocumentOut
+    score: float
+    lexical: float | None
+    dense: float | None
+
+
+class QuoteOut(Given):
+    document_id: str
+    start: int
+    end: int
+    text: str
+
+
+class CandidateOut(Given):
+    text: str
+    short: str
+    kind: Kind
+    origin: str
+    log_prob: float
+    evidence: Sequence[HitOut]
+    quotes: Sequence[QuoteOut]
+
+
+class JudgementOut(Given):
+    preference: float
+    rules: Mapping[str, float]
+    support: float
+    score: float
+    reason: str
+
+
+class CitationOut(Given):
+    number: int
+    document_id: str
+    passage_id: str
+    title: str
+    url: str
+    published_at: datetime | None
+    page: int | None
+    quote: str
+    start: int
+    end: int
+
+
+class AnswerOut(Given):
+    """The answer as it is streamed, stored and returned; `judgements[i]` belongs to `candidates[i]`."""
+
+    id: str
+    conversation_id: str
+    text: str
+    short: str
+    verdict: Verdict
+    reason: str
+    citations: Sequence[CitationOut]
+    read: Sequence[HitOut]
+    nearest: Sequence[HitOut]
+    plan: PlanOut
+    candidates: Sequence[CandidateOut]
+    judgements: Sequence[JudgementOut]
+    chosen: int | None
+    timings: Mapping[str, float]
+
+
+class SearchOut(Given):
+    query: str
+    hits: Sequence[HitOut]
+
+
+class AddedOut(Given):
+    id: str
+    outcome: Literal["added", "changed", "same"]
+
+
+class AddedDocumentsOut(Given):
+    documents: Sequence[AddedOut]
+
+
+class DocumentsOut(Given):
+    """One page of documents; `next` is the `after` of the following page, null on the last."""
+
+    documents: Sequence[DocumentOut]
+    next: str | None
+    total: int
+
+
+class DocumentTextOut(Given):
+    """A document, with a passage of it in its surroundings when one was asked for, else with its whole text."""
+
+    document: DocumentOut
+    text: str | None
+    passage: PassageOut | None
+    before: str
+    after: str
+
+
+class TurnOut(Given):
+    """`state`: working, done, stopped or failed; an assistant's turn has its whole answer."""
+
+    id: str
+    role: Literal["user", "assistant"]
+    text: str
+    state: str
+    created_at: datetime
+    answer: dict[str, Any] | None
+    error: dict[str, Any] | None
+
+
+class ConversationOut(Given):
+    id: str
+    title: str
+    created_at: datetime
+    updated_at: datetime
+    turns: int
+
+
+class ConversationTurnsOut(Given):
+    id: str
+    title: str
+    created_at: datetime
+    updated_at: datetime
+    turns: Sequence[TurnOut]
+
+
+class ConversationsOut(Given):
+    conversations: Sequence[ConversationOut]
+    total: int
+    offset: int
+
+
+class RuleOut(Given):
+    id: str
+    group: str
+    text_en: str
+    text_zh: str
+    floor: float
+
+
+class RulesOut(Given):
+    rules: Sequence[RuleOut]
+
+
+class FeedbackOut(Given):
+    id: str
+
+
+class StageOut(Given):
+    name: str
+    state: str
+    seconds: float
+    detail: str
+
+
+class SourceOut(Given):
+    source: str
+    documents: int
+    passages: int
+
+
+class IndexOut(Given):
+    """`bytes` is what the index takes on disk."""
+
+    documents: int
+    passages: int
+    bytes: int
+    sources: Sequence[SourceOut]
+
+
+class WorkOut(Given):
+    """How far a refresh beside the service is; `total` is 0 while it is unknown."""
+
+    running: bool
+    stage: str
+    done: int
+    total: int
+    seconds: float
+    report: str
+    error: str
+
+
+class ReadyOut(Given):
+    status: Literal["ok", "ready"]
+
+
+class LimitsOut(Given):
+    """Characters of a question and of a document, bytes of a request."""
+
+    question: int
+    document: int
+    body: int
+
+
+class StatusOut(Given):
+    version: str
+    ready: bool
+    stages: Sequence[StageOut]
+    index: IndexOut | None
+    refresh: WorkOut
+    policy: str
+    mode: str
+    encoder: str
+    search_runs_on: str
+    conversations: int
+    feedback: int
+    limits: LimitsOut
+
+
+class ErrorBody(Given):
+    code: str
+    message: str
+    hint: str
+    request_id: str
+
+
+class ErrorOut(Given):
+    """The one shape of an error, on every route."""
+
+    error: ErrorBody
+
+
+def answer_json(answer: Answer) -> str:
+    """The answer as JSON text: what is stored is what was sent."""
+    return AnswerOut.model_validate(answer).model_dump_json()
