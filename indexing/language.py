@@ -8,6 +8,9 @@ _SAMPLE = 4000
 _SURE = 0.5
 """Below this probability a short text is not called anything: "Python" alone is in no language."""
 
+_SURE_OF_SCRIPT = 0.3
+"""The same for scripts that only a few languages are written in."""
+
 _HAN = re.compile(r"[\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
 _KANA = re.compile(r"[\u3041-\u30ff]")
 _HANGUL = re.compile(r"[\uac00-\ud7a3]")
@@ -43,7 +46,9 @@ def detect_language(text: str) -> str:
 
 def _by_words(sample: str, words: list[str]) -> str:
     code, probability = _identifier().classify(sample)
-    if probability >= _SURE and len(code) == 2 and (len(words) >= 3 or not words):
+    if not words:
+        return code if probability >= _SURE_OF_SCRIPT else ""
+    if probability >= _SURE and len(words) >= 3:
         return code
     english = sum(word in _ENGLISH for word in words)
     return "en" if english and (english * 5 >= len(words) or code == "en") and sample.isascii() else ""

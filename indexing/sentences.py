@@ -26,7 +26,9 @@ _SAID = re.compile(
     r"\s*(?:[A-Z][\w’'-]*\s+|the\s+\w+\s+|he\s+|she\s+|they\s+){0,3}"
     r"(?:said|says|asked|asks|replied|answered|wrote|added|shouted|cried|whispered|explained|noted)\b"
 )
-_SAID_CHINESE = re.compile(r"[^，。！？；：\n“”「」]{0,8}(?:说|說|道|问|問|答|喊|叫|表示|写|寫|回应|回應)")
+_SAID_CHINESE = re.compile(
+    r"[^，。！？；：:\n“”「」\"]{0,8}(?:说|說|道|问|問|答|喊|叫|表示|写|寫|回应|回應)(?!道?着?[：:，,]?[“「\"：:])"
+)
 
 _NEVER = frozenset(
     [

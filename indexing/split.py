@@ -126,8 +126,8 @@ def _units(text: str, borders: Sequence[int]) -> list[_Unit]:
                 border += 1
             stop = min(end, borders[border]) if border < len(borders) else end
             visible = start + len(text[start:stop].rstrip())
-            for first, last in _pieces(text, start, visible):
-                units.append(_Unit(first, last, size(text[first:last]), opens))
+            for first, last, cost in _pieces(text, start, visible):
+                units.append(_Unit(first, last, cost, opens))
                 opens = False
             start = stop + len(text[stop:end]) - len(text[stop:end].lstrip())
             opens = True
@@ -135,12 +135,12 @@ def _units(text: str, borders: Sequence[int]) -> list[_Unit]:
     return units
 
 
-def _pieces(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
-    """A sentence, or a too long one cut into pieces of about the target size, at a word's end where there is one."""
+def _pieces(text: str, start: int, end: int) -> Iterator[tuple[int, int, float]]:
+    """(start, end, size) of a sentence, or a too long one cut into pieces of about the target size, at a word's end where there is one."""
     total = size(text[start:end])
     if total <= LIMIT:
         if start < end:
-            yield start, end
+            yield start, end, total
         return
     step = max(1, int((end - start) * TARGET / total))
     while start < end:
@@ -149,7 +149,7 @@ def _pieces(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
             stop = _cut(text, start, start + (stop - start) // 2, end)
         visible = start + len(text[start:stop].rstrip())
         if visible > start:
-            yield start, visible
+            yield start, visible, size(text[start:visible])
         start = stop
         while start < end and text[start].isspace():
             start += 1

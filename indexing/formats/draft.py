@@ -8,6 +8,9 @@ from datetime import datetime
 from indexing.split import HEADING_SEPARATOR
 from indexing.types import Mark
 
+_DEEPEST = 8
+"""Lists nested deeper are shown no further to the right."""
+
 _SPACES = re.compile(r"\s+")
 _CHINESE_WRAP = re.compile(r"(?<=[\u2e80-\u9fff\uff00-\uff60])[^\S\n\v]*\n\s*(?=[\u2e80-\u9fff\uff00-\uff60])")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffe\uffff\ud800-\udfff\u200b\ufeff\u00ad]")
@@ -83,7 +86,7 @@ class TextBuilder:
     def item(self, marker: str, depth: int) -> None:
         """Begins a list item: the next block starts with the marker, on the next line."""
         self.end_block()
-        self._prefix = f"{'  ' * depth}{marker} "
+        self._prefix = f"{'  ' * min(depth, _DEEPEST)}{marker} "
 
     def end_item(self) -> None:
         """Ends a list item; the marker of an empty one is dropped."""

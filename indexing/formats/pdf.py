@@ -61,7 +61,7 @@ def read_pdf(data: bytes, name: str) -> Draft:
             document.close()
     if not any(page.strip() for page in pages):
         raise ExtractFailed(
-            f"{name} has {len(pages)} pages and no text; scanned?", "Run text recognition (OCR) over it first."
+            f"{name} has no text on its {len(pages)} pages; scanned?", "Run text recognition (OCR) over it first."
         )
     text, marks = _joined(_without_running_heads(pages), outline)
     metadata = {"pages": str(len(pages))}

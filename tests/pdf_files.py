@@ -1,0 +1,39 @@
+"""PDF files written by hand, as small as they can be, for the tests of the readers."""
+
+from collections.abc import Sequence
+
+
+def make_pdf(pages: Sequence[Sequence[str]], title: str = "", created: str = "") -> bytes:
+    """A PDF with one text line per string (ASCII), one list of lines per page."""
+    objects: list[bytes] = []
+    kids = " ".join(f"{4 + 2 * number} 0 R" for number in range(len(pages)))
+    objects.append(b"<< /Type /Catalog /Pages 2 0 R >>")
+    objects.append(f"<< /Type /Pages /Kids [{kids}] /Count {len(pages)} >>".encode())
+    objects.append(b"<< /Type /Font /Subtype /Type1 /BaseFont /Courier >>")
+    for number, lines in enumerate(pages):
+        shown = " ".join(f"({_escaped(line)}) Tj 0 -14 Td" for line in lines)
+        stream = f"BT /F1 10 Tf 50 780 Td {shown} ET".encode() if lines else b""
+        objects.append(
+            f"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 842] /Contents {5 + 2 * number} 0 R "
+            f"/Resources << /Font << /F1 3 0 R >> >> >>".encode()
+        )
+        objects.append(f"<< /Length {len(stream)} >>\nstream\n".encode() + stream + b"\nendstream")
+    objects.append(f"<< /Title ({_escaped(title)}) /CreationDate ({created}) >>".encode())
+    return _file(objects)
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("(", "\\(").replace(")", "\\)")
+
+
+def _file(objects: Sequence[bytes]) -> bytes:
+    data = b"%PDF-1.4\n"
+    places = []
+    for number, body in enumerate(objects, start=1):
+        places.append(len(data))
+        data += f"{number} 0 obj\n".encode() + body + b"\nendobj\n"
+    table = len(data)
+    data += f"xref\n0 {len(objects) + 1}\n0000000000 65535 f \n".encode()
+    data += b"".join(f"{place:010d} 00000 n \n".encode() for place in places)
+    data += f"trailer\n<< /Size {len(objects) + 1} /Root 1 0 R /Info {len(objects)} 0 R >>\n".encode()
+    return data + f"startxref\n{table}\n%%EOF\n".encode()
