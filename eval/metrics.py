@@ -4,6 +4,7 @@ Rankings are judged as trec_eval does it (linear gain, log2 discount). Short ans
 normalisation of SQuAD's script (lower case, no punctuation, no English articles); a Chinese character is a token.
 """
 
+import functools
 import math
 import re
 import unicodedata
@@ -111,15 +112,21 @@ def sums(values: Sequence[float], groups: Sequence[str]) -> tuple[NDArray[np.flo
     return total, count
 
 
+@functools.lru_cache(maxsize=4)
+def draws(groups: int, seed: int) -> NDArray[np.float32]:
+    """How often each group is in each draw of `groups` groups with replacement, [RESAMPLES, groups]."""
+    rng = np.random.default_rng(seed)
+    counts = np.empty((RESAMPLES, groups), dtype=np.float32)
+    for row in counts:
+        row[:] = np.bincount(rng.integers(0, groups, groups), minlength=groups)
+    return counts
+
+
 def resampled(values: Sequence[float], groups: Sequence[str], seed: int) -> NDArray[np.float64]:
     """Means of RESAMPLES draws of whole groups with replacement."""
     total, count = sums(values, groups)
-    rng = np.random.default_rng(seed)
-    means = np.empty(RESAMPLES)
-    for i in range(RESAMPLES):
-        drawn = rng.integers(0, len(total), len(total))
-        means[i] = total[drawn].sum() / count[drawn].sum()
-    return means
+    drawn = draws(len(total), seed)
+    return np.asarray((drawn @ total) / (drawn @ count), dtype=np.float64)
 
 
 def interval(values: Sequence[float], groups: Sequence[str] | None = None, seed: int = 0) -> Interval:
