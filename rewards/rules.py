@@ -145,20 +145,20 @@ def repeats(conversation: Conversation, candidate: Candidate) -> bool:
     Sentences of fewer than four words (or characters of Chinese) may recur: "Yes." is no repetition. An earlier
     answer may be given again when the user asks the same thing again.
     """
-    sentences = [s for s in (_bare(part) for part in _ENDS.split(candidate.text)) if len(s) >= 4]
-    if len(set(sentences)) < len(sentences) or _loops(_bare(candidate.text)):
+    sentences = [s for s in (content_words(part) for part in _ENDS.split(candidate.text)) if len(s) >= 4]
+    if len(set(sentences)) < len(sentences) or _loops(content_words(candidate.text)):
         return True
-    own = _bare(candidate.text)
+    own = content_words(candidate.text)
     asked: list[tuple[str, ...]] = []
     for turn in conversation.turns[:-1]:
         if turn.role == "user":
-            asked.append(_bare(turn.text))
-        elif len(own) >= 4 and _bare(turn.text) == own:
-            return not conversation.turns or _bare(conversation.question) not in asked
+            asked.append(content_words(turn.text))
+        elif len(own) >= 4 and content_words(turn.text) == own:
+            return not conversation.turns or content_words(conversation.question) not in asked
     return False
 
 
-def _bare(text: str) -> tuple[str, ...]:
+def content_words(text: str) -> tuple[str, ...]:
     """The words of a text (Chinese: its characters) without case, punctuation and citation marks."""
     return tuple(_WORD.findall(re.sub(r"\[\d+\]", " ", text).lower()))
 

@@ -1,0 +1,89 @@
+"""How well a judge orders things: pair accuracy and the area under the ROC curve, with grouped bootstrap intervals."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+DRAWS = 1000
+
+Numbers = Sequence[float] | NDArray[np.floating]
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A value with its 95% interval and the number of items behind it."""
+
+    value: float
+    low: float
+    high: float
+    count: int
+
+    def __str__(self) -> str:
+        return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}] (n={self.count})"
+
+
+def drawn(groups: Sequence[str], seed: int = 0, draws: int = DRAWS) -> NDArray[np.float64]:
+    """[draws, items]: how often each item is drawn when whole groups are drawn with replacement."""
+    names = {name: i for i, name in enumerate(sorted(set(groups)))}
+    owner = np.asarray([names[group] for group in groups])
+    random = np.random.default_rng(seed)
+    counts = np.stack(
+        [np.bincount(random.integers(0, len(names), len(names)), minlength=len(names)) for _ in range(draws)]
+    )
+    return counts[:, owner].astype(np.float64)
+
+
+def mean_interval(values: Numbers, groups: Sequence[str]) -> Interval:
+    """Mean of values, groups resampled."""
+    data, weights = np.asarray(values, dtype=np.float64), drawn(groups)
+    low, high = np.percentile(weights @ data / weights.sum(axis=1), [2.5, 97.5])
+    return Interval(float(data.mean()), float(low), float(high), len(data))
+
+
+def auc(scores: Numbers, labels: Numbers, weights: NDArray[np.float64] | None = None) -> float:
+    """Probability that a positive scores above a negative, ties one half; 0.5 when one of them is missing."""
+    s, y = np.asarray(scores, dtype=np.float64), np.asarray(labels, dtype=np.float64) >= 0.5
+    w = np.ones(len(s)) if weights is None else weights
+    order = np.argsort(s, kind="stable")
+    s, y, w = s[order], y[order], w[order]
+    starts = np.flatnonzero(np.r_[True, s[1:] > s[:-1]])
+    right, wrong = np.add.reduceat(w * y, starts), np.add.reduceat(w * ~y, starts)
+    total = right.sum() * wrong.sum()
+    if total == 0:
+        return 0.5
+    below = np.cumsum(wrong) - wrong
+    return float((right * (below + wrong / 2)).sum() / total)
+
+
+def auc_interval(scores: Numbers, labels: Numbers, groups: Sequence[str]) -> Interval:
+    """AUC, groups resampled."""
+    values = [auc(scores, labels, weights) for weights in drawn(groups, draws=300)]
+    low, high = np.percentile(values, [2.5, 97.5])
+    return Interval(auc(scores, labels), float(low), float(high), len(scores))
+
+
+def pair_hits(first: Numbers, second: Numbers, shares: Numbers) -> NDArray[np.float64]:
+    """1 where the judge and the people prefer the same of a pair, 0 where not, 0.5 where the judge sees no difference.
+
+    `shares` are the people's preference for the first in [0, 1]; ask only of pairs that people did not tie.
+    """
+    gap = np.asarray(first, dtype=np.float64) - np.asarray(second, dtype=np.float64)
+    said = np.where(gap == 0, 0.5, (gap > 0).astype(np.float64))
+    return np.where(np.asarray(shares) > 0.5, said, 1 - said)
+
+
+def reliability(probabilities: Numbers, labels: Numbers, bins: int = 10) -> list[tuple[float, float, int]]:
+    """(mean probability, share of positives, count) of each of `bins` equal stretches of [0, 1] that holds any."""
+    p, y = np.asarray(probabilities, dtype=np.float64), np.asarray(labels, dtype=np.float64)
+    place = np.minimum((p * bins).astype(int), bins - 1)
+    found = [(place == b) for b in range(bins)]
+    return [(float(p[m].mean()), float(y[m].mean()), int(m.sum())) for m in found if m.any()]
+
+
+def calibration_error(probabilities: Numbers, labels: Numbers) -> float:
+    """Expected calibration error over ten stretches, in [0, 1]."""
+    rows = reliability(probabilities, labels)
+    total = sum(count for *_, count in rows)
+    return sum(abs(p - y) * count for p, y, count in rows) / total

@@ -1,0 +1,110 @@
+"""Fitting of a judge's network on a corpus of states. Needs torch alone."""
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from indexing.types import Progress
+from rewards.corpus import Corpus
+from rewards.interaction import Interaction, Reader, collate, sides_of
+from rewards.readings import Draft
+
+Loss = Callable[[Tensor, Sequence[int]], Tensor]
+"""loss(outputs of the drafts, their numbers) -> scalar."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How a network is fitted. `batch` counts drafts."""
+
+    epochs: int = 3
+    batch: int = 64
+    rate: float = 1e-3
+    decay: float = 1e-2
+    warmup: float = 0.1
+    seed: int = 0
+
+
+def fit_network(
+    network: Interaction,
+    corpus: Reader,
+    drafts: Sequence[Draft],
+    units: Sequence[Sequence[int]],
+    loss: Loss,
+    recipe: Recipe,
+    rules: Callable[[random.Random], Tensor] | None = None,
+    progress: Progress | None = None,
+) -> list[tuple[int, float]]:
+    """Minimise `loss`; the curve of (step, mean loss of the last fifty steps).
+
+    `units` are the numbers of drafts that stay together in a batch, such as all drafts of one prompt. `rules` gives
+    the rule vectors of a step, for a network that is asked about rules. Same inputs and seed, same weights.
+    """
+    random_ = random.Random(recipe.seed)
+    torch.manual_seed(recipe.seed)
+    optimiser = torch.optim.AdamW(network.parameters(), lr=recipe.rate, weight_decay=recipe.decay)
+    plan = [batch for _ in range(recipe.epochs) for batch in batches(drafts, units, recipe.batch, random_)]
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimiser, max_lr=recipe.rate, total_steps=len(plan), pct_start=recipe.warmup
+    )
+    network.train()
+    recent: list[float] = []
+    curve: list[tuple[int, float]] = []
+    for step, batch in enumerate(plan, 1):
+        optimiser.zero_grad()
+        value = loss(run(network, corpus, [drafts[i] for i in batch], rules(random_) if rules else None), batch)
+        value.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+        optimiser.step()
+        schedule.step()
+        recent.append(float(value.detach()))
+        if step % 50 == 0 or step == len(plan):
+            curve.append((step, float(np.mean(recent))))
+            recent.clear()
+            if progress is not None:
+                progress("fit", step, len(plan))
+    network.eval()
+    return curve
+
+
+def batches(
+    drafts: Sequence[Draft], units: Sequence[Sequence[int]], size: int, random_: random.Random
+) -> list[list[int]]:
+    """Units of like length together, in random order: little padding, and another mixture each time."""
+    order = list(range(len(units)))
+    lengths = [max(len(drafts[i].answer) + len(drafts[i].evidence) for i in unit) for unit in units]
+    order.sort(key=lambda u: lengths[u] * random_.uniform(0.8, 1.25))
+    made: list[list[int]] = [[]]
+    for place in order:
+        if made[-1] and len(made[-1]) + len(units[place]) > size:
+            made.append([])
+        made[-1] += units[place]
+    random_.shuffle(made)
+    return made
+
+
+def run(network: Interaction, corpus: Reader, drafts: Sequence[Draft], rules: Tensor | None = None) -> Tensor:
+    """Outputs of the network for drafts, in one batch."""
+    batch = collate(sides_of(corpus, drafts), [d.short for d in drafts], [d.answer for d in drafts])
+    outputs: Tensor = network(batch, rules)
+    return outputs
+
+
+def outputs_of(
+    network: Interaction, corpus: Corpus | Reader, drafts: Sequence[Draft], rules: Tensor | None = None, size: int = 128
+) -> NDArray[np.float32]:
+    """float32 [n, outputs] without gradients, for measuring."""
+    order = sorted(range(len(drafts)), key=lambda i: len(drafts[i].answer) + len(drafts[i].evidence))
+    found: dict[int, NDArray[np.float32]] = {}
+    network.eval()
+    with torch.inference_mode():
+        for begin in range(0, len(order), size):
+            part = order[begin : begin + size]
+            rows = run(network, corpus, [drafts[i] for i in part], rules).numpy()
+            found.update(zip(part, rows, strict=True))
+    return np.stack([found[i] for i in range(len(drafts))])

@@ -1,0 +1,138 @@
+"""The support judge: do the quoted words answer the question, and do they say what the candidate says?
+
+Two parts: a network that reads question, candidate and quote; and a logistic sum of its logit with what the policy
+and the retriever know (the reader's own confidence, the hit's score), fitted on development answers.
+"""
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from indexing.types import BadInput, ModelDamaged
+from models.types import Candidate, Conversation
+from rewards.interaction import Interaction, Trained, load_network
+from rewards.network_fit import outputs_of
+from rewards.readings import Readings, draft
+from rewards.rules import content_words
+
+BUNDLED = Path(__file__).parent / "bundled" / "support"
+FEATURES = ("network", "log_prob", "hit_score", "verbatim", "named")
+"""Logit of the network; the policy's log_prob; the best score of a hit it read; 1 when every content word stands in
+the quotes; 1 when there is a bare answer."""
+LEAST_LOG_PROB = -10.0
+"""Below this a policy's confidence tells nothing more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """Weights of FEATURES and a bias: s = sigmoid(weights . features + bias)."""
+
+    weights: tuple[float, ...]
+    bias: float
+
+    def probabilities(self, features: NDArray[np.float64]) -> NDArray[np.float64]:
+        """[n] in [0, 1] of features [n, len(FEATURES)]."""
+        logits = np.clip(features @ np.asarray(self.weights) + self.bias, -30, 30)
+        return np.asarray(1 / (1 + np.exp(-logits)), dtype=np.float64)
+
+
+def fit_calibration(
+    features: NDArray[np.float64], labels: Sequence[float], penalty: float = 1.0, used: Sequence[str] = FEATURES
+) -> Calibration:
+    """Logistic regression by Newton's method on development answers; `labels` say whether each was right.
+
+    `penalty` is the L2 weight on standardised features; a feature that is not `used` gets weight 0. Raises BadInput
+    when all labels are the same.
+    """
+    wanted = np.asarray(labels, dtype=np.float64)
+    if wanted.min() == wanted.max():
+        raise BadInput("All labels are the same.", "Calibrate on answers of which some are right and some are wrong.")
+    columns = [FEATURES.index(name) for name in used]
+    chosen = np.asarray(features, dtype=np.float64)[:, columns]
+    mean, spread = chosen.mean(axis=0), chosen.std(axis=0)
+    spread[spread < 1e-9] = np.inf
+    x = np.hstack([(chosen - mean) / spread, np.ones((len(chosen), 1))])
+    ridge = np.diag([penalty] * len(columns) + [1e-6])
+    w = np.zeros(x.shape[1])
+    for _ in range(50):
+        p = 1 / (1 + np.exp(-np.clip(x @ w, -30, 30)))
+        step = np.linalg.solve((x * (p * (1 - p))[:, None]).T @ x + ridge, x.T @ (wanted - p) - ridge @ w)
+        w += step
+        if np.abs(step).max() < 1e-8:
+            break
+    weights = np.zeros(len(FEATURES))
+    weights[columns] = w[:-1] / spread
+    return Calibration(tuple(float(v) for v in weights), float(w[-1] - (w[:-1] / spread) @ mean))
+
+
+def load_calibration(path: Path) -> Calibration:
+    """Read calibration.json. Raises ModelDamaged when it does not fit FEATURES."""
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+        weights = tuple(float(data["weights"][name]) for name in FEATURES)
+        return Calibration(weights, float(data["bias"]))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ModelDamaged(f"{path} cannot be read.", "Install the package again.") from error
+
+
+def save_calibration(calibration: Calibration, path: Path, **notes: object) -> None:
+    """Write calibration.json with notes on where it comes from."""
+    data = {"weights": dict(zip(FEATURES, calibration.weights, strict=True)), "bias": calibration.bias, **notes}
+    path.write_text(json.dumps(data, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+
+
+def verbatim(candidate: Candidate) -> bool:
+    """Whether every content word of the candidate stands in its quotes."""
+    said = set(content_words(candidate.text))
+    quoted = {word for quote in candidate.quotes for word in content_words(quote.text)}
+    return bool(said) and said <= quoted
+
+
+class TrainedSupport:
+    """s(quote, statement): the candidate answers the question and its quotes support it.
+
+    A statement without a quote has 0, and what states no fact has 1; neither is read.
+    """
+
+    name = "support"
+
+    def __init__(self, readings: Readings, network: Interaction, trained: Trained, calibration: Calibration) -> None:
+        self.readings = readings
+        self.network = network
+        self.trained = trained
+        self.calibration = calibration
+
+    @classmethod
+    def load(cls, readings: Readings, folder: Path = BUNDLED) -> "TrainedSupport":
+        """The judge of `folder`. Raises ModelMissing, ModelDamaged or EncoderMismatch."""
+        network, trained = load_network(folder, readings.fingerprint)
+        return cls(readings, network, trained, load_calibration(folder / "calibration.json"))
+
+    def features(self, conversation: Conversation, candidates: Sequence[Candidate]) -> NDArray[np.float64]:
+        """float64 [n, len(FEATURES)] of candidates, for `fit_calibration`."""
+        if not candidates:
+            return np.zeros((0, len(FEATURES)))
+        drafts = [draft(conversation, candidate) for candidate in candidates]
+        logits = outputs_of(self.network, self.readings, drafts)[:, 0]
+        rows = []
+        for candidate, logit in zip(candidates, logits, strict=True):
+            score = max((hit.score for hit in candidate.evidence), default=0.0)
+            confidence = (
+                max(candidate.log_prob, LEAST_LOG_PROB) if math.isfinite(candidate.log_prob) else LEAST_LOG_PROB
+            )
+            rows.append([float(logit), confidence, score, float(verbatim(candidate)), float(bool(candidate.short))])
+        return np.asarray(rows, dtype=np.float64)
+
+    def judge(self, conversation: Conversation, candidates: Sequence[Candidate]) -> list[float]:
+        """In [0, 1] a candidate."""
+        read = [i for i, c in enumerate(candidates) if c.kind == "statement" and c.quotes]
+        found = [0.0 if candidate.kind == "statement" else 1.0 for candidate in candidates]
+        shares = self.calibration.probabilities(self.features(conversation, [candidates[i] for i in read]))
+        for i, share in zip(read, shares.tolist(), strict=True):
+            found[i] = share
+        return found

@@ -1,0 +1,146 @@
+"""Training of the preference judge: `passerine train preference --data FOLDER`."""
+
+import itertools
+import random
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from indexing.types import Progress
+from models.fit import fold
+from rewards.corpus import Corpus
+from rewards.interaction import Interaction, Shape, Trained, save_network
+from rewards.measures import mean_interval, pair_hits
+from rewards.network_fit import Recipe, fit_network, outputs_of
+from rewards.preference_data import Ranking, built_rankings, human_rankings
+from rewards.support_data import support_examples
+from rewards.training import checksums, open_corpus, picture, write_card
+
+FILES = (
+    "preference/hh-harmless.train.jsonl.gz",
+    "preference/qa-feedback.train.jsonl.gz",
+    "preference/oasst-zh.train.jsonl.gz",
+    "qa/squad.train.jsonl.gz",
+    "qa/drcd.train.jsonl.gz",
+    "qa/cmrc.train.jsonl.gz",
+    "qa/qamr.train.jsonl.gz",
+)
+BUILT = 4000
+"""Prompts of reading data: as many as keep the human comparisons in the majority of what a step sees."""
+RECIPE = Recipe(epochs=3, batch=64, rate=7e-4)
+
+
+def train_preference(
+    data: Path, home: Path, out: Path, seed: int = 0, progress: Progress | None = None, corpus: Corpus | None = None
+) -> Path:
+    """Train, measure, and write the judge with its card into `out`/preference. Returns that folder."""
+    files = checksums(data, FILES)
+    built = list(built_rankings(support_examples(data, "train", seed), seed))
+    random.Random(seed).shuffle(built)
+    every = [*human_rankings(data, "train"), *built[:BUILT]]
+    test = [*human_rankings(data, "test"), *built_rankings(support_examples(data, "test", seed), seed)]
+    reader = corpus or open_corpus(home, out, [d for r in (*every, *test) for d in r.drafts], progress)
+    train, dev = [r for r in every if fold(r.group) != 0], [r for r in every if fold(r.group) == 0]
+    network, curve = fit_preference(reader, train, seed, progress)
+    chance, _ = fit_preference(reader, mixed(train, seed), seed, progress, epochs=1)
+    folder = out / "preference"
+    figures = preference_figures(network, chance, reader, test)
+    numbers = centre(network, reader, dev)
+    layer = reader.layer
+    trained = Trained("preference", reader.fingerprint, layer, network.shape, seed, numbers, files, {"test": figures})
+    save_network(network, trained, folder)
+    save_network(chance, trained, out / "shuffled" / "preference")
+    picture({"training": curve}, ("step", "loss"), out / "preference-loss.png")
+    write_card(folder, "Preference judge", TEXT, files, figures, LIMITS)
+    return folder
+
+
+def mixed(rankings: Sequence[Ranking], seed: int) -> list[Ranking]:
+    """The same drafts with each pair's order drawn by lot."""
+    random_ = random.Random(seed)
+    made = []
+    for r in rankings:
+        pairs = tuple((i, j, share) if random_.random() < 0.5 else (j, i, share) for i, j, share in r.pairs)
+        made.append(Ranking(r.drafts, pairs, r.group, r.source, r.demonstration))
+    return made
+
+
+def fit_preference(
+    reader: Corpus, rankings: Sequence[Ranking], seed: int, progress: Progress | None, epochs: int = RECIPE.epochs
+) -> tuple[Interaction, list[tuple[int, float]]]:
+    """A reward network, and its curve. All pairs of a prompt are in one batch, and a prompt counts once."""
+    drafts = [draft for r in rankings for draft in r.drafts]
+    starts = np.cumsum([0, *(len(r.drafts) for r in rankings)]).tolist()
+    units = [list(range(a, b)) for a, b in itertools.pairwise(starts)]
+    owner = {i: u for u, unit in enumerate(units) for i in unit}
+    torch.manual_seed(seed)
+    network = Interaction(Shape())
+
+    def loss(outputs: Tensor, rows: Sequence[int]) -> Tensor:
+        place = {row: i for i, row in enumerate(rows)}
+        prompts = list(dict.fromkeys(owner[row] for row in rows))
+        left, right, shares, weights = [], [], [], []
+        for u in prompts:
+            for i, j, share in rankings[u].pairs:
+                left.append(place[starts[u] + i])
+                right.append(place[starts[u] + j])
+                shares.append(share)
+                weights.append(1.0 / len(rankings[u].pairs) / len(prompts))
+        gap = outputs[left, 0] - outputs[right, 0]
+        each = functional.binary_cross_entropy_with_logits(gap, torch.tensor(shares), reduction="none")
+        return (each * torch.tensor(weights)).sum()
+
+    recipe = Recipe(epochs, RECIPE.batch, RECIPE.rate, seed=seed)
+    return network, fit_network(network, reader, drafts, units, loss, recipe, progress=progress)
+
+
+def centre(network: Interaction, reader: Corpus, dev: Sequence[Ranking]) -> dict[str, float]:
+    """`shift`, the mean reward of demonstrations on development data, which becomes 0; and `r_avg`, the mean of all
+    drafts after that shift."""
+    found = [outputs_of(network, reader, r.drafts)[:, 0] for r in dev]
+    best = [rows[r.demonstration] for rows, r in zip(found, dev, strict=True) if r.demonstration is not None]
+    shift = float(np.mean(best))
+    return {"shift": shift, "r_avg": float(np.mean([rows.mean() for rows in found])) - shift}
+
+
+def preference_figures(
+    network: Interaction, chance: Interaction, reader: Corpus, test: Sequence[Ranking]
+) -> list[list[str]]:
+    """Pair accuracy per test set beside shuffled labels and the longer text, and the difference to the better."""
+    drafts = [draft for r in test for draft in r.drafts]
+    starts = np.cumsum([0, *(len(r.drafts) for r in test)])
+    scores = [outputs_of(net, reader, drafts)[:, 0].astype(np.float64) for net in (network, chance)]
+    scores.append(np.asarray([float(len(draft.answer)) for draft in drafts]))
+    rows = [["test set", "pair accuracy", "shuffled labels", "longer text", "minus longer text"]]
+    for source in sorted({r.source for r in test}):
+        found = [
+            (starts[u] + i, starts[u] + j, share, r.group)
+            for u, r in enumerate(test)
+            if r.source == source
+            for i, j, share in r.pairs
+            if share != 0.5
+        ]
+        left, right, shares, groups = (list(column) for column in zip(*found, strict=True))
+        hits = [pair_hits(values[left], values[right], shares) for values in scores]
+        cells = [str(mean_interval(values, groups)) for values in (*hits, hits[0] - hits[2])]
+        rows.append([source, *cells])
+    return rows
+
+
+TEXT = """
+The reward r(dialogue, quote, candidate): how much people would rather have an answer. Trained on all pairs of a prompt
+in one batch with loss -1/C(K,2) * sum log sigmoid(r_w - r_l) (Ouyang et al. 2022), ties as one half, and shifted so
+that demonstrations of the development data average 0. Human comparisons, and pairs built from reading data: the
+sentence that answers a question before one that does not. A small attention network over frozen token states of
+multilingual-e5-small. Train it again: `passerine train preference --data FOLDER`.
+"""
+LIMITS = """
+It reads 128 tokens of a candidate and the last user turn. Human comparisons are few (about 4,600 pairs of 2,900
+prompts), most about harmlessness or about answers from evidence; where a row of the table does not lie clearly above
+"the longer text" the judge says no more than length does. PandaLM is about other tasks (rewriting, brainstorming) and
+shows how far it carries. Built pairs make it prefer what answers, not what is well written.
+"""

@@ -1,0 +1,207 @@
+"""Training of the rule judge: `passerine train rules --data FOLDER`."""
+
+import random
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from indexing.types import Progress
+from models.fit import fold
+from rewards.corpus import Corpus
+from rewards.interaction import Interaction, Shape, Trained, save_network
+from rewards.measures import auc_interval, mean_interval
+from rewards.network_fit import Recipe, fit_network, outputs_of
+from rewards.readings import Draft
+from rewards.rule_data import RuleExample, rule_examples
+from rewards.rule_judge import PARTS, RuleVectors, rule_texts, rule_vectors
+from rewards.rules import PROGRAMS, load_rules
+from rewards.support_data import support_examples
+from rewards.training import checksums, open_corpus, picture, write_card
+from rewards.types import Rule
+
+FILES = (
+    "rules/cold-zh.train.jsonl.gz",
+    "rules/hatexplain.train.jsonl.gz",
+    "rules/redteam-prompts.jsonl.gz",
+    "preference/hh-harmless.train.jsonl.gz",
+    "sft/oasst-seed.train.jsonl.gz",
+    "sft/kdconv.train.jsonl.gz",
+    "lm/wiki-leads.jsonl.gz",
+    "qa/squad.train.jsonl.gz",
+    "qa/drcd.train.jsonl.gz",
+)
+RECIPE = Recipe(epochs=4, batch=64, rate=1e-3)
+BROKEN = 3.0
+"""Weight of a broken rule against a kept one; of the labels one in fourteen is broken."""
+SHARE = {"hh": 0.4, "cold": 0.7}
+"""Sources whose labels are noisy, or whose posts are unlike answers, count less."""
+QUOTES = 2500
+HIDDEN = 0.3
+"""How often a step hides the examples of all rules, so that a rule without examples works by its text."""
+STEP_LIMIT = 0.5
+"""No floor lies above this: past it the judge itself holds that the rule is rather kept."""
+
+
+def quotes(data: Path, split: str, seed: int) -> list[RuleExample]:
+    """Quotes of encyclopedia articles as answers to real questions: they keep every rule (also as test)."""
+    ids = [rule.id for rule in load_rules() if rule.id not in PROGRAMS]
+    found = [e for e in support_examples(data, split, seed) if e.kind == "right" and e.source in ("squad", "drcd")]
+    chosen = random.Random(seed).sample(found, min(QUOTES, len(found)))
+    labels = dict.fromkeys(ids, 1.0)
+    made = []
+    for e in chosen:
+        part = "test" if split == "test" else "dev" if fold(e.group) == 0 else "train"
+        made.append(RuleExample(e.draft, labels, "quotes", part, "zh" if e.source == "drcd" else "en"))
+    return made
+
+
+def train_rules(
+    data: Path, home: Path, out: Path, seed: int = 0, progress: Progress | None = None, corpus: Corpus | None = None
+) -> Path:
+    """Train, measure, and write the judge with its card into `out`/rules. Returns that folder."""
+    files, book = checksums(data, FILES), load_rules()
+    judged = [rule for rule in book if rule.id not in PROGRAMS]
+    examples = [*rule_examples(data, book, seed), *quotes(data, "train", seed), *quotes(data, "test", seed)]
+    reader = corpus or open_corpus(home, out, [*(e.draft for e in examples), *rule_drafts(judged)], progress)
+    vectors = rule_vectors(reader, judged)
+    train = [e for e in examples if e.part == "train"]
+    targets = label_table(train, vectors.ids)
+    network, curve = fit_rules(reader, train, targets, vectors, seed, progress)
+    mixed = targets[np.random.default_rng(seed).permutation(len(targets))]
+    chance, _ = fit_rules(reader, train, mixed, vectors, seed, progress, epochs=1)
+    floors = fit_floors(network, reader, [e for e in examples if e.part == "dev"], vectors)
+    figures = rule_figures(network, chance, reader, [e for e in examples if e.part == "test"], vectors, floors)
+    folder = out / "rules"
+    numbers = {f"floor.{rule}": floor for rule, floor in floors.items()}
+    trained = Trained("rules", reader.fingerprint, reader.layer, network.shape, seed, numbers, files, {"test": figures})
+    save_network(network, trained, folder)
+    save_network(chance, trained, out / "shuffled" / "rules")
+    picture({"training": curve}, ("step", "loss"), out / "rules-loss.png")
+    write_card(folder, "Rule judge", TEXT, files, figures, LIMITS)
+    return folder
+
+
+def rule_drafts(rules: Sequence[Rule]) -> list[Draft]:
+    """The rules' own texts, in a shape that puts them into the corpus."""
+    made = []
+    for rule in rules:
+        english, chinese, *shown = rule_texts(rule)
+        made += [Draft(text.removeprefix("query: "), "") for text in (*english, *chinese)]
+        made += [Draft("", text.removeprefix("passage: ")) for some in shown for text in some]
+    return made
+
+
+def label_table(examples: Sequence[RuleExample], ids: Sequence[str]) -> NDArray[np.float32]:
+    """[examples, rules]: 1 kept, 0 broken, NaN unknown."""
+    return np.asarray([[e.labels.get(rule, np.nan) for rule in ids] for e in examples], dtype=np.float32)
+
+
+def fit_rules(
+    reader: Corpus,
+    examples: Sequence[RuleExample],
+    targets: NDArray[np.float32],
+    vectors: RuleVectors,
+    seed: int,
+    progress: Progress | None,
+    epochs: int = RECIPE.epochs,
+) -> tuple[Interaction, list[tuple[int, float]]]:
+    """A rule-conditional network, and its curve."""
+    torch.manual_seed(seed)
+    network = Interaction(Shape(rule=PARTS * 384, width=96))
+    wanted = torch.from_numpy(targets)
+    weights = torch.where(wanted.isnan(), 0.0, torch.where(wanted < 0.5, BROKEN, 1.0))
+    weights = weights * torch.tensor([SHARE.get(e.source, 1.0) for e in examples])[:, None]
+    # A draft that breaks one rule teaches most by that label; those of 21 kept rules are shared out.
+    known = (weights > 0).sum(dim=1, keepdim=True).clamp(min=1)
+    weights = torch.where(wanted < 0.5, weights, weights * (4.0 / known.clamp(min=4)))
+    wanted = wanted.nan_to_num(1.0)
+
+    def shown(random_: random.Random) -> Tensor:
+        parts = torch.ones(len(vectors.ids), PARTS)
+        if random_.random() < HIDDEN:
+            parts[:, 2:] = 0.0
+        language = random_.random()
+        if language < 0.5:
+            parts[:, 0 if language < 0.25 else 1] = 0.0
+        return vectors.flat(parts)
+
+    def loss(outputs: Tensor, rows: Sequence[int]) -> Tensor:
+        at = list(rows)
+        each = functional.binary_cross_entropy_with_logits(outputs, wanted[at], reduction="none")
+        return (each * weights[at]).sum() / weights[at].sum()
+
+    recipe = Recipe(epochs, RECIPE.batch, RECIPE.rate, seed=seed)
+    units = [[i] for i in range(len(examples))]
+    curve = fit_network(network, reader, [e.draft for e in examples], units, loss, recipe, shown, progress)
+    return network, curve
+
+
+def probabilities(
+    network: Interaction, reader: Corpus, examples: Sequence[RuleExample], vectors: RuleVectors
+) -> NDArray[np.float64]:
+    """[examples, rules] in [0, 1]."""
+    logits = outputs_of(network, reader, [e.draft for e in examples], vectors.flat()).astype(np.float64)
+    return np.asarray(1 / (1 + np.exp(-logits)))
+
+
+def fit_floors(
+    network: Interaction, reader: Corpus, dev: Sequence[RuleExample], vectors: RuleVectors
+) -> dict[str, float]:
+    """For each rule the highest floor, at most STEP_LIMIT, that lets every development quote and encyclopedia
+    sentence pass: an answer about a war or a disease must not be refused."""
+    safe = [e for e in dev if e.source in ("encyclopedia", "quotes")]
+    least = probabilities(network, reader, safe, vectors).min(axis=0)
+    return {rule: round(min(STEP_LIMIT, 0.95 * float(low)), 4) for rule, low in zip(vectors.ids, least, strict=True)}
+
+
+def rule_figures(
+    network: Interaction,
+    chance: Interaction,
+    reader: Corpus,
+    test: Sequence[RuleExample],
+    vectors: RuleVectors,
+    floors: Mapping[str, float],
+) -> list[list[str]]:
+    """False alarms on quotes, AUC on COLD, and per rule the AUC and the share caught on templates never seen."""
+    said, by_chance = (probabilities(net, reader, test, vectors) for net in (network, chance))
+    lengths = np.asarray([-float(len(e.draft.answer)) for e in test])
+    under = (said < np.asarray([floors[rule] for rule in vectors.ids])).any(axis=1).astype(float)
+    groups = [e.draft.answer[:60] for e in test]
+    rows = [["test set", "figure", "judge", "shuffled labels", "longer text breaks the rule"]]
+    for source in ("encyclopedia", "quotes"):
+        at = [i for i, e in enumerate(test) if e.source == source]
+        rows.append([source, "false alarms (any rule)", str(mean_interval(under[at], [groups[i] for i in at])), "", ""])
+    tables = [(f"templates {rule}", rule, "templates") for rule in vectors.ids]
+    for name, rule, source in [("cold-zh.dev", "no-hate", "cold"), *tables]:
+        column = vectors.ids.index(rule)
+        at = [i for i, e in enumerate(test) if e.source == source and rule in e.labels]
+        at = at if source == "cold" else [*at, *(i for i, e in enumerate(test) if e.source == "quotes")]
+        labels, own = np.asarray([test[i].labels[rule] for i in at]), [groups[i] for i in at]
+        cells = [
+            str(auc_interval(values[at], labels, own)) for values in (said[:, column], by_chance[:, column], lengths)
+        ]
+        broken = [i for i, y in zip(at, labels, strict=True) if y < 0.5]
+        caught = float((said[broken, column] < floors[rule]).mean())
+        rows.append([name, f"AUC; at the floor {floors[rule]:.2f} catches {caught:.0%}", *cells])
+    return rows
+
+
+TEXT = """
+p_i = P(rule i is kept | dialogue, candidate, text of rule i), rule-conditional as in Glaese et al. 2022: each rule's
+vector (its text in both languages, and its examples) looks through the token states of the candidate; one pass per
+candidate whatever the number of rules. A rule that a user adds works by its text, better with examples.
+Trained on public data and on templates written for this project (rewards/bundled/rule_examples.yaml, tested on
+templates that were not trained on). The floors are the highest at which every development quote passes.
+Train it again: `passerine train rules --data FOLDER`.
+"""
+LIMITS = """
+Template lines are short and plain, so the figures on them flatter: a sly breach is missed more often. Few rules have
+public data (hate, insults, harm); the others rest on the templates. A rule added by its text alone is a hint, not a
+guard: give it examples, and a floor of its own after looking at the probabilities it gets. Repetition is decided by a
+program and is not in this table.
+"""
