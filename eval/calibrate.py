@@ -1,0 +1,312 @@
+"""Thresholds from development data: what counts as an average preference, when to abstain, how low a rule may go.
+
+Development data is a fifth of the training articles, by hash: the judges and the reader were not fitted on them, and
+test data tunes nothing. Every question goes through the answer flow once; its candidates with all that the judges said
+are kept in a file, so that the fitting itself takes seconds and can be repeated.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from eval import datasets, metrics
+from eval.datasets import Question
+from eval.outcomes import quote_holds, supported_and_correct
+from eval.report import Figure, Report, coverage_picture, figure_table, measured, write
+from eval.workbench import Workbench, documents_of, open_corpus, workbench
+from indexing.types import Progress
+from models.fit import fold
+from rewards.select import BUNDLED, Thresholds, kept, save_thresholds, sigmoid
+from service.types import Answer
+
+DEFAULT_LIMIT = 400
+"""Questions a language."""
+WRONG_COSTS = 0.5
+"""What a wrong answer costs when a right one earns 1: it comes with its quote, so a person can see that it is wrong,
+and an abstention hides the quotes that would have helped."""
+FLOOR_STRIKES = 0.005
+"""Share of right statements that one rule's floor may strike out."""
+PENALTY = 0.002
+"""A preference that does not pay by this much in selection is left near its average."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """A statement of a question with what the judges said, and whether it is right.
+
+    `support` is the judge's own value; `ambiguous` the probability that the question is; `right`: supported and
+    correct; `holds`: a quote holds a gold answer. Both are false for unanswerable questions.
+    """
+
+    preference: float
+    support: float
+    ambiguous: float
+    log_prob: float
+    rules: Mapping[str, float]
+    right: bool
+    holds: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A development question with its statements."""
+
+    id: str
+    group: str
+    language: str
+    answerable: bool
+    trials: tuple[Trial, ...]
+
+
+def development(data: Path, limit: int | None) -> list[Question]:
+    """Questions of the development articles of both languages."""
+    chosen: list[Question] = []
+    for name in ("squad.train", "drcd.train"):
+        own = [question for question in datasets.questions(data, name) if fold(question.title) == 0]
+        chosen += datasets.stratified(own, limit)
+    return chosen
+
+
+def asked_of(question: Question, answer: Answer) -> Asked:
+    """The statements of an answer, judged against the gold answers."""
+    clarify = [np.exp(one.log_prob) for one in answer.candidates if one.kind == "clarify"]
+    ambiguous = float(max(clarify, default=0.0))
+    trials = tuple(
+        Trial(
+            preference=judgement.preference,
+            support=judgement.support / max(1.0 - ambiguous, 1e-9),
+            ambiguous=ambiguous,
+            log_prob=candidate.log_prob,
+            rules=dict(judgement.rules),
+            right=question.answerable and supported_and_correct(candidate, question.answers),
+            holds=question.answerable and quote_holds(candidate, question.answers),
+        )
+        for candidate, judgement in zip(answer.candidates, answer.judgements, strict=True)
+        if candidate.kind == "statement" and candidate.quotes
+    )
+    return Asked(question.id, question.title, question.language, question.answerable, trials)
+
+
+def gather(
+    bench: Workbench, questions: Sequence[Question], path: Path, progress: Progress | None
+) -> tuple[list[Asked], int]:
+    """Ask every question once; those that `path` holds already are not asked again. Returns also the failures."""
+    found = {one.id: one for one in read_kept(path)} if path.exists() else {}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    failures = 0
+    with path.open("a", encoding="utf-8") as file:
+        for i, question in enumerate(questions, 1):
+            if question.id not in found:
+                answer = bench.ask(question.text)
+                if isinstance(answer, str):
+                    failures += 1
+                    continue
+                found[question.id] = asked_of(question, answer)
+                file.write(json.dumps(asdict(found[question.id]), ensure_ascii=False) + "\n")
+            if progress is not None:
+                progress("ask", i, len(questions))
+    return [found[question.id] for question in questions if question.id in found], failures
+
+
+def read_kept(path: Path) -> list[Asked]:
+    """What an earlier run asked; a half-written last line is left out."""
+    found = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        try:
+            row = json.loads(line)
+        except ValueError:
+            continue
+        found.append(Asked(**{**row, "trials": tuple(Trial(**trial) for trial in row["trials"])}))
+    return found
+
+
+def score(trial: Trial, r_avg: float) -> float:
+    """The selection's score of a statement."""
+    return sigmoid(trial.preference - r_avg) * kept(trial.rules) * trial.support * (1 - trial.ambiguous)
+
+
+def winner(one: Asked, r_avg: float) -> Trial | None:
+    """The statement that the selection would say without a threshold."""
+    return max(one.trials, key=lambda trial: (score(trial, r_avg), trial.log_prob), default=None)
+
+
+def average_preference(asked: Sequence[Asked]) -> tuple[float, list[tuple[float, float]]]:
+    """r_avg, and the curve it was chosen from: (r_avg, share of answerable questions whose winner is right).
+
+    The lower r_avg, the less the preference moves the order. The highest value whose share is within PENALTY of the
+    best is taken, so that preference counts wherever it does no harm.
+    """
+    preferences = [trial.preference for one in asked for trial in one.trials]
+    center, spread = float(np.mean(preferences)), float(np.std(preferences)) or 1.0
+    yes = [one for one in asked if one.answerable]
+    curve = []
+    for step in np.linspace(-6, 2, 33):
+        value = center + float(step) * spread
+        right = [bool((best := winner(one, value)) and best.right) for one in yes]
+        curve.append((value, float(np.mean(right))))
+    highest = max(right_share for _, right_share in curve)
+    return max(value for value, right_share in curve if right_share >= highest - PENALTY), curve
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """What happens at one abstention threshold, over all development questions."""
+
+    threshold: float
+    answered: float
+    right: float
+    holds: float
+    unanswerable_answered: float
+    worth: float
+
+
+def levels(asked: Sequence[Asked], r_avg: float) -> list[Level]:
+    """Every threshold worth trying, with its worth: quotes that hold the answer, less the cost of those that do not."""
+    best = [(one, winner(one, r_avg)) for one in asked]
+    scores = np.array([score(trial, r_avg) if trial else 0.0 for _, trial in best])
+    right = np.array([bool(trial and trial.right) for _, trial in best])
+    holds = np.array([bool(trial and trial.holds) for _, trial in best])
+    no = np.array([not one.answerable for one, _ in best])
+    rows = []
+    for threshold in np.unique(np.quantile(scores, np.linspace(0, 1, 201))):
+        said = (scores >= threshold) & (scores > 0)
+        worth = float((said & holds).sum() - WRONG_COSTS * (said & ~holds).sum()) / len(best)
+        count = max(int(said.sum()), 1)
+        unanswerable = float((said & no).sum() / no.sum()) if no.any() else 0.0
+        rows.append(
+            Level(
+                float(threshold), float(said.mean()), float((said & right).sum() / count),
+                float((said & holds).sum() / count), unanswerable, worth,
+            )
+        )  # fmt: skip
+    return rows
+
+
+def choose(rows: Sequence[Level]) -> Level:
+    """The threshold of the greatest worth; of a plateau the middle one."""
+    best = max(row.worth for row in rows)
+    among = [row for row in rows if row.worth >= best - 1e-9]
+    return among[len(among) // 2]
+
+
+def floors(asked: Sequence[Asked]) -> dict[str, float]:
+    """The floor of each rule: what at most FLOOR_STRIKES of the right statements fall under, never above one half."""
+    right = [trial.rules for one in asked for trial in one.trials if trial.holds]
+    names = sorted({name for rules in right for name in rules})
+    return {
+        name: round(min(0.5, float(np.quantile([rules[name] for rules in right], FLOOR_STRIKES))), 4) for name in names
+    }
+
+
+def run_calibrate(
+    data: Path,
+    home: Path,
+    out: Path,
+    limit: int | None = DEFAULT_LIMIT,
+    progress: Progress | None = None,
+    *,
+    target: Path = BUNDLED,
+) -> Report:
+    """Choose r_avg, the abstention threshold and the rules' floors; writes them to `target` and a report to `out`.
+
+    Asked candidates are kept in out/calibrate-asked.jsonl: remove it after a change of policy or judges. Raises
+    BadInput, ModelMissing, StorageFailed.
+    """
+    questions = development(data, limit)
+    bench = workbench(home, documents_of(open_corpus(data)), progress=progress)
+    neutral = replace(bench, parts=replace(bench.parts, thresholds=Thresholds(abstain=0.0, default_floor=0.0)))
+    asked, failures = gather(neutral, questions, out / "calibrate-asked.jsonl", progress)
+    thresholds, report = fitted(asked, failures, out)
+    save_thresholds(thresholds, target, origin(asked, report))
+    write(report, out)
+    return report
+
+
+def fitted(asked: Sequence[Asked], failures: int, out: Path) -> tuple[Thresholds, Report]:
+    """Thresholds and the report that shows what they were chosen from."""
+    r_avg, preference_curve = average_preference(asked)
+    rows = levels(asked, r_avg)
+    chosen = choose(rows)
+    thresholds = Thresholds(round(r_avg, 4), round(chosen.threshold, 4), floors(asked))
+    figures = dev_figures(asked, r_avg, chosen, failures)
+    picture = coverage_picture(
+        out / "calibrate.png",
+        "Development questions: accuracy over coverage",
+        {
+            "supported and correct": ([row.answered for row in rows], [row.right for row in rows]),
+            "quote holds the answer": ([row.answered for row in rows], [row.holds for row in rows]),
+        },
+        {
+            "supported and correct": (chosen.answered, chosen.right),
+            "quote holds the answer": (chosen.answered, chosen.holds),
+        },
+    )
+    curves = {
+        "abstention": {name: [getattr(row, name) for row in rows] for name in Level.__slots__},
+        "r_avg": {"r_avg": [x for x, _ in preference_curve], "right": [y for _, y in preference_curve]},
+    }
+    settings = {
+        "r_avg": f"{thresholds.r_avg}",
+        "abstention threshold": f"{thresholds.abstain}",
+        "criterion": f"share of quotes that hold the answer - {WRONG_COSTS} * share of quotes that do not",
+        "highest floor of a rule": f"{max(thresholds.floors.values(), default=0.0)}",
+    }
+    notes = (
+        "Development data: a fifth of the training articles of SQuAD and DRCD, by hash; distractors as in the test.",
+    )
+    table = figure_table("Development questions", figures)
+    command = "passerine evaluate calibrate"
+    return thresholds, Report("calibrate", command, (table,), figures, settings, curves, (picture,), notes)
+
+
+def dev_figures(asked: Sequence[Asked], r_avg: float, chosen: Level, failures: int) -> dict[str, Figure]:
+    """What the chosen thresholds do on the development questions, by language."""
+    found: dict[str, Figure] = {}
+    for language in sorted({one.language for one in asked}):
+        for answerable in (True, False):
+            own = [one for one in asked if one.language == language and one.answerable == answerable]
+            if own:
+                found |= kind_figures(f"calibrate/{language}", own, r_avg, chosen.threshold, failures)
+    return found
+
+
+def kind_figures(name: str, own: Sequence[Asked], r_avg: float, threshold: float, failures: int) -> dict[str, Figure]:
+    """Figures of questions of one language that are all answerable, or all not."""
+    best = [winner(one, r_avg) for one in own]
+    said = [trial is not None and score(trial, r_avg) >= threshold for trial in best]
+    groups = [one.group for one in own]
+
+    def figure(values: Sequence[bool], baseline: float | None = None, better: str = "higher") -> Figure:
+        mean = metrics.interval([float(value) for value in values], groups)
+        return measured(mean, failures=failures, baseline=baseline, better=better)
+
+    if not own[0].answerable:
+        return {f"{name}/unanswerable answered": figure(said, 1.0, "lower")}
+    right = [trial is not None and trial.right for trial in best]
+    holds = [trial is not None and trial.holds for trial in best]
+    surest = [max(one.trials, key=lambda trial: trial.log_prob, default=None) for one in own]
+    plain = float(np.mean([trial is not None and trial.right for trial in surest]))
+    return {
+        f"{name}/answerable answered": figure(said, 1.0),
+        f"{name}/the winner is supported and correct": figure(right, plain),
+        f"{name}/the winner's quote holds the answer": figure(holds),
+        f"{name}/said, and the quote holds the answer": figure([a and b for a, b in zip(said, holds, strict=True)]),
+    }
+
+
+def origin(asked: Sequence[Asked], report: Report) -> dict[str, object]:
+    """What stands beside the thresholds: where they came from, and the curve."""
+    step = max(1, len(report.curves["abstention"]["threshold"]) // 40)
+    return {
+        "command": report.command,
+        "questions": len(asked),
+        "data": "a fifth of the articles of squad.train and drcd.train, by hash",
+        "criterion": report.settings["criterion"],
+        "curve": {
+            name: [round(float(value), 4) for value in values[::step]]
+            for name, values in report.curves["abstention"].items()
+        },
+    }
