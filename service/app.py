@@ -1,0 +1,200 @@
+"""The one place where everything is constructed: settings in, a running Passerine out."""
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+import indexing
+import models
+from indexing.search import Searcher
+from indexing.store import Index
+from indexing.types import Encoder, EncoderMismatch, IndexMissing, PasserineError
+from models.types import Conversation, Policy, Turn
+from rewards.rules import load_rules
+from rewards.select import load_thresholds
+from rewards.types import Rule
+from service.application import Application
+from service.asking import Asking
+from service.config import Settings
+from service.conversations import Conversations
+from service.database import connect
+from service.errors import explain
+from service.feedback import Feedback
+from service.library import Library
+from service.pipeline import Parts, answer
+from service.startup import Lazy, Startup
+
+if TYPE_CHECKING:
+    from models.encoder import TrunkEncoder
+
+LOG = logging.getLogger("passerine")
+BASE = "multilingual-e5-small"
+"""The base model that the bundled heads were trained on."""
+HEADS = Path(models.__file__).parent / "bundled"
+EXAMPLES = Path(indexing.__file__).parent / "examples"
+"""The bundled documents, a source like any other folder."""
+WARM_UP = ("Hello! What is in these documents?", "这些文档讲了什么？")
+"""Asked once at start, so that the first person does not wait for kernels and memory maps."""
+
+
+def build(settings: Settings) -> Application:
+    """Opens the database and prepares the rest; models and index are loaded when `startup` runs or a part is asked for.
+
+    Raises StorageFailed when the data folder cannot be written, BadInput for an unusable database_url.
+    """
+    make_home(settings.home)
+    database = connect(settings.database)
+    conversations = Conversations(database)
+    rules = load_rules()
+    encoder: Lazy[Encoder] = Lazy("encoder", lambda: make_encoder(settings))
+    library: Lazy[Library] = Lazy("index", lambda: make_library(settings, encoder.now()))
+    parts: Lazy[Parts] = Lazy("judges and policy", lambda: make_parts(settings, encoder.now(), library.now(), rules))
+    warm: Lazy[None] = Lazy("warm-up", lambda: warm_up(library.now(), parts.now()))
+    return Application(
+        settings=settings,
+        database=database,
+        conversations=conversations,
+        feedback=Feedback(database, frozenset(rule.id for rule in rules)),
+        rules=rules,
+        asking=Asking(settings, conversations),
+        encoder=encoder,
+        library=library,
+        parts=parts,
+        startup=Startup([encoder, library, parts, warm]),
+    )
+
+
+def make_home(home: Path) -> None:
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise explain(error) from error
+
+
+def make_encoder(settings: Settings) -> Encoder:
+    from models.encoder import load_encoder
+
+    set_threads(settings.threads)
+    return load_encoder(settings.encoder, settings.home, settings.device, settings.precision)
+
+
+def set_threads(count: int) -> None:
+    import torch
+
+    if count:
+        torch.set_num_threads(count)
+
+
+def make_library(settings: Settings, encoder: Encoder) -> Library:
+    index = Index.create(settings.index_folder, encoder)
+    searcher = Searcher(index, encoder, per_document=settings.passages_per_document)
+    LOG.info("search runs on %s", searcher.describe())
+    return Library(index, encoder, searcher, settings.document_limit)
+
+
+def make_parts(
+    settings: Settings, encoder: Encoder, library: Library, rules: Sequence[Rule] | None = None
+) -> Parts:
+    """Policy and judges (of the bundled rules). All heads sit on one trunk, the encoder's when that is the usual one."""
+    from rewards.preference import TrainedPreference
+    from rewards.readings import Readings
+    from rewards.rule_judge import TrainedRules
+    from rewards.support import TrainedSupport
+
+    rules = load_rules() if rules is None else rules
+    base = make_base(settings, encoder)
+    readings = Readings(base.trunk)
+    thresholds = load_thresholds()
+    if settings.answer_threshold is not None:
+        thresholds = replace(thresholds, abstain=settings.answer_threshold)
+    return Parts(
+        policy=make_policy(settings, base),
+        retriever=library.searcher,
+        preference=TrainedPreference.load(readings),
+        rule=TrainedRules.load(readings, rules),
+        support=TrainedSupport.load(readings),
+        thresholds=thresholds,
+        rules=rules,
+    )
+
+
+def make_base(settings: Settings, encoder: Encoder) -> "TrunkEncoder":
+    """The encoder that the heads were trained on; another one may search, the heads stay on theirs."""
+    from models.encoder import TrunkEncoder, load_encoder
+
+    if settings.encoder != BASE:
+        encoder = load_encoder(BASE, settings.home, settings.device, settings.precision)
+    if not isinstance(encoder, TrunkEncoder):
+        raise EncoderMismatch(f"{BASE} is not the model that the heads fit.", f"`passerine models install {BASE}`")
+    return encoder
+
+
+def make_policy(settings: Settings, base: "TrunkEncoder") -> Policy:
+    """The policy of the settings; the generative one needs its language model, the extractive one does not."""
+    from models.mixed import MixedPolicy
+
+    if settings.policy == "extractive":
+        return make_extractive(settings, base)
+    writes = make_generative(settings)
+    if settings.policy == "generative":
+        return writes
+    # Both are frozen, and the Protocol asks for a name that could be set; nothing sets it.
+    return cast(Policy, MixedPolicy(make_extractive(settings, base), writes))
+
+
+def make_extractive(settings: Settings, base: "TrunkEncoder") -> Policy:
+    from models.ambiguity import AmbiguityDetector
+    from models.approved import BUNDLED as APPROVED
+    from models.approved import ApprovedAnswers, read_approved
+    from models.extractive import ExtractivePolicy
+    from models.heads import load_head
+    from models.plan import Planner
+    from models.reader import Reader
+    from models.talk import BUNDLED as TALK
+    from models.talk import Talk, read_entries
+    from models.unaided import Unaided
+
+    plan, phrases, ambiguous = (load_head(HEADS / name, base.fingerprint) for name in ("plan", "phrases", "ambiguity"))
+    planner = Planner(base, plan, settings.search_threshold)
+    approved = ApprovedAnswers(base, phrases, read_approved(settings.approved_answers or APPROVED))
+    talk = Talk(base, phrases, read_entries(TALK))
+    unaided = Unaided(planner, approved, talk, AmbiguityDetector(ambiguous, settings.clarify_threshold))
+    return ExtractivePolicy(planner, Reader.load(base.trunk), unaided)
+
+
+def make_generative(settings: Settings) -> Policy:
+    from models.generative import GenerativePolicy
+    from models.generator import LocalGenerator, RemoteGenerator
+    from models.weights import MODELS, model_folder
+
+    if settings.generator_url:
+        key = settings.generator_key.get_secret_value()
+        remote = RemoteGenerator(settings.generator, settings.generator_url, settings.generator, key)
+        return cast(Policy, GenerativePolicy(remote))
+    source = model_folder(settings.home, settings.generator) if settings.generator in MODELS else settings.generator
+    device = "cpu" if settings.device == "auto" else settings.device
+    return cast(Policy, GenerativePolicy(LocalGenerator.load(settings.generator, source, device)))
+
+
+def warm_up(library: Library, parts: Parts) -> None:
+    """A question in each language, answered and thrown away; an empty index is no failure."""
+    try:
+        library.filled()
+    except IndexMissing:
+        return
+    for question in WARM_UP:
+        for _ in answer(Conversation((Turn("user", question),)), parts):
+            pass
+
+
+def report_failure(say: Callable[[PasserineError], None]) -> Callable[[BaseException], None]:
+    """What the startup does with a failure: traced in the log, told in one sentence."""
+
+    def report(error: BaseException) -> None:
+        if not isinstance(error, PasserineError):
+            LOG.error("the start failed", exc_info=error)
+        say(explain(error))
+
+    return report

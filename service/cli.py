@@ -1,0 +1,199 @@
+"""The command `passerine`.
+
+serve, ask, search, refresh, status, models, doctor, evaluate, train, feedback, rules. A command that fails says why in
+one sentence with a hint on stderr and exits with 1 (2 for wrong usage, 130 for Ctrl-C).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from indexing.types import BadInput, Filters
+from service import commands
+from service.app import build
+from service.application import Application
+from service.asking import Question
+from service.config import Settings, load
+from service.console import bar, err, interruptible, log_to_stderr, out, reported, show_answer, show_hits
+from service.errors import did_you_mean
+from service.events import Done
+from service.library import rebuild_index
+from service.schemas import HitOut, SearchOut, answer_json
+
+Part = Literal["retrieval", "answers", "judges", "speed", "calibrate"]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+@dataclass(slots=True)
+class Given:
+    """What was said before the command's name: settings, and whether to show traces."""
+
+    options: dict[str, object]
+    debug: bool = False
+
+    def settings(self, **more: object) -> Settings:
+        return load({**self.options, **more})
+
+    def application(self, **more: object) -> Application:
+        return build(self.settings(**more))
+
+
+def main() -> None:
+    """The entry point of the installed command."""
+    build_cli()()
+
+
+def build_cli() -> typer.Typer:
+    """All commands, on one object that holds the global options."""
+    given = Given({})
+    cli = typer.Typer(
+        name="passerine",
+        help="A conversational search engine on your own documents: answers with the exact words that support them.",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+    )
+
+    @cli.callback()
+    def everywhere(
+        home: Annotated[Path | None, typer.Option(help="Folder of index, models, database and settings.")] = None,
+        set_: Annotated[list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Any setting.")] = None,
+        debug: Annotated[bool, typer.Option(help="Show traces, and log more.")] = False,
+    ) -> None:
+        log_to_stderr(debug)
+        given.options, given.debug = overrides(home, set_ or []), debug
+
+    reporting = reported(lambda: given.debug)
+    for name, function in answering(given).items():
+        cli.command(name)(reporting(function))
+    commands.add(cli, given.settings, given.application, reporting)
+    return cli
+
+
+def overrides(home: Path | None, pairs: list[str]) -> dict[str, object]:
+    """Settings from the command line. Usage errors (exit status 2) for what is no setting."""
+    options: dict[str, object] = {"home": home} if home else {}
+    for pair in pairs:
+        name, found, value = pair.partition("=")
+        if not found:
+            raise typer.BadParameter(f"'{pair}' is not NAME=VALUE.", param_hint="--set")
+        if name not in Settings.model_fields:
+            hint = did_you_mean(name, Settings.model_fields)
+            raise typer.BadParameter(f"'{name}' is not a setting. {hint}".strip(), param_hint="--set")
+        options[name] = value
+    return options
+
+
+def answering(given: Given) -> dict[str, Callable[..., None]]:
+    """The commands that people use daily."""
+
+    def serve(
+        host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
+        port: Annotated[int | None, typer.Option(min=1, max=65535, help="Port to listen on.")] = None,
+        docs: Annotated[list[Path] | None, typer.Option(help="Your documents: a folder or file, read beside.")] = None,
+        open_: Annotated[bool, typer.Option("--open", help="Open the page in a browser.")] = False,
+        insecure_listen: Annotated[
+            bool, typer.Option("--insecure-listen", help="Other machines may come, without keys.")
+        ] = False,
+    ) -> None:
+        """Start the service and its page."""
+        from service import serving
+
+        for path in docs or []:
+            if not path.exists():
+                raise BadInput(f"There is no file or folder {path}.", "Check the path after --docs.")
+        settings = given.settings(host=host, port=port, insecure_listen=insecure_listen or None)
+        serving.check_address(settings)
+        serving.install_models(settings)
+        application = build(settings)
+        application.recover()
+        if not docs:
+            serving.first_index(application)
+        serving.serve(application, docs or [], open_, given.debug)
+
+    def ask(
+        question: Annotated[str, typer.Argument(help="What you want to know.")],
+        conversation: Annotated[str, typer.Option(help="Go on with this conversation: its id, or 'last'.")] = "",
+        mode: Annotated[Literal["careful", "fast"] | None, typer.Option(help="Several candidates, or one.")] = None,
+        source: Annotated[list[str] | None, typer.Option(help="Only documents of this source.")] = None,
+        language: Annotated[list[str] | None, typer.Option(help="Only documents in this language.")] = None,
+        json_: Json = False,
+    ) -> None:
+        """Ask one question and print the answer with its quotes."""
+        application = given.application()
+        application.asking.check(question)
+        if conversation == "last":
+            conversation = next((summary.id for summary in application.conversations.list(1)), "")
+        application.library.now().filled()
+        filters = Filters(tuple(source or ()), tuple(language or ()))
+        asked = Question(question, conversation, mode, filters)
+        for event in application.asking.ask(asked, application.parts.now()):
+            if isinstance(event, Done):
+                if json_:
+                    typer.echo(answer_json(event.answer))
+                else:
+                    show_answer(event.answer)
+
+    def search(
+        query: Annotated[str, typer.Argument(help="What to look for.")],
+        k: Annotated[int, typer.Option("-k", min=1, max=100, help="Passages at most.")] = 5,
+        source: Annotated[list[str] | None, typer.Option(help="Only documents of this source.")] = None,
+        language: Annotated[list[str] | None, typer.Option(help="Only documents in this language.")] = None,
+        json_: Json = False,
+    ) -> None:
+        """Find passages by words and by meaning."""
+        application = given.application()
+        application.asking.check(query)
+        hits = application.library.now().search(query, k, Filters(tuple(source or ()), tuple(language or ())))
+        if json_:
+            shown = [HitOut.model_validate(hit) for hit in hits]
+            typer.echo(SearchOut(query=query, hits=shown).model_dump_json())
+        else:
+            show_hits(hits)
+
+    def refresh(
+        paths: Annotated[list[Path] | None, typer.Argument(help="Folders or files.", show_default=False)] = None,
+        dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would change.")] = False,
+        rebuild: Annotated[bool, typer.Option("--rebuild", help="First make all vectors and postings anew.")] = False,
+        empty_ok: Annotated[
+            bool, typer.Option("--empty-ok", help="A folder that is empty now is meant to be.")
+        ] = False,
+    ) -> None:
+        """Bring the index up to date with folders and files; only what changed is read again."""
+        if not paths and not rebuild:
+            raise typer.BadParameter("Name a folder or file (or --rebuild).", param_hint="PATHS")
+        application = given.application()
+        if rebuild:
+            encoder, folder = application.encoder.now(), application.settings.index_folder
+            with interruptible() as stopped, bar() as progress:
+                count = rebuild_index(folder, encoder, progress, stopped)
+            out().print(f"{count} passages encoded anew")
+        if not paths:
+            return
+        library = application.library.now()
+        with interruptible() as stopped, bar() as progress:
+            report = library.refresh(paths, progress, stopped, dry_run, empty_ok)
+        for failure in report.failed:
+            err().print(f"not read: {failure.url}: {failure.reason}", markup=False)
+        counts = ("added", "changed", "removed", "same")
+        line = ", ".join(f"{getattr(report, name)} {name}" for name in counts)
+        out().print(f"{'would be: ' if dry_run else ''}{line}, {len(report.failed)} failed")
+
+    def evaluate(
+        part: Annotated[Part, typer.Argument(help="What to measure.")],
+        data: Annotated[Path, typer.Option(help="Folder of the evaluation data.")] = Path("../shared/data"),
+        results: Annotated[Path, typer.Option("--out", help="Folder for tables and pictures.")] = Path("runs/evaluate"),
+    ) -> None:
+        """Measure quality or speed on data with known answers."""
+        from importlib import import_module
+
+        if not data.is_dir():
+            raise BadInput(f"There is no folder {data}.", "Name the evaluation data with --data.")
+        settings = given.settings()
+        with bar() as progress:
+            import_module(f"eval.{part}").run(data, settings, results, progress)
+
+    return {"serve": serve, "ask": ask, "search": search, "refresh": refresh, "evaluate": evaluate}
