@@ -30,12 +30,17 @@ class Ranked:
 
 @dataclass(frozen=True, eq=False)
 class Candidates:
-    """The best hundred of each side for one query. `tokens` counts the query's tokens, `cjk` tells its writing."""
+    """The best hundred of each side for one query.
+
+    `tokens` counts the query's tokens, `cjk` tells its writing, and `coverage` is the first lexical score as a share of
+    what a passage could reach that repeats every token of the query for ever, in [0, 1].
+    """
 
     lexical: Ranked
     dense: Ranked
     tokens: int = 0
     cjk: bool = False
+    coverage: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +49,7 @@ class Fusion:
 
     latin, cjk   the dense side's share for queries in Latin and in CJK writing, in [0, 1]
     length       added to the share's logit for each doubling of the query's tokens over eight
+    coverage     times the query's coverage (see Candidates) less a half
     lexical_gap  times how far the first lexical hit stands out, 1 - (tenth score / first score), in [0, 1]
     dense_gap    times how far the first dense hit stands out, (first - tenth cosine) * 10
     method       "scaled", or "reciprocal" ranks as a baseline
@@ -54,6 +60,7 @@ class Fusion:
     latin: float = 0.5
     cjk: float = 0.5
     length: float = 0.0
+    coverage: float = 0.0
     lexical_gap: float = 0.0
     dense_gap: float = 0.0
     method: Literal["scaled", "reciprocal"] = "scaled"
@@ -62,6 +69,7 @@ class Fusion:
         """The dense side's share for one query, in [0, 1]."""
         base = self.cjk if candidates.cjk else self.latin
         shift = self.length * np.log2(max(candidates.tokens, 1) / 8)
+        shift += self.coverage * (candidates.coverage - 0.5)
         lexical, dense = candidates.lexical.scores, candidates.dense.scores
         if self.lexical_gap and len(lexical):
             shift += self.lexical_gap * (1 - (float(lexical[9]) if len(lexical) > 9 else 0.0) / float(lexical[0]))

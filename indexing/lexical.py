@@ -150,6 +150,14 @@ class Lexical:
                 scores[self._bases[part] + rows] += weight * counts / (counts + self._norms[part][rows])
         return scores
 
+    def ceiling(self, tokens: Sequence[str]) -> float:
+        """What no passage's score for these tokens passes: the sum of their idf times k1 + 1."""
+        asked = Counter(tokens)
+        total = 0.0
+        for term, times in zip(term_ids(list(asked)), asked.values(), strict=True):
+            total += times * self.idf(sum(len(self._live(part, term)[0]) for part in range(len(self._parts))))
+        return total * (self.parameters.k1 + 1)
+
     def _live(self, part: int, term: np.uint64) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
         postings, alive = self._parts[part]
         rows, counts = postings.of_term(term)

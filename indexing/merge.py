@@ -14,8 +14,9 @@ SMALLEST_TIER = 512
 def runs(rows: Sequence[SegmentRow]) -> list[tuple[int, int]]:
     """Stretches (first, past the last) of neighbouring segments worth rewriting as one.
 
-    A stretch is MERGE_AT neighbours that are all under one size (512, 4,096, 32,768, ... live passages), or one segment
-    of which more than half is dead. At most one stretch is named: after its merge the picture is another.
+    A stretch is MERGE_AT neighbours that are all under one size (512, 4,096, 32,768, ... live passages) and, above the
+    smallest, none of which outweighs the others together; or one segment of which more than half is dead.
+    At most one stretch is named: after its merge the picture is another.
     """
     live = [row.passages - len(row.dead) for row in rows]
     limit = SMALLEST_TIER
@@ -23,7 +24,9 @@ def runs(rows: Sequence[SegmentRow]) -> list[tuple[int, int]]:
         first = 0
         for i in range(len(rows) + 1):
             if i == len(rows) or live[i] >= limit:
-                if i - first >= MERGE_AT:
+                stretch = live[first:i]
+                even = limit == SMALLEST_TIER or 2 * max(stretch, default=0) <= sum(stretch)
+                if len(stretch) >= MERGE_AT and even:
                     return [(first, i)]
                 first = i + 1
         limit *= MERGE_AT

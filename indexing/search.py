@@ -87,7 +87,8 @@ class Searcher:
             tokens = self.index.analyser.asked(text)
             best, scores = snapshot.lexical.top(tokens, DEPTH, admitted)
             lexical = Ranked(snapshot.keys[best], scores.astype(np.float32))
-            found.append(Candidates(lexical, Ranked(snapshot.keys[rows], cosines), len(tokens), is_cjk(text)))
+            coverage = float(scores[0]) / snapshot.lexical.ceiling(tokens) if len(scores) else 0.0
+            found.append(Candidates(lexical, Ranked(snapshot.keys[rows], cosines), len(tokens), is_cjk(text), coverage))
         return found
 
     def _hits(self, candidates: Candidates, snapshot: Snapshot, k: int) -> list[Hit]:

@@ -295,6 +295,7 @@ class Index:
                 self.check(encoder)
             if not self._swept:
                 self._sweep()
+            self._swept = False  # until it is done: a commit that fails may leave its segment's file
             with self.catalogue.transaction() as connection:
                 replaced = [*changes.removed, *(entry.document.id for entry in changes.entries)]
                 self.catalogue.remove(connection, replaced)
@@ -305,6 +306,7 @@ class Index:
                     insert_segment(connection, SegmentRow(segment.name, int(keys[0]), len(keys)))
                 self.catalogue.remember(connection, changes.files, changes.forgotten)
                 self.catalogue.advance(connection)
+            self._swept = True
             self._merge()
 
     def delete(self, document_ids: Sequence[str]) -> int:
@@ -342,7 +344,6 @@ class Index:
         for path in (self.folder / "segments").iterdir():
             if path.suffix == ".part" or path.stem not in known:
                 path.unlink(missing_ok=True)
-        self._swept = True
 
     def _merge(self) -> None:
         """Join runs of small neighbours, and rewrite segments that are mostly dead. The lock is held."""

@@ -1,0 +1,368 @@
+"""The persisted index: one commit covers all, damage is named, a full disk loses nothing."""
+
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from indexing.lock import locked
+from indexing.merge import MERGE_AT, SMALLEST_TIER, runs
+from indexing.rebuild import verify
+from indexing.rows import FileState, SegmentRow
+from indexing.segment import read_arrays, write_arrays
+from indexing.split import split
+from indexing.store import Changes, Entry, Index, searched_text
+from indexing.types import (
+    Conflict,
+    Document,
+    EncoderMismatch,
+    Filters,
+    IndexDamaged,
+    IndexMissing,
+    NotFound,
+    Passage,
+    StorageFailed,
+)
+from tests.hashing import HashingEncoder, document
+
+ROOT = Path(__file__).parent.parent
+
+
+def entry(of: Document, encoder: HashingEncoder, file: str = "") -> Entry:
+    passages = split(of)
+    return Entry(of, passages, encoder.encode_passages([searched_text(of, passage) for passage in passages]), file)
+
+
+@pytest.fixture
+def hashing() -> HashingEncoder:
+    return HashingEncoder()
+
+
+@pytest.fixture
+def index(tmp_path: Path, hashing: HashingEncoder) -> Index:
+    return Index.create(tmp_path / "index", hashing)
+
+
+def found(index: Index, word: str) -> list[str]:
+    """Ids of the documents whose live passages hold a word."""
+    snapshot = index.snapshot()
+    rows, _ = snapshot.lexical.top([word], 100)
+    held = index.catalogue.passages(snapshot.keys[rows].tolist())
+    return sorted(document.id for _, document in held.values())
+
+
+def test_what_was_committed_is_read_back_by_another_opener(index: Index, hashing: HashingEncoder) -> None:
+    text = "Alpha launches.\n\nBeta lands 登月。"
+    given = document("d1", text, title="Titles", source="s", language="en", metadata={"tag": "x"}, content_hash="h")
+    index.commit(Changes(entries=[entry(given, hashing, "f.txt")], files=[FileState("s", "f.txt", 3, 4, "digest")]))
+    again = Index.open(index.folder)
+    assert again.document("d1") == given
+    (passage,) = again.passages("d1")
+    assert passage == split(given)[0]
+    assert again.passage(passage.id) == passage
+    assert again.documents() == [given]
+    assert again.catalogue.files("s") == {"f.txt": FileState("s", "f.txt", 3, 4, "digest")}
+    assert (again.counts().documents, again.counts().passages, again.counts().sources) == (1, 1, 1)
+    stored = again.known_vectors("d1")[searched_text(given, passage)]
+    assert stored @ hashing.encode_passages([searched_text(given, passage)])[0] == pytest.approx(1, abs=2e-3)
+
+
+def test_passages_keep_their_spans_headings_and_pages(index: Index) -> None:
+    given = document("d", "One. Two. Three.")
+    passages = [Passage("d-0", "d", 0, 0, 4, "One.", "A > B", 3), Passage("d-1", "d", 1, 5, 9, "Two.", "", None)]
+    index.commit(Changes(entries=[Entry(given, passages, np.eye(64, dtype=np.float32)[:2])]))
+    assert index.passages("d") == passages
+
+
+def test_a_changed_document_replaces_its_older_self(index: Index, hashing: HashingEncoder) -> None:
+    index.commit(Changes(entries=[entry(document("d", "the zebra"), hashing)]))
+    index.commit(Changes(entries=[entry(document("d", "the yak"), hashing)]))
+    assert (found(index, "zebra"), found(index, "yak")) == ([], ["d"])
+    assert len(index.snapshot()) == 1
+
+
+def test_a_deleted_document_is_gone_from_results_and_statistics(index: Index, hashing: HashingEncoder) -> None:
+    index.commit(Changes(entries=[entry(document(key, f"zebra {key}"), hashing) for key in ("a", "b", "c")]))
+    assert index.delete(["b", "absent"]) == 1
+    assert found(index, "zebra") == ["a", "c"]
+    assert index.snapshot().lexical.passages == 2
+    assert index.snapshot().lexical.idf(2) == pytest.approx(np.log(1 + 0.5 / 2.5))
+    with pytest.raises(NotFound, match="no document b"):
+        index.document("b")
+
+
+def test_a_snapshot_does_not_change_under_its_reader(index: Index, hashing: HashingEncoder) -> None:
+    index.commit(Changes(entries=[entry(document("a", "zebra"), hashing)]))
+    before = index.snapshot()
+    index.delete(["a"])
+    assert before.lexical.top(["zebra"], 5)[0].tolist() == [0]
+    assert index.snapshot().lexical.top(["zebra"], 5)[0].size == 0
+
+
+def test_many_small_commits_are_merged_and_answer_alike(index: Index, hashing: HashingEncoder) -> None:
+    for i in range(3 * MERGE_AT):
+        index.commit(Changes(entries=[entry(document(f"d{i:02}", f"zebra number{i}"), hashing)]))
+    index.delete(["d03", "d20"])
+    files = list((index.folder / "segments").iterdir())
+    assert len(files) == len(index.catalogue.segments()) < MERGE_AT
+    assert found(index, "zebra") == [f"d{i:02}" for i in range(3 * MERGE_AT) if i not in (3, 20)]
+    assert found(index, "number7") == ["d07"]
+    assert verify(index) == []
+
+
+def test_a_segment_that_is_mostly_dead_is_rewritten(index: Index, hashing: HashingEncoder) -> None:
+    index.commit(Changes(entries=[entry(document(f"d{i}", "zebra"), hashing) for i in range(10)]))
+    index.delete([f"d{i}" for i in range(6)])
+    assert [(row.passages, row.dead.size) for row in index.catalogue.segments()] == [(4, 0)]
+
+
+def test_an_index_can_become_empty(index: Index, hashing: HashingEncoder) -> None:
+    index.commit(Changes(entries=[entry(document("a", "zebra"), hashing)]))
+    index.delete(["a"])
+    assert len(index.snapshot()) == 0
+    assert found(index, "zebra") == []
+    assert verify(index) == []
+
+
+def test_runs_are_neighbours_of_like_size() -> None:
+    small, large = SegmentRow("s", 0, 100), SegmentRow("l", 0, 3 * SMALLEST_TIER)
+    huge = SegmentRow("h", 0, 1000 * SMALLEST_TIER)
+    assert runs([]) == []
+    assert runs([large] + [small] * (MERGE_AT - 1)) == []
+    assert runs([huge] + [large] * (MERGE_AT - 1)) == []
+    assert runs([huge, large, *[small] * MERGE_AT, large]) == [(2, 2 + MERGE_AT)]
+    assert runs([large] + [small] * MERGE_AT) == [(1, 1 + MERGE_AT)]
+    assert runs([large] * MERGE_AT) == [(0, MERGE_AT)]
+
+
+def test_filters_admit_documents(index: Index, hashing: HashingEncoder) -> None:
+    from datetime import UTC, datetime, timedelta, timezone
+
+    moments = [datetime(2020, 1, 1), datetime(2021, 1, 1, tzinfo=timezone(timedelta(hours=8))), None]
+    given = [
+        document(
+            f"d{i}", "zebra", source=f"s{i}", language="zh" if i else "en", published_at=moment, metadata={"n": f"{i}"}
+        )
+        for i, moment in enumerate(moments)
+    ]
+    index.commit(Changes(entries=[entry(each, hashing) for each in given]))
+
+    def admitted(filters: Filters) -> list[int]:
+        mask = index.admitted(filters, index.snapshot())
+        return [0, 1, 2] if mask is None else np.flatnonzero(mask).tolist()
+
+    assert admitted(Filters()) == [0, 1, 2]
+    assert admitted(Filters(sources=("s0", "s2"))) == [0, 2]
+    assert admitted(Filters(languages=("zh",))) == [1, 2]
+    assert admitted(Filters(metadata={"n": "1"})) == [1]
+    assert admitted(Filters(metadata={"n": "1", "m": "1"})) == []
+    assert admitted(Filters(published_from=datetime(2020, 1, 1, tzinfo=UTC))) == [0, 1]
+    assert admitted(Filters(published_to=datetime(2020, 12, 31, 16, tzinfo=UTC))) == [0, 1]
+    assert admitted(Filters(published_to=datetime(2020, 12, 31, 15, tzinfo=UTC))) == [0]
+    assert admitted(Filters(metadata={"n') OR 1 --": "1"})) == []
+
+
+def test_another_process_sees_a_commit_within_a_second(index: Index, hashing: HashingEncoder) -> None:
+    index.commit(Changes(entries=[entry(document("a", "zebra"), hashing)]))
+    program = """
+import sys, time
+from pathlib import Path
+from indexing.store import Index
+index = Index.open(Path(sys.argv[1]))
+print(len(index.snapshot()), flush=True)
+sys.stdin.readline()
+end = time.monotonic() + 1
+while len(index.snapshot()) != 2 and time.monotonic() < end:
+    time.sleep(0.02)
+print(len(index.snapshot()), flush=True)
+"""
+    command = [sys.executable, "-c", program, str(index.folder)]
+    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as reader:
+        assert reader.stdin is not None
+        assert reader.stdout is not None
+        assert reader.stdout.readline() == "1\n"
+        index.commit(Changes(entries=[entry(document("b", "zebra"), hashing)]))
+        reader.stdin.write("\n")
+        reader.stdin.flush()
+        assert reader.stdout.readline() == "2\n"
+
+
+def test_readers_are_served_while_a_writer_commits_and_merges(index: Index, hashing: HashingEncoder) -> None:
+    index.commit(Changes(entries=[entry(document("base", "zebra"), hashing)]))
+    reader, seen, done = Index.open(index.folder), [], threading.Event()
+
+    def read() -> None:
+        while not done.is_set():
+            seen.append(len(found(reader, "zebra")))
+
+    thread = threading.Thread(target=read)
+    thread.start()
+    for i in range(30):
+        index.commit(Changes(entries=[entry(document(f"d{i}", "zebra"), hashing)]))
+    done.set()
+    thread.join()
+    assert len(seen) > 5
+    assert seen == sorted(seen)
+    assert len(found(reader, "zebra")) == 31
+
+
+@pytest.mark.parametrize("damage", ["flip", "cut", "empty", "missing", "header", "other"])
+def test_a_damaged_file_is_named_with_the_command_that_mends_it(
+    index: Index, hashing: HashingEncoder, damage: str
+) -> None:
+    index.commit(Changes(entries=[entry(document(f"d{i}", f"zebra {i}"), hashing) for i in range(50)]))
+    (path,) = (index.folder / "segments").iterdir()
+    content = bytearray(path.read_bytes())
+    if damage == "missing":
+        path.unlink()
+    else:
+        content[len(content) // 2] ^= 1 if damage == "flip" else 0
+        content[20] ^= 1 if damage == "header" else 0
+        content[0] ^= 1 if damage == "other" else 0
+        end = {"cut": len(content) // 2, "empty": 0}.get(damage, len(content))
+        path.write_bytes(content[:end])
+    with pytest.raises(IndexDamaged, match=path.name) as error:
+        Index.open(index.folder).snapshot()
+    assert "passerine doctor --repair" in error.value.hint
+    assert any(path.name in problem for problem in verify(index))
+
+
+def test_a_damaged_catalogue_is_named(index: Index, hashing: HashingEncoder) -> None:
+    index.commit(Changes(entries=[entry(document("d", "zebra " * 3000), hashing)]))
+    index.catalogue.rows("PRAGMA wal_checkpoint(TRUNCATE)")
+    index.close()
+    path = index.folder / "catalogue.sqlite"
+    content = bytearray(path.read_bytes())
+    place = content.rindex(b"zebra zebra")
+    content[place] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(IndexDamaged, match=r"catalogue\.sqlite"):
+        Index.open(index.folder).document("d")
+    content[: len(content) // 2] = b"\1" * (len(content) // 2)
+    path.write_bytes(content)
+    with pytest.raises(IndexDamaged, match=r"catalogue\.sqlite"):
+        Index.open(index.folder)
+
+
+def test_no_index_is_said_so(tmp_path: Path) -> None:
+    with pytest.raises(IndexMissing, match="no index") as error:
+        Index.open(tmp_path)
+    assert "passerine refresh" in error.value.hint
+    (tmp_path / "catalogue.sqlite").write_bytes(b"")
+    with pytest.raises(IndexMissing):
+        Index.open(tmp_path)
+
+
+def test_a_foreign_encoder_is_refused_with_the_command_that_rebuilds(index: Index) -> None:
+    with pytest.raises(EncoderMismatch, match="hashing") as error:
+        Index.create(index.folder, HashingEncoder("other"))
+    assert "passerine refresh --rebuild" in error.value.hint
+
+
+def test_another_analyser_is_refused(index: Index, hashing: HashingEncoder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("indexing.tokenize.VERSION", 999)
+    with pytest.raises(EncoderMismatch, match="analyser"):
+        Index.open(index.folder).check(hashing)
+
+
+FULL = """
+import resource, signal, sys
+from pathlib import Path
+from indexing.store import Changes, Index
+from indexing.types import StorageFailed
+from tests.hashing import HashingEncoder, document
+from tests.test_store import entry
+
+encoder = HashingEncoder()
+index = Index.open(Path(sys.argv[1]))
+large = [entry(document(f"n{i}", f"yak number{i} " * 90), encoder) for i in range(300)]
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), resource.RLIM_INFINITY))
+try:
+    index.commit(Changes(removed=["a"], entries=large))
+except StorageFailed as error:
+    print(error.message, error.hint)
+resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+print(len(index.snapshot()))
+index.commit(Changes(entries=[entry(document("b", "zebra"), encoder)]))
+print(len(index.snapshot()))
+"""
+
+
+@pytest.mark.parametrize("room", [20_000, 160_000], ids=["segment", "text"])
+def test_a_full_disk_is_said_so_and_loses_nothing(index: Index, hashing: HashingEncoder, room: int) -> None:
+    """The process may write files of a certain size only: what a full disk does to it, without one."""
+    index.commit(Changes(entries=[entry(document("a", "zebra"), hashing)]))
+    index.catalogue.rows("PRAGMA wal_checkpoint(TRUNCATE)")
+    command = [sys.executable, "-c", FULL, str(index.folder), str(room)]
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    message, before, after = run.stdout.splitlines()
+    assert "could not be written" in message
+    assert (before, after) == ("1", "2")
+    assert found(index, "zebra") == ["a", "b"]
+    assert found(index, "yak") == []
+    assert verify(index) == []
+    assert len(list((index.folder / "segments").iterdir())) == 2
+
+
+def test_leftovers_of_a_killed_writer_are_removed_by_the_next(index: Index, hashing: HashingEncoder) -> None:
+    for name in ("x.part", "orphan.seg"):
+        (index.folder / "segments" / name).write_bytes(b"half")
+    index.commit(Changes(entries=[entry(document("a", "zebra"), hashing)]))
+    assert [path.stem for path in (index.folder / "segments").iterdir()] == [index.catalogue.segments()[0].name]
+
+
+def test_a_lock_names_its_owner_and_ends_with_him(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    program = f"""
+import sys, time
+from pathlib import Path
+from indexing.lock import locked
+with locked(Path({str(path)!r}), "testing"):
+    print("held", flush=True)
+    time.sleep(60)
+"""
+    with subprocess.Popen([sys.executable, "-c", program], cwd=ROOT, stdout=subprocess.PIPE, text=True) as owner:
+        assert owner.stdout is not None
+        assert owner.stdout.readline() == "held\n"
+        with pytest.raises(Conflict, match=f"{owner.pid}.*is testing"), locked(path, "testing"):
+            pass
+        owner.kill()
+        owner.wait()
+        with locked(path, "testing"):
+            assert path.read_text().split()[0] == str(os.getpid())
+
+
+def test_threads_take_turns_at_writing(index: Index, hashing: HashingEncoder) -> None:
+    entries = [entry(document(f"d{i}", f"zebra {i}"), hashing) for i in range(12)]
+    threads = [threading.Thread(target=lambda one=one: index.commit(Changes(entries=[one]))) for one in entries]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(found(index, "zebra")) == 12
+    assert verify(index) == []
+
+
+def test_arrays_survive_a_round_trip_as_memory_maps(tmp_path: Path) -> None:
+    arrays = {"a": np.arange(7), "empty": np.zeros((0, 3), np.float16), "m": np.ones((3, 5), np.float32)}
+    write_arrays(tmp_path / "x.seg", arrays)
+    again = read_arrays(tmp_path / "x.seg")
+    for name, array in arrays.items():
+        assert again[name].dtype == array.dtype
+        assert np.array_equal(again[name], array)
+    assert not again["m"].flags.writeable
+    with pytest.raises(StorageFailed, match="could not be written"):
+        write_arrays(tmp_path / "no" / "x.seg", arrays)
+
+
+def test_titles_and_headings_belong_to_the_searched_text() -> None:
+    given = document("d", "Install\n\nRun it.", title="Manual")
+    assert (
+        searched_text(given, Passage("p", "d", 0, 9, 16, "Run it.", "Manual > Install")) == "Manual\nInstall\nRun it."
+    )
+    assert searched_text(given, Passage("p", "d", 0, 0, 16, given.text, "Manual > Install")) == f"Manual\n{given.text}"
