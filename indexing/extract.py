@@ -213,7 +213,7 @@ def _draft(kind: str, data: bytes, name: str, limit: int) -> Draft:
         from indexing.formats.html import declared_charset, read_html
 
         text, encoding = decode(data, name, declared_charset(data))
-        draft = read_html(text)
+        draft = read_html(text, name)
     elif kind == "markdown":
         from indexing.formats.markdown import read_markdown
 

@@ -136,7 +136,10 @@ def _units(text: str, borders: Sequence[int]) -> list[_Unit]:
 
 
 def _pieces(text: str, start: int, end: int) -> Iterator[tuple[int, int, float]]:
-    """(start, end, size) of a sentence, or a too long one cut into pieces of about the target size, at a word's end where there is one."""
+    """(start, end, size) of a sentence, or of pieces of one that is too long.
+
+    Pieces have about the target size and end where a word does when one ends nearby.
+    """
     total = size(text[start:end])
     if total <= LIMIT:
         if start < end:

@@ -123,6 +123,14 @@ def test_a_broken_head_is_text(tmp_path: Path, head: str) -> None:
     assert "The text stays." in document.text
 
 
+def test_a_bomb_of_aliases_in_the_head_is_harmless(tmp_path: Path) -> None:
+    names = "abcdefghij"
+    lines = [f"{new}: &{new} [{', '.join(['*' + old] * 10)}]" for old, new in zip(names, names[1:], strict=False)]
+    head = "\n".join(["a: &a [x, x]", *lines, "tags: *j", "title: *j"])
+    document = one(tmp_path, "bomb.md", f"---\n{head}\n---\nThe text.").document
+    assert (document.title, document.text) == ("bomb", "The text.")
+
+
 HTML = """<!DOCTYPE html><html lang="en"><head><title>Valves — Station manual</title>
 <meta property="article:published_time" content="2023-02-04T11:59:01+09:00"><meta name="author" content="Ada Lind">
 <link rel="canonical" href="https://example.org/valves"></head><body>
@@ -182,6 +190,10 @@ def test_xhtml_with_empty_elements_is_read_whole(tmp_path: Path) -> None:
 
 def test_html_nested_beyond_the_stack_is_read(tmp_path: Path) -> None:
     assert one(tmp_path, "deep.html", "<div>" * 5000 + "Deep down." + "</div>" * 5000).document.text == "Deep down."
+
+
+def test_html_nested_beyond_sense_is_refused(tmp_path: Path) -> None:
+    assert "nested" in reason(tmp_path, "abyss.html", "<div>" * 100_000 + "x")
 
 
 def test_html_is_decoded_as_it_declares(tmp_path: Path) -> None:
@@ -444,7 +456,7 @@ def test_marks_lie_in_the_text(tmp_path_factory: pytest.TempPathFactory, text: s
         ("한국어 문장입니다", "ko"),
         ("Der Hund läuft schnell über die große Straße.", "de"),
         ("La fusée a décollé hier matin.", "fr"),
-        ("Ракета стартовала вчера утром.", "ru"),
+        ("Ракета стартовала вчера утром, и экипаж сообщил, что все системы работают нормально.", "ru"),
         ("12345 + 678", ""),
         ("", ""),
         ("Python", ""),

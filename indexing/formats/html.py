@@ -12,6 +12,7 @@ from selectolax.lexbor import LexborHTMLParser, LexborNode
 from indexing.formats.dates import as_utc
 from indexing.formats.draft import Draft, TextBuilder, one_line, visible
 from indexing.formats.html_text import render
+from indexing.types import ExtractFailed
 
 _DROPPED = (
     "script, style, noscript, template, svg, math annotation, nav, form, button, select, iframe, object, dialog, "
@@ -42,6 +43,17 @@ _ENOUGH = 0.25
 _LINKED = 0.3
 """A body with more of its words in links than this has menus in it."""
 
+_DEEPEST = 10_000
+"""The parser's time grows with the square of the depth: 0.3 s here, minutes at ten times as deep."""
+
+_TAG = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9]*)(?:[^<>]*?(/?)>)?")
+_CLOSED_BY_THEMSELVES = frozenset(
+    [
+        *("a", "area", "base", "br", "col", "dd", "dt", "embed", "hr", "img", "input", "li", "link", "meta", "option"),
+        *("p", "source", "tbody", "td", "tfoot", "th", "thead", "tr", "track", "wbr"),
+    ]
+)
+
 _DATE_META = (
     "article:published_time",
     "datepublished",
@@ -70,9 +82,16 @@ def declared_charset(data: bytes) -> str:
     return found[1].decode("ascii", errors="replace") if found else ""
 
 
-def read_html(text: str) -> Draft:
-    """Main text, headings as marks, title, date, canonical link, author and the language the page names."""
+def read_html(text: str, name: str = "The page") -> Draft:
+    """Main text, headings as marks, title, date, canonical link, author and the language the page names.
+
+    Raises ExtractFailed for a page that is nested so deep that reading it would take minutes.
+    """
     text = visible(text)
+    if _depth(text) > _DEEPEST:
+        raise ExtractFailed(
+            f"{name} has elements nested more than {_DEEPEST} deep.", "Leave it out: no browser shows it."
+        )
     if text.lstrip()[:5].lower() == "<?xml" or "//DTD XHTML" in text[:400]:
         text = _SELF_CLOSED.sub(r"<\1\2></\1>", text)  # HTML parsers take <a/> for an opening tag
     tree = LexborHTMLParser(text)
@@ -88,6 +107,17 @@ def read_html(text: str) -> Draft:
         published_at=published,
         metadata=metadata,
     )
+
+
+def _depth(text: str) -> int:
+    """About how deep elements are nested at most; those that HTML closes by itself are not counted."""
+    depth = deepest = 0
+    for closing, name, empty in _TAG.findall(text):
+        if empty or name.lower() in _CLOSED_BY_THEMSELVES:
+            continue
+        depth = max(0, depth - 1) if closing else depth + 1
+        deepest = max(deepest, depth)
+    return deepest
 
 
 def _head(tree: LexborHTMLParser, text: str) -> tuple[datetime | None, dict[str, str], str]:

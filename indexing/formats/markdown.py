@@ -3,6 +3,7 @@
 import re
 import tomllib
 from collections.abc import Mapping
+from datetime import date
 
 import yaml
 from markdown_it import MarkdownIt
@@ -16,6 +17,7 @@ _FRONT = re.compile(r"\A\ufeff?(---|\+\+\+)[^\S\n]*\n(.*?)\n(?:\1|\.\.\.)[^\S\n]
 _WIKI_LINK = re.compile(r"!?\[\[([^\[\]|\n]+)(?:\|([^\[\]\n]+))?\]\]")
 _BREAK_TAG = re.compile(r"<br\s*/?>", re.IGNORECASE)
 _DATES = ("date", "published", "published_at", "publish_date", "created", "updated", "lastmod")
+_PLAIN = (str, int, float, date)
 _KEPT = ("author", "authors", "description", "tags", "category", "categories", "lang", "language")
 
 
@@ -34,7 +36,7 @@ def read_markdown(text: str) -> Draft:
     title = front.get("title")
     return Draft(
         text=rendered,
-        title=one_line(str(title)) if title else builder.first_heading,
+        title=_words(title) or builder.first_heading,
         marks=marks,
         published_at=next((found for found in dates if found), None),
         metadata=metadata,
@@ -58,11 +60,12 @@ def front_matter(text: str) -> tuple[Mapping[str, object], str]:
 
 
 def _words(value: object) -> str:
+    """A field as text: a plain value, or a list of them; anything deeper (or a bomb of aliases) is left out."""
     if isinstance(value, list):
-        return ", ".join(one_line(str(entry)) for entry in value)
+        return ", ".join(one_line(str(entry)) for entry in value if isinstance(entry, _PLAIN))
     if isinstance(value, dict):
-        return one_line(str(value.get("name", "")))
-    return one_line(str(value))
+        value = value.get("name")
+    return one_line(str(value)) if isinstance(value, _PLAIN) else ""
 
 
 def _render(tokens: list[Token], builder: TextBuilder) -> None:
