@@ -269,7 +269,7 @@ def _translated(error: sqlite3.DatabaseError, path: Path) -> Exception:
         return Conflict(f"{path} is in use by another process.", "Try again in a moment.")
     if name.startswith(("SQLITE_FULL", "SQLITE_IOERR", "SQLITE_READONLY", "SQLITE_CANTOPEN")):
         return StorageFailed(
-            f"{path} could not be written: {error}.",
+            f"{path} could not be read or written: {error}.",
             "Free some space or check the permissions; what was indexed before is untouched.",
         )
     return error

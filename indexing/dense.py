@@ -4,6 +4,7 @@ The only module that imports faiss. Each segment has its own searcher, made once
 the segment; rows that are dead or filtered out are excluded before ranking, never after.
 """
 
+import threading
 from collections.abc import Sequence
 from importlib import metadata, util
 from typing import Any, Literal, Protocol
@@ -109,6 +110,7 @@ class FaissGpuEngine:
         import faiss
 
         self._resources = faiss.StandardGpuResources()
+        self._turn = threading.Lock()
 
     def describe(self) -> str:
         import faiss
@@ -116,20 +118,21 @@ class FaissGpuEngine:
         return f"FAISS {faiss.__version__} on the GPU (1 of {faiss.get_num_gpus()})"
 
     def prepare(self, vectors: Half) -> "FaissGpuVectors":
-        return FaissGpuVectors(vectors, self._resources)
+        return FaissGpuVectors(vectors, self._resources, self._turn)
 
 
 class FaissGpuVectors:
     """One segment in FAISS on the GPU.
 
     A flat index on the GPU takes no selector. Where few rows are excluded it is asked for that many more and they are
-    dropped; where many are, the admitted rows are copied and searched alone. Both are exact.
+    dropped; where many are, the admitted rows are copied and searched alone. Both are exact. Searches take turns, since
+    the memory that FAISS works in on a GPU is not safe to share between threads.
     """
 
-    def __init__(self, vectors: Half, resources: Any) -> None:
+    def __init__(self, vectors: Half, resources: Any, turn: threading.Lock) -> None:
         import faiss
 
-        self._vectors, self._resources = vectors, resources
+        self._vectors, self._resources, self._turn = vectors, resources, turn
         config = faiss.GpuIndexFlatConfig()
         config.useFloat16 = True
         self._index = faiss.GpuIndexFlatIP(resources, vectors.shape[1], config)
@@ -137,7 +140,10 @@ class FaissGpuVectors:
             self._index.add(vectors[start : start + 65536].astype(np.float32))
 
     def nearest(self, queries: Vectors, k: int, admitted: Mask | None) -> tuple[Vectors, Rows]:
-        k = min(k, _GPU_DEEPEST)
+        with self._turn:
+            return self._nearest(queries, min(k, _GPU_DEEPEST), admitted)
+
+    def _nearest(self, queries: Vectors, k: int, admitted: Mask | None) -> tuple[Vectors, Rows]:
         if admitted is None:
             return self._search(queries, k)
         excluded = len(admitted) - int(admitted.sum())

@@ -204,10 +204,11 @@ class _SourceRefresh:
     def _file(self, item: Item) -> None:
         known = self.known.get(item.key)
         try:
-            state = _state(item, self.source)
-            if known and (known.size, known.modified) == (state.size, state.modified):
+            seen = item.path.stat()
+            if known and (known.size, known.modified) == (seen.st_size, seen.st_mtime_ns):
                 self._unchanged(item.key)
                 return
+            state = FileState(self.source, item.key, seen.st_size, seen.st_mtime_ns, _digest(item.path))
             if known and known.digest == state.digest:
                 self._unchanged(item.key)
             elif not self._documents(item):
@@ -278,14 +279,12 @@ class _SourceRefresh:
         self.writer.removed.extend(ids)
 
 
-def _state(item: Item, source: str) -> FileState:
-    """The file as it is now. Raises OSError, and ExtractFailed for what is no file."""
-    found = item.path.stat()
-    if not item.path.is_file():
-        raise ExtractFailed(f"{item.path.name} cannot be read as a file.")
-    with item.path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return FileState(source, item.key, found.st_size, found.st_mtime_ns, digest)
+def _digest(path: Path) -> str:
+    """SHA-256 of a file. Raises OSError, and ExtractFailed for what is no file."""
+    if not path.is_file():
+        raise ExtractFailed(f"{path.name} cannot be read as a file.")
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def sealed(document: Document) -> Document:

@@ -10,7 +10,8 @@ from indexing import dense
 from indexing.dense import Engine, FaissEngine, TorchEngine, choose, nearest
 from indexing.types import BadInput, Vectors
 
-ENGINES = [FaissEngine(), TorchEngine()]
+ENGINES = {"chosen": choose(), "faiss": FaissEngine(), "torch": TorchEngine()}
+"""The chosen one is FAISS on the GPU where there is one."""
 
 
 def unit(seed: int, n: int) -> Vectors:
@@ -26,7 +27,7 @@ def by_hand(stored: Vectors, queries: Vectors, k: int, admitted: np.ndarray) -> 
     return [[int(row) for row in line if admitted[row]][:k] for line in order]
 
 
-@pytest.mark.parametrize("engine", ENGINES, ids=["faiss", "torch"])
+@pytest.mark.parametrize("engine", ENGINES.values(), ids=ENGINES)
 @pytest.mark.parametrize("share", [1.0, 0.5, 0.02, 0.0])
 def test_finds_exactly_the_nearest_admitted_rows_across_segments(engine: Engine, share: float) -> None:
     stored, queries = unit(1, 700).astype(np.float16), unit(2, 7)
@@ -39,7 +40,7 @@ def test_finds_exactly_the_nearest_admitted_rows_across_segments(engine: Engine,
         assert (np.diff(scores) <= 0).all()
 
 
-@pytest.mark.parametrize("engine", ENGINES, ids=["faiss", "torch"])
+@pytest.mark.parametrize("engine", ENGINES.values(), ids=ENGINES)
 def test_asks_for_more_than_there_is(engine: Engine) -> None:
     stored = unit(4, 3).astype(np.float16)
     ((rows, _),) = nearest([(engine.prepare(stored), 3, np.array([True, False, True]))], unit(5, 1), 100)
@@ -56,6 +57,14 @@ def test_equal_vectors_come_in_row_order() -> None:
     parts = [(engine.prepare(stored), 5, None), (engine.prepare(stored), 5, None)]
     ((rows, _),) = nearest(parts, unit(7, 1), 10)
     assert rows.tolist() == list(range(10))
+
+
+def test_rows_that_were_asked_for_in_vain_are_dropped_line_by_line() -> None:
+    scores = np.array([[0.9, 0.8, 0.7, 0.6], [0.5, 0.4, 0.3, -1.0]], np.float32)
+    rows = np.array([[3, 1, 0, 2], [0, 1, 2, -1]])
+    kept_scores, kept = dense._keep(scores, rows, np.array([True, False, True, False]), 3)
+    assert kept.tolist() == [[0, 2, -1], [0, 2, -1]]
+    assert kept_scores[:, :2].tolist() == pytest.approx(np.array([[0.7, 0.6], [0.5, 0.3]], np.float32).tolist())
 
 
 def test_the_choice_is_named_for_people() -> None:

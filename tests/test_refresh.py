@@ -89,6 +89,15 @@ def test_a_touched_file_of_the_same_bytes_is_the_same(index: Index, hashing: Has
     assert known.modified == 10**9
 
 
+def test_an_unchanged_file_is_not_even_opened(index: Index, hashing: HashingEncoder, docs: Path) -> None:
+    refresh([docs], index, hashing)
+    seen = (docs / "beta.txt").stat()
+    (docs / "beta.txt").write_text("The gnu climbs.\n")
+    os.utime(docs / "beta.txt", ns=(seen.st_atime_ns, seen.st_mtime_ns))
+    assert counts(refresh([docs], index, hashing)) == (0, 0, 0, 6)
+    assert texts(index, hashing, "yak")
+
+
 def test_an_edit_encodes_only_the_passages_it_changed(index: Index, hashing: HashingEncoder, tmp_path: Path) -> None:
     folder = tmp_path / "long"
     folder.mkdir()
