@@ -1,9 +1,10 @@
 """The HTTP interface: its routes, its errors, its page. Nothing here knows how an answer is made."""
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -108,7 +109,7 @@ def on_http(request: Request, error: Exception) -> JSONResponse:
 def on_wrong_input(request: Request, error: Exception) -> JSONResponse:
     """The first thing wrong with the input, by the name of its field."""
     assert isinstance(error, RequestValidationError)
-    first = error.errors()[0]
+    first = max(error.errors(), key=telling)
     place = ".".join(str(part) for part in first["loc"][1:] if not is_class(part)) or str(first["loc"][0])
     kind = first["type"]
     hint = "GET /docs shows examples."
@@ -121,13 +122,19 @@ def on_wrong_input(request: Request, error: Exception) -> JSONResponse:
         message = f"The field '{place}' is missing."
         if "json" not in request.headers.get("content-type", "json") and request.method != "GET":
             hint = "Send JSON, with the header Content-Type: application/json."
-    elif kind in ("string_too_short", "string_pattern_mismatch") and not first.get("input"):
+    elif kind in ("too_short", "string_too_short") and not first.get("input"):
         message = f"The field '{place}' is empty."
     else:
         message = f"The field '{place}' is wrong: {first['msg'].removeprefix('Value error, ')}."
         if "json" not in request.headers.get("content-type", "json"):
             hint = "Send JSON, with the header Content-Type: application/json."
     return reply(BadInput(message, hint), request)
+
+
+def telling(error: Mapping[str, Any]) -> tuple[bool, int]:
+    """Of the errors of a body that may be one thing or a list, the one of the branch that was meant: the deepest."""
+    wrong_branch = error["type"] in ("model_attributes_type", "model_type", "list_type", "dict_type")
+    return not wrong_branch, len(error["loc"])
 
 
 def is_class(part: object) -> bool:

@@ -94,10 +94,8 @@ def make_library(settings: Settings, encoder: Encoder) -> Library:
     return Library(index, encoder, searcher, settings.document_limit)
 
 
-def make_parts(
-    settings: Settings, encoder: Encoder, library: Library, rules: Sequence[Rule] | None = None
-) -> Parts:
-    """Policy and judges (of the bundled rules). All heads sit on one trunk, the encoder's when that is the usual one."""
+def make_parts(settings: Settings, encoder: Encoder, library: Library, rules: Sequence[Rule] | None = None) -> Parts:
+    """Policy and judges (for the bundled rules). All heads sit on one trunk, the encoder's when it is the usual one."""
     from rewards.preference import TrainedPreference
     from rewards.readings import Readings
     from rewards.rule_judge import TrainedRules

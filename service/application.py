@@ -83,6 +83,7 @@ class Application:
 
     def close(self) -> None:
         """Lets go of the database and the index."""
+        self.asking.pool.shutdown(wait=False, cancel_futures=True)
         if self.library.stage.state == "ready":
             self.library.get().index.close()
         self.database.dispose()

@@ -3,6 +3,7 @@
 import json
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -16,6 +17,10 @@ from service.errors import explain
 from service.events import Done, Event
 from service.pipeline import FAST, Counts, Parts, answer
 from service.schemas import answer_json
+
+THREADS = 64
+"""Streams open at once; all but `workers` of them wait at the turnstile. Threads are reused, as the index keeps a
+database connection for each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +56,7 @@ class Asking:
     def __init__(self, settings: Settings, conversations: Conversations) -> None:
         self.settings, self.conversations = settings, conversations
         self.turnstile = Turnstile(settings.workers)
+        self.pool = ThreadPoolExecutor(THREADS, thread_name_prefix="answer")
 
     def check(self, message: str) -> None:
         """Raises BadInput for an empty question, TooLarge for an over-long one."""

@@ -197,3 +197,7 @@ def answering(given: Given) -> dict[str, Callable[..., None]]:
             import_module(f"eval.{part}").run(data, settings, results, progress)
 
     return {"serve": serve, "ask": ask, "search": search, "refresh": refresh, "evaluate": evaluate}
+
+
+if __name__ == "__main__":
+    main()

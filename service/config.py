@@ -67,7 +67,7 @@ class Settings(BaseModel):
     conversation_limit: int = Field(20, ge=1, le=1000, description="turns of a conversation that are read")
     document_limit: int = Field(5_000_000, ge=1, description="characters of one document")
     body_limit: int = Field(16_777_216, ge=1024, description="bytes of one request")
-    workers: int = Field(2, ge=1, le=64, description="questions answered at the same time")
+    workers: int = Field(1, ge=1, le=64, description="questions answered at the same time")
     keep_alive: float = Field(10.0, gt=0, le=60, description="seconds between comments on a silent stream")
 
     _origins: dict[str, str] = PrivateAttr(default_factory=dict)
@@ -150,7 +150,7 @@ def read_file(path: Path) -> dict[str, object]:
     """The settings file as a mapping; an absent file is an empty one. Unknown keys are an error."""
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return {}
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         place = getattr(error, "problem_mark", None)

@@ -48,7 +48,7 @@ def reported(debug: Callable[[], bool]) -> Callable[[Callable[P, R]], Callable[P
         def run(*args: P.args, **kwargs: P.kwargs) -> R:
             try:
                 return command(*args, **kwargs)
-            except typer.Exit:
+            except (typer.Exit, typer.BadParameter):
                 raise
             except (KeyboardInterrupt, Cancelled) as error:
                 show_error(explain(error))

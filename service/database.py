@@ -23,9 +23,10 @@ from sqlalchemy import (
     select,
 )
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
 from indexing.types import BadInput, StorageFailed
+from service.errors import explain
 
 SCHEMA = "1"
 """Raised by one with every change of a table; a database of another schema is refused, never half read."""
@@ -97,8 +98,12 @@ def connect(url: str) -> Engine:
         ) from error
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", prepare_sqlite)
-    METADATA.create_all(engine)
-    check_schema(engine)
+    try:
+        METADATA.create_all(engine)
+        check_schema(engine)
+    except DBAPIError as error:
+        engine.dispose()
+        raise explain(error) from error
     return engine
 
 

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import Executor
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request, Response
@@ -53,14 +54,14 @@ async def chat(body: ChatIn, request: Request, app: Annotated[Application, Depen
 
     if body.stream:
         request_id = request.state.request_id
-        stream = server_sent(work, app.settings.keep_alive, request_id, LOG.exception)
+        stream = server_sent(work, app.asking.pool, app.settings.keep_alive, request_id, LOG.exception)
         return StreamingResponse(stream, media_type="text/event-stream", headers=STREAM_HEADERS)
-    return Response(await whole(work, request), media_type="application/json")
+    return Response(await whole(work, app.asking.pool, request), media_type="application/json")
 
 
-async def whole(work: Work, request: Request) -> str:
+async def whole(work: Work, pool: Executor, request: Request) -> str:
     """The finished answer as JSON. Raises Cancelled when the caller went away meanwhile."""
-    flow: AsyncIterator[Event | None] = events(work, LOOK)
+    flow: AsyncIterator[Event | None] = events(work, pool, LOOK)
     try:
         async for event in flow:
             if isinstance(event, Done):

@@ -55,6 +55,11 @@ class Lazy(Generic[T]):
             raise self._error
         raise NotReady(f"Passerine is starting: {self.name} is being loaded.", "Ask again in a few seconds.")
 
+    def fail(self, error: PasserineError) -> None:
+        """Not made because an earlier stage failed with `error`; a later `now` may still make it."""
+        if not self._value:
+            self._state, self._error = "failed", error
+
     @property
     def stage(self) -> Stage:
         return Stage(self.name, self._state, round(self._seconds, 3), str(self._error or ""))
@@ -77,7 +82,9 @@ class Startup:
         try:
             for stage in self._stages:
                 stage.now()
-        except Exception as error:  # noqa: BLE001 - the edge of this thread: reported, and kept by the stage
+        except Exception as error:  # noqa: BLE001 - the edge of this thread: reported, and kept by the stages
+            for stage in self._stages:
+                stage.fail(explain(error))
             report(error)
         finally:
             self._done.set()

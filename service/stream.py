@@ -6,6 +6,7 @@ A caller that goes away cancels the flow: `cancelled()` turns true, and the flow
 import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import Executor
 
 from pydantic import BaseModel, TypeAdapter
 
@@ -52,8 +53,8 @@ class CitedOut(Given):
 ERROR = TypeAdapter(dict[str, dict[str, str]])
 
 
-async def events(work: Work, keep_alive: float) -> AsyncIterator[Event | None]:
-    """Runs `work` in a thread and gives its events; None after `keep_alive` seconds of silence.
+async def events(work: Work, pool: Executor, keep_alive: float) -> AsyncIterator[Event | None]:
+    """Runs `work` in a thread of `pool` and gives its events; None after `keep_alive` seconds of silence.
 
     Raises what the work raised. Leaving the iterator, however it happens, cancels the work.
     """
@@ -73,7 +74,7 @@ async def events(work: Work, keep_alive: float) -> AsyncIterator[Event | None]:
         except Exception as error:  # noqa: BLE001 - carried to the request's own edge, which reports it
             put(error)
 
-    threading.Thread(target=run, name="answer", daemon=True).start()
+    pool.submit(run)
     try:
         while True:
             try:
@@ -90,10 +91,12 @@ async def events(work: Work, keep_alive: float) -> AsyncIterator[Event | None]:
         stopped.set()
 
 
-async def server_sent(work: Work, keep_alive: float, request_id: str, log: Callable[[str], None]) -> AsyncIterator[str]:
+async def server_sent(
+    work: Work, pool: Executor, keep_alive: float, request_id: str, log: Callable[[str], None]
+) -> AsyncIterator[str]:
     """The events as text/event-stream; a failure is the last event, in the shape of every error."""
     try:
-        async for event in events(work, keep_alive):
+        async for event in events(work, pool, keep_alive):
             yield ": keep-alive\n\n" if event is None else frame(event)
     except Exception as error:  # noqa: BLE001 - the edge of a stream whose status is already sent
         if not isinstance(error, PasserineError):

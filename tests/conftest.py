@@ -1,11 +1,13 @@
 """The installed base models, for tests that need them."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from indexing.types import Encoder, PasserineError
+from tests.serving import Served, running
 
 ROOT = Path(__file__).parent.parent
 
@@ -29,3 +31,26 @@ def encoder(models_home: Path) -> Encoder:
     from models.encoder import load_encoder
 
     return load_encoder("multilingual-e5-small", models_home)
+
+
+@pytest.fixture(scope="session")
+def examples_home(models_home: Path, encoder: Encoder, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder with the installed models and an index of the bundled example documents."""
+    from indexing.refresh import refresh
+    from indexing.store import Index
+    from service.app import EXAMPLES
+
+    home = tmp_path_factory.mktemp("home")
+    (home / "models").symlink_to(models_home / "models", target_is_directory=True)
+    index = Index.create(home / "index", encoder)
+    report = refresh([EXAMPLES], index, encoder)
+    assert report.added > 20, report
+    index.close()
+    return home
+
+
+@pytest.fixture(scope="session")
+def served(examples_home: Path) -> Iterator[Served]:
+    """The whole service on the example documents, on a port of its own."""
+    with running(examples_home) as service:
+        yield service

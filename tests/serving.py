@@ -1,0 +1,80 @@
+"""A real server on loopback, in a thread of the test's own process."""
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import uvicorn
+
+from service.api import create_api
+from service.app import build
+from service.application import Application
+from service.config import load
+
+WAIT = 90.0
+
+
+@dataclass(frozen=True)
+class Served:
+    """Where the service is, what it is made of, and a client for it."""
+
+    url: str
+    application: Application
+    client: httpx.Client
+
+
+@contextmanager
+def running(home: Path, load_models: bool = True, **options: object) -> Iterator[Served]:
+    """Serves `home` until the block ends."""
+    application = build(load({"home": home, **options}, {}))
+    server = uvicorn.Server(uvicorn.Config(create_api(application), port=0, log_level="error", lifespan="off"))
+    failures: list[BaseException] = []
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    if load_models:
+        application.startup.start(failures.append)
+        assert application.startup.wait(WAIT), application.startup.stages()
+    while not server.started:
+        time.sleep(0.01)
+    [port] = [socket.getsockname()[1] for listener in server.servers for socket in listener.sockets]
+    url = f"http://127.0.0.1:{port}"
+    try:
+        with httpx.Client(base_url=url, timeout=60) as client:
+            yield Served(url, application, client)
+    finally:
+        server.should_exit = True
+        thread.join(10)
+        application.close()
+
+
+@dataclass(frozen=True)
+class Sent:
+    """One server-sent event, with the seconds since the request when it arrived."""
+
+    name: str
+    data: dict[str, Any]
+    at: float
+
+
+def stream(client: httpx.Client, body: dict[str, Any]) -> list[Sent]:
+    """The events of a streamed question, as they arrive."""
+    return list(events(client, body))
+
+
+def events(client: httpx.Client, body: dict[str, Any]) -> Iterator[Sent]:
+    began = time.perf_counter()
+    with client.stream("POST", "/v1/chat", json={**body, "stream": True}) as reply:
+        assert reply.status_code == 200, reply.read()
+        assert reply.headers["content-type"].startswith("text/event-stream")
+        name = ""
+        for line in reply.iter_lines():
+            if line.startswith("event: "):
+                name = line.removeprefix("event: ")
+            elif line.startswith("data: "):
+                yield Sent(name, json.loads(line.removeprefix("data: ")), time.perf_counter() - began)

@@ -1,0 +1,131 @@
+"""Construction, the start, and serving one's own documents."""
+
+import shutil
+import time
+from pathlib import Path
+
+import pytest
+
+from indexing.types import EncoderMismatch, IndexMissing, ModelMissing, StorageFailed
+from service import serving
+from service.app import BASE, EXAMPLES, build
+from service.config import load
+from service.errors import Forbidden, NotReady
+from service.startup import Lazy, Startup
+
+
+def test_building_loads_no_model_and_makes_the_folder(tmp_path: Path) -> None:
+    application = build(load({"home": tmp_path / "new"}, {}))
+    assert (tmp_path / "new" / "passerine.db").is_file()
+    assert {stage.state for stage in application.startup.stages()} == {"waiting"}
+    with pytest.raises(NotReady, match="encoder"):
+        application.encoder.get()
+    application.close()
+
+
+def test_a_home_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StorageFailed, match="file"):
+        build(load({"home": tmp_path / "file" / "home"}, {}))
+
+
+def test_a_failure_of_the_start_is_told_to_everybody_who_asks(tmp_path: Path) -> None:
+    application = build(load({"home": tmp_path}, {}))
+    told: list[BaseException] = []
+    application.startup.start(told.append)
+    assert application.startup.wait(20)
+    assert isinstance(told[0], ModelMissing)
+    for part in (application.encoder, application.library, application.parts):
+        with pytest.raises(ModelMissing):
+            part.get()
+    assert not application.startup.ready
+    application.close()
+
+
+def test_a_failed_stage_is_made_when_it_is_asked_for_again() -> None:
+    answers = iter([ModelMissing("Missing.", "Install it."), "made"])
+
+    def make() -> object:
+        answer = next(answers)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    stage = Lazy("thing", make)
+    with pytest.raises(ModelMissing):
+        stage.now()
+    assert stage.stage.state == "failed"
+    assert stage.now() == "made"
+    assert stage.get() == "made"
+    assert stage.stage.state == "ready"
+
+
+def test_stages_are_loaded_once_and_in_order() -> None:
+    made: list[str] = []
+    first = Lazy("first", lambda: made.append("first"))
+    second = Lazy("second", lambda: (first.now(), made.append("second"))[1])
+    startup = Startup([first, second])
+    startup.start(lambda error: made.append(str(error))).join(5)
+    assert made == ["first", "second"]
+    assert startup.ready
+
+
+def test_an_index_of_another_encoder_is_refused_with_what_to_do(examples_home: Path, tmp_path: Path) -> None:
+    shutil.copytree(examples_home / "index", tmp_path / "index")
+    (tmp_path / "models").symlink_to(examples_home / "models")
+    application = build(load({"home": tmp_path, "encoder": "all-minilm-l6-v2"}, {}))
+    with pytest.raises(EncoderMismatch, match=BASE) as caught:
+        application.library.now()
+    assert "--rebuild" in caught.value.hint
+    application.close()
+
+
+def test_an_empty_index_says_how_to_fill_it(examples_home: Path, tmp_path: Path) -> None:
+    (tmp_path / "models").symlink_to(examples_home / "models")
+    application = build(load({"home": tmp_path}, {}))
+    with pytest.raises(IndexMissing) as caught:
+        application.library.now().filled()
+    assert "passerine refresh" in caught.value.hint
+    application.close()
+
+
+def test_own_documents_are_read_beside_the_service_and_the_examples_leave(examples_home: Path, tmp_path: Path) -> None:
+    home, docs = tmp_path / "home", tmp_path / "docs"
+    docs.mkdir()
+    (docs / "pond.md").write_text("# Pond\n\nThe heron waits by the pond for hours.\n")
+    (docs / "empty.md").write_text("")
+    shutil.copytree(examples_home / "index", home / "index")
+    (home / "models").symlink_to(examples_home / "models")
+    application = build(load({"home": home}, {}))
+    library = application.library.now()
+    assert [source.source for source in library.index.sources()] == [str(EXAMPLES)]
+    serving.refresh_beside(application, [docs], lambda: False).join(60)
+    work = application.board.work
+    assert (work.running, work.error) == (False, "")
+    assert work.report.startswith("1 added")
+    assert work.report.endswith("1 failed")
+    assert [source.source for source in library.index.sources()] == [str(docs)]
+    application.close()
+
+
+def test_a_refresh_that_fails_is_told_on_the_board(examples_home: Path, tmp_path: Path) -> None:
+    (tmp_path / "models").symlink_to(examples_home / "models")
+    application = build(load({"home": tmp_path}, {}))
+    serving.refresh_now(application, [tmp_path / "nowhere"], lambda: False)
+    assert "nowhere" in application.board.work.error
+    application.close()
+
+
+def test_an_address_that_others_reach_needs_to_be_asked_for() -> None:
+    with pytest.raises(Forbidden):
+        serving.check_address(load({"host": "0.0.0.0", "port": 1}, {}))
+
+
+def test_warm_up_makes_the_first_answer_fast(examples_home: Path) -> None:
+    application = build(load({"home": examples_home}, {}))
+    began = time.perf_counter()
+    application.startup.start(print)
+    assert application.startup.wait(60)
+    assert application.startup.ready, application.startup.stages()
+    assert time.perf_counter() - began < 30
+    application.close()
