@@ -1,4 +1,4 @@
-"""One layer of a BERT over packed rows, in float32 or bfloat16, and the choice of precision."""
+"""One layer of a BERT over packed rows, in float32 or bfloat16."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,8 +10,6 @@ from torch import Tensor
 from torch.nn import functional
 
 from indexing.types import BadInput
-
-PRECISIONS = ("auto", "float32", "bfloat16", "int8")
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,22 +121,3 @@ def _padded_attention(qkv: Tensor, lengths: Sequence[int], heads: int) -> Tensor
     query, key, value = padded.view(*real.shape, 3, heads, -1).permute(2, 0, 3, 1, 4).unbind(0)
     result = functional.scaled_dot_product_attention(query, key, value, attn_mask=real[:, None, None, :])
     return result.transpose(1, 2).reshape(*real.shape, -1)[real]
-
-
-def resolve_precision(precision: str, device: torch.device) -> str:
-    """The precision that "auto" stands for on this machine; any other name as it is. Raises BadInput."""
-    if precision not in PRECISIONS:
-        raise BadInput(f"There is no precision {precision!r}.", f"Use one of {', '.join(PRECISIONS)}.")
-    if precision == "int8" and device.type != "cpu":
-        raise BadInput("8 bits are for the CPU.", "Use bfloat16 or auto on a GPU.")
-    if precision != "auto":
-        return precision
-    if device.type == "cuda":
-        return "bfloat16" if torch.cuda.is_bf16_supported() else "float32"
-    return "float32"
-
-
-def make_layer(precision: str, number: int, weights: Mapping[str, Tensor], shape: Shape, device: torch.device) -> Layer:
-    """Layer `number` in a precision that `resolve_precision` gave."""
-    own = LayerWeights.of(number, weights)
-    return FloatLayer(own, shape, device, torch.bfloat16 if precision == "bfloat16" else torch.float32)
