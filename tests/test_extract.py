@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import itertools
 import json
 import os
 import zipfile
@@ -125,7 +126,7 @@ def test_a_broken_head_is_text(tmp_path: Path, head: str) -> None:
 
 def test_a_bomb_of_aliases_in_the_head_is_harmless(tmp_path: Path) -> None:
     names = "abcdefghij"
-    lines = [f"{new}: &{new} [{', '.join(['*' + old] * 10)}]" for old, new in zip(names, names[1:], strict=False)]
+    lines = [f"{new}: &{new} [{', '.join(['*' + old] * 10)}]" for old, new in itertools.pairwise(names)]
     head = "\n".join(["a: &a [x, x]", *lines, "tags: *j", "title: *j"])
     document = one(tmp_path, "bomb.md", f"---\n{head}\n---\nThe text.").document
     assert (document.title, document.text) == ("bomb", "The text.")
