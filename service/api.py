@@ -122,7 +122,7 @@ def on_wrong_input(request: Request, error: Exception) -> JSONResponse:
         message = f"The field '{place}' is missing."
         if "json" not in request.headers.get("content-type", "json") and request.method != "GET":
             hint = "Send JSON, with the header Content-Type: application/json."
-    elif kind in ("too_short", "string_too_short") and not first.get("input"):
+    elif kind in ("too_short", "string_too_short") and not str(first.get("input") or "").strip("[] \t\r\n"):
         message = f"The field '{place}' is empty."
     else:
         message = f"The field '{place}' is wrong: {first['msg'].removeprefix('Value error, ')}."

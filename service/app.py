@@ -154,11 +154,11 @@ def make_extractive(settings: Settings, base: "TrunkEncoder") -> Policy:
     from models.talk import Talk, read_entries
     from models.unaided import Unaided
 
-    plan, phrases, ambiguous = (load_head(HEADS / name, base.fingerprint) for name in ("plan", "phrases", "ambiguity"))
-    planner = Planner(base, plan, settings.search_threshold)
-    approved = ApprovedAnswers(base, phrases, read_approved(settings.approved_answers or APPROVED))
-    talk = Talk(base, phrases, read_entries(TALK))
-    unaided = Unaided(planner, approved, talk, AmbiguityDetector(ambiguous, settings.clarify_threshold))
+    heads = {name: load_head(HEADS / name, base.fingerprint) for name in ("plan", "approved", "talk", "ambiguity")}
+    planner = Planner(base, heads["plan"], settings.search_threshold)
+    approved = ApprovedAnswers(base, heads["approved"], read_approved(settings.approved_answers or APPROVED))
+    talk = Talk(base, heads["talk"], read_entries(TALK))
+    unaided = Unaided(planner, approved, talk, AmbiguityDetector(heads["ambiguity"], settings.clarify_threshold))
     return ExtractivePolicy(planner, Reader.load(base.trunk), unaided)
 
 

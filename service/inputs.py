@@ -23,8 +23,14 @@ def whole(text: object) -> object:
 
 
 Text = Annotated[str, BeforeValidator(whole)]
-Filled = Annotated[Text, StringConstraints(strip_whitespace=True, min_length=1)]
-Name = Annotated[Text, StringConstraints(min_length=1, max_length=500)]
+Filled = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1), BeforeValidator(whole)]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=500), BeforeValidator(whole)]
+Title = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), BeforeValidator(whole)]
+Words = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=20_000), BeforeValidator(whole)
+]
+Body = Annotated[str, StringConstraints(min_length=1), BeforeValidator(whole)]
+"""The text of a document, to the letter: quotes are counted in it, so nothing is stripped."""
 
 
 def moment(value: object) -> object:
@@ -83,8 +89,8 @@ class SearchIn(BaseModel):
     language: list[Name] = Field([], max_length=50, description="ISO 639-1 code, e.g. en, zh")
     published_from: Moment | None = Field(None, alias="from", description="published on or after")
     published_to: Until | None = Field(None, alias="to", description="published on or before")
-    metadata: list[Annotated[Name, StringConstraints(pattern="^[^=]+=")]] = Field(
-        [], max_length=50, description="name=value"
+    metadata: list[Annotated[str, StringConstraints(pattern="^[^=]+=", max_length=1000), BeforeValidator(whole)]] = (
+        Field([], max_length=50, description="name=value")
     )
 
     def filters(self) -> Filters:
@@ -116,16 +122,16 @@ class DocumentIn(Taken):
         }
     )
 
-    title: Annotated[Text, StringConstraints(max_length=2000)]
-    text: Filled
-    url: Annotated[Text, StringConstraints(max_length=4000)] = ""
+    title: Annotated[str, StringConstraints(max_length=2000), BeforeValidator(whole)]
+    text: Body
+    url: Annotated[str, StringConstraints(max_length=4000), BeforeValidator(whole)] = ""
     id: Name | None = Field(None, description="posting the same id again replaces the document")
     published_at: Moment | None = None
     metadata: dict[Name, Text] = {}
 
 
 class RenameIn(Taken):
-    title: Annotated[Filled, StringConstraints(max_length=200)]
+    title: Title
 
 
 class FeedbackIn(Taken):
@@ -151,5 +157,5 @@ class FeedbackIn(Taken):
     candidate: Annotated[int, Field(ge=0)] | None = None
     rule: Name | None = None
     kept: bool | None = None
-    text: Annotated[Filled, StringConstraints(max_length=20_000)] | None = None
-    comment: Annotated[Filled, StringConstraints(max_length=20_000)] | None = None
+    text: Words | None = None
+    comment: Words | None = None

@@ -1,8 +1,8 @@
 """POST /v1/chat: one question, answered as one JSON object or as a stream of events."""
 
 import logging
-from collections.abc import AsyncIterator, Iterator
-from concurrent.futures import Executor
+from collections.abc import Iterator
+from contextlib import aclosing
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request, Response
@@ -16,7 +16,7 @@ from service.asking import Question
 from service.events import Done, Event
 from service.inputs import ChatIn
 from service.schemas import AnswerOut
-from service.stream import Work, events, server_sent
+from service.stream import Flow, events, server_sent
 
 LOG = logging.getLogger("passerine.http")
 LOOK = 0.2
@@ -52,22 +52,21 @@ async def chat(body: ChatIn, request: Request, app: Annotated[Application, Depen
     def work(cancelled: CancelledCheck) -> Iterator[Event]:
         return app.asking.ask(question, parts, cancelled)
 
-    if body.stream:
-        request_id = request.state.request_id
-        stream = server_sent(work, app.asking.pool, app.settings.keep_alive, request_id, LOG.exception)
-        return StreamingResponse(stream, media_type="text/event-stream", headers=STREAM_HEADERS)
-    return Response(await whole(work, app.asking.pool, request), media_type="application/json")
+    pool = app.asking.pool
+    if not body.stream:
+        return Response(await whole(events(work, pool, LOOK), request), media_type="application/json")
+    flow = events(work, pool, app.settings.keep_alive)
+    first = await anext(flow)  # what fails before the question is kept has its own status
+    stream = server_sent(first, flow, request.state.request_id, LOG.exception)
+    return StreamingResponse(stream, media_type="text/event-stream", headers=STREAM_HEADERS)
 
 
-async def whole(work: Work, pool: Executor, request: Request) -> str:
+async def whole(flow: Flow, request: Request) -> str:
     """The finished answer as JSON. Raises Cancelled when the caller went away meanwhile."""
-    flow: AsyncIterator[Event | None] = events(work, pool, LOOK)
-    try:
+    async with aclosing(flow):
         async for event in flow:
             if isinstance(event, Done):
                 return AnswerOut.model_validate(event.answer).model_dump_json()
             if await request.is_disconnected():
                 break
-    finally:
-        await flow.aclose()  # type: ignore[attr-defined]
     raise Cancelled("Stopped.", "Ask again when you like.")

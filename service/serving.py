@@ -14,7 +14,7 @@ from pathlib import Path
 
 import uvicorn
 
-from indexing.types import Cancelled, PasserineError
+from indexing.types import Cancelled, PasserineError, Progress
 from models import weights
 from service.api import create_api
 from service.app import EXAMPLES, report_failure
@@ -87,7 +87,8 @@ def refresh_now(application: Application, paths: Sequence[Path], stopped: Callab
     board.begin()
     try:
         library = application.library.now()
-        report = library.refresh(paths, board.progress, stopped)
+        with bar() as shown:
+            report = library.refresh(paths, both(board.progress, shown), stopped)
         library.drop_examples(EXAMPLES)
     except Cancelled:
         board.end(error="The refresh was stopped; it goes on at the next start.")
@@ -104,6 +105,16 @@ def refresh_now(application: Application, paths: Sequence[Path], stopped: Callab
         for failure in report.failed:
             LOG.warning("not read: %s: %s", failure.url, failure.reason)
         board.end(report=line)
+
+
+def both(first: Progress, second: Progress) -> Progress:
+    """Tells two at once: the board that the page reads, and the terminal."""
+
+    def report(stage: str, done: int, total: int) -> None:
+        first(stage, done, total)
+        second(stage, done, total)
+
+    return report
 
 
 def serve(application: Application, docs: Sequence[Path], open_page: bool, debug: bool) -> None:

@@ -5,8 +5,9 @@ A caller that goes away cancels the flow: `cancelled()` turns true, and the flow
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from concurrent.futures import Executor
+from contextlib import aclosing
 
 from pydantic import BaseModel, TypeAdapter
 
@@ -17,6 +18,9 @@ from service.events import Accepted, Cited, Delta, Done, Event, Judged, Planned,
 from service.schemas import AnswerOut, CandidateOut, CitationOut, Given, HitOut, JudgementOut, PlanOut, QueryOut
 
 Work = Callable[[CancelledCheck], Iterator[Event]]
+Flow = AsyncGenerator[Event | None, None]
+"""Events; None stands for a silence."""
+COMMENT = ": keep-alive\n\n"
 
 
 class AcceptedOut(Given):
@@ -53,7 +57,7 @@ class CitedOut(Given):
 ERROR = TypeAdapter(dict[str, dict[str, str]])
 
 
-async def events(work: Work, pool: Executor, keep_alive: float) -> AsyncIterator[Event | None]:
+async def events(work: Work, pool: Executor, keep_alive: float) -> Flow:
     """Runs `work` in a thread of `pool` and gives its events; None after `keep_alive` seconds of silence.
 
     Raises what the work raised. Leaving the iterator, however it happens, cancels the work.
@@ -92,12 +96,14 @@ async def events(work: Work, pool: Executor, keep_alive: float) -> AsyncIterator
 
 
 async def server_sent(
-    work: Work, pool: Executor, keep_alive: float, request_id: str, log: Callable[[str], None]
+    first: Event | None, flow: Flow, request_id: str, log: Callable[[str], None]
 ) -> AsyncIterator[str]:
-    """The events as text/event-stream; a failure is the last event, in the shape of every error."""
+    """`first` and the rest of `flow` as text/event-stream; a failure is the last event, in the shape of every error."""
     try:
-        async for event in events(work, pool, keep_alive):
-            yield ": keep-alive\n\n" if event is None else frame(event)
+        async with aclosing(flow):
+            yield COMMENT if first is None else frame(first)
+            async for event in flow:
+                yield COMMENT if event is None else frame(event)
     except Exception as error:  # noqa: BLE001 - the edge of a stream whose status is already sent
         if not isinstance(error, PasserineError):
             log(f"request {request_id} failed")

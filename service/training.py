@@ -1,21 +1,14 @@
-"""`passerine train HEAD`: which trainer belongs to which head."""
+"""`passerine train HEAD`: which trainer belongs to which head. A head's trainer is imported when it runs."""
 
 from collections.abc import Callable, Mapping
-from importlib import import_module
 from pathlib import Path
+from typing import Literal
 
 from indexing.types import BadInput, Progress
 from service.errors import did_you_mean
 
 Trainer = Callable[[Path, Path, Path, int, Progress | None], object]
-HEADS: Mapping[str, tuple[str, str]] = {
-    "reader": ("models.train_reader", "train_reader"),
-    "plan": ("models.train_plan", "train_plan"),
-    "preference": ("rewards.train_preference", "train_preference"),
-    "rules": ("rewards.train_rules", "train_rules"),
-    "support": ("rewards.train_support", "train_support"),
-}
-"""Head -> (module, function). A trainer is called as train(data, home, out, seed, progress)."""
+"""Called as trainer(data, home, out, seed, progress)."""
 
 
 def train(head: str, data: Path, home: Path, out: Path, seed: int, progress: Progress | None) -> None:
@@ -24,7 +17,65 @@ def train(head: str, data: Path, home: Path, out: Path, seed: int, progress: Pro
         raise BadInput(f"There is no head '{head}'.", f"{did_you_mean(head, HEADS)}Known: {', '.join(HEADS)}.")
     if not data.is_dir():
         raise BadInput(f"There is no folder {data}.", "Name the training data with --data.")
-    module, name = HEADS[head]
-    trainer: Trainer = getattr(import_module(module), name)
     out.mkdir(parents=True, exist_ok=True)
-    trainer(data, home, out, seed, progress)
+    HEADS[head](data, home, out, seed, progress)
+
+
+def plan(data: Path, home: Path, out: Path, seed: int, progress: Progress | None) -> object:
+    from models.train_plan import train_plan
+
+    return train_plan(data, home, out, seed, progress)
+
+
+def ambiguity(data: Path, home: Path, out: Path, seed: int, progress: Progress | None) -> object:
+    from models.train_matching import train_ambiguity
+
+    return train_ambiguity(data, home, out, seed, progress)
+
+
+def phrases(kind: Literal["talk", "approved"]) -> Trainer:
+    """The trainer of a list of known phrases; it needs no data besides the list."""
+
+    def trainer(data: Path, home: Path, out: Path, seed: int, progress: Progress | None) -> object:
+        del data
+        from models.train_matching import train_phrases
+
+        return train_phrases(home, out, kind, seed, progress)
+
+    return trainer
+
+
+def reader(data: Path, home: Path, out: Path, seed: int, progress: Progress | None) -> object:
+    from models.train_reader import train_reader
+
+    return train_reader(data, home, out, seed, progress)
+
+
+def preference(data: Path, home: Path, out: Path, seed: int, progress: Progress | None) -> object:
+    from rewards.train_preference import train_preference
+
+    return train_preference(data, home, out, seed, progress)
+
+
+def rules(data: Path, home: Path, out: Path, seed: int, progress: Progress | None) -> object:
+    from rewards.train_rules import train_rules
+
+    return train_rules(data, home, out, seed, progress)
+
+
+def support(data: Path, home: Path, out: Path, seed: int, progress: Progress | None) -> object:
+    from rewards.train_support import train_support
+
+    return train_support(data, home, out, seed, progress)
+
+
+HEADS: Mapping[str, Trainer] = {
+    "reader": reader,
+    "plan": plan,
+    "ambiguity": ambiguity,
+    "talk": phrases("talk"),
+    "approved": phrases("approved"),
+    "preference": preference,
+    "rules": rules,
+    "support": support,
+}

@@ -1,14 +1,17 @@
 """The HTTP interface on a real server: its routes, its one error shape, its guard."""
 
+import errno
 import json
 import threading
 import time
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from models.types import Candidate, Conversation, Plan, Policy
 from tests.serving import Served, events, running, stream
 
 QUESTION = "Who was the first woman in space?"
@@ -131,12 +134,60 @@ def test_a_caller_who_leaves_stops_the_work(served: Served) -> None:
     assert turns[0]["state"] == "done" or turns[0]["error"]["code"] == "cancelled"
 
 
-def test_an_error_in_the_middle_ends_the_stream_in_the_same_shape(served: Served) -> None:
-    gone = served.client.post("/v1/chat", json={"message": "Hello"}).json()["conversation_id"]
-    served.client.delete(f"/v1/conversations/{gone}").raise_for_status()
-    reply = served.client.post("/v1/chat", json={"message": "Hello", "conversation_id": gone, "stream": True})
-    assert reply.status_code == 404
-    assert error_of(reply)["code"] == "not_found"
+def test_an_error_in_the_middle_ends_the_stream_in_the_same_shape(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*arguments: object) -> None:  # noqa: ARG001
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(served.application.conversations, "finish", full)
+    sent = stream(served.client, {"message": "Hello"})
+    assert [event.name for event in sent][-2:] == ["citations", "error"]
+    assert set(sent[-1].data["error"]) == {"code", "message", "hint", "request_id"}
+    assert sent[-1].data["error"]["code"] == "storage_failed"
+    turns = served.client.get(f"/v1/conversations/{sent[0].data['conversation_id']}").json()["turns"]
+    assert (turns[0]["state"], turns[0]["error"]["code"]) == ("failed", "storage_failed")
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_what_fails_before_the_question_is_kept_has_its_own_status(
+    served: Served, monkeypatch: pytest.MonkeyPatch, stream: bool
+) -> None:
+    def full(*arguments: object) -> None:  # noqa: ARG001
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    unknown = {"message": "Hello", "conversation_id": "no-such", "stream": stream}
+    reply = served.client.post("/v1/chat", json=unknown)
+    assert (reply.status_code, error_of(reply)["code"]) == (404, "not_found")
+    monkeypatch.setattr(served.application.conversations, "begin", full)
+    reply = served.client.post("/v1/chat", json={"message": "Hello", "stream": stream})
+    assert (reply.status_code, error_of(reply)["code"]) == (507, "storage_failed")
+
+
+def test_a_silent_stream_is_kept_alive(examples_home: Path) -> None:
+    with running(examples_home, keep_alive=0.02) as service:
+        parts = service.application.parts.get()
+        slow = replace(parts, policy=Slow(parts.policy))
+        service.application.parts._value[0] = slow
+        with service.client.stream("POST", "/v1/chat", json={"message": "Hello", "stream": True}) as reply:
+            lines = list(reply.iter_lines())
+    assert ": keep-alive" in lines
+    assert lines.index("event: accepted") < lines.index(": keep-alive") < lines.index("event: done")
+
+
+@dataclass
+class Slow:
+    """A policy that thinks for a while before it plans."""
+
+    policy: Policy
+    name: str = "slow"
+
+    def plan(self, conversation: Conversation) -> Plan:
+        time.sleep(0.2)
+        return self.policy.plan(conversation)
+
+    def propose(self, *arguments: Any, **more: Any) -> list[Candidate]:
+        return self.policy.propose(*arguments, **more)
 
 
 def test_questions_at_the_same_time_do_not_mix(served: Served) -> None:

@@ -8,6 +8,7 @@ from typing import Any, get_args
 import pytest
 
 from indexing.types import BadInput, NotFound
+from rewards.feedback import read_feedback
 from service.asking import Asking, Question
 from service.config import load
 from service.conversations import Conversations
@@ -49,6 +50,27 @@ def test_a_vote_is_exported_with_dialogue_and_candidate(talked: tuple[Feedback, 
     assert candidate["quotes"] == [WORDS]
     assert candidate["evidence"] == [{"title": "Moon", "text": MOON.text}]
     assert candidate["support"] == pytest.approx(0.9)
+
+
+def test_the_trainers_read_what_is_exported(talked: tuple[Feedback, Conversations, Answer], tmp_path: Path) -> None:
+    feedback, _, answer = talked
+    given = [
+        Opinion("vote", answer.id, consent=True, thumb="down", reason="wrong"),
+        Opinion("pair", answer.id, consent=True, a=0, b=0, choice="both_bad"),
+        Opinion("rule", answer.id, consent=True, candidate=0, rule="no-insults", kept=True),
+        Opinion("edit", answer.id, consent=True, text="On 20 July 1969."),
+        Opinion("comment", answer.id, consent=True, comment="?"),
+    ]
+    for opinion in given:
+        feedback.add(opinion)
+    file = tmp_path / "feedback.jsonl"
+    file.write_text("".join(json.dumps(row) + "\n" for row in feedback.export()), encoding="utf-8")
+    rows = list(read_feedback(file))
+    assert [(row.kind, row.label) for row in rows] == [
+        ("vote", 0.0), ("pair", 0.5), ("rule", 1.0), ("edit", None), ("comment", None)
+    ]  # fmt: skip
+    assert rows[0].candidate is not None
+    assert rows[0].candidate.evidence == (("Moon", MOON.text),)
 
 
 @pytest.mark.parametrize(("choice", "label"), [("a", 1.0), ("b", 0.0), ("both_good", 0.5), ("both_bad", 0.5)])
