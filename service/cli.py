@@ -4,6 +4,7 @@ serve, ask, search, refresh, status, models, doctor, evaluate, train, feedback, 
 one sentence with a hint on stderr and exits with 1 (2 for wrong usage, 130 for Ctrl-C).
 """
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +24,7 @@ from service.events import Done
 from service.library import rebuild_index
 from service.schemas import HitOut, SearchOut, answer_json
 
-Part = Literal["retrieval", "answers", "judges", "speed", "calibrate"]
+Part = Literal["retrieval", "answers", "judges", "speed", "calibrate", "fusion"]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
@@ -105,6 +106,7 @@ def answering(given: Given) -> dict[str, Callable[..., None]]:
         for path in docs or []:
             if not path.exists():
                 raise BadInput(f"There is no file or folder {path}.", "Check the path after --docs.")
+        logging.getLogger("passerine").setLevel(logging.DEBUG if given.debug else logging.INFO)
         settings = given.settings(host=host, port=port, insecure_listen=insecure_listen or None)
         serving.check_address(settings)
         serving.install_models(settings)
@@ -186,15 +188,22 @@ def answering(given: Given) -> dict[str, Callable[..., None]]:
         part: Annotated[Part, typer.Argument(help="What to measure.")],
         data: Annotated[Path, typer.Option(help="Folder of the evaluation data.")] = Path("../shared/data"),
         results: Annotated[Path, typer.Option("--out", help="Folder for tables and pictures.")] = Path("runs/evaluate"),
+        limit: Annotated[int | None, typer.Option(min=1, help="Questions a set at most; absent: as usual.")] = None,
     ) -> None:
         """Measure quality or speed on data with known answers."""
         from importlib import import_module
 
         if not data.is_dir():
             raise BadInput(f"There is no folder {data}.", "Name the evaluation data with --data.")
-        settings = given.settings()
+        module, settings = import_module(f"eval.{part}"), given.settings()
+        fewer = {} if limit is None else {"limit": limit}
         with bar() as progress:
-            import_module(f"eval.{part}").run(data, settings, results, progress)
+            if part == "speed":
+                report = module.run(data, settings, results, progress)
+            else:
+                measure = getattr(module, f"run_{part}")
+                report = measure(data, settings.home, results, progress=progress, **fewer)
+        out().print(import_module("eval.report").markdown(report), markup=False)
 
     return {"serve": serve, "ask": ask, "search": search, "refresh": refresh, "evaluate": evaluate}
 

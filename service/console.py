@@ -23,13 +23,15 @@ from service.types import Answer
 
 P = ParamSpec("P")
 R = TypeVar("R")
+PIPED = 1000
+"""Columns of a table that no terminal shows."""
 STOPPED = 130
 """Exit status of a command ended by Ctrl-C, as shells have it."""
 
 
 def out() -> Console:
-    """Where results go."""
-    return Console(highlight=False, soft_wrap=True)
+    """Where results go. A pipe has no width, so that nothing is cut for it."""
+    return Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else PIPED)
 
 
 def err() -> Console:
@@ -148,7 +150,8 @@ def show_hits(hits: Sequence[Hit]) -> None:
     if not hits:
         console.print("Nothing was found.")
     for number, hit in enumerate(hits, 1):
-        where = " · ".join(filter(None, (hit.passage.heading, f"p. {hit.passage.page}" if hit.passage.page else "")))
+        heading = "" if hit.passage.heading == hit.document.title else hit.passage.heading
+        where = " · ".join(filter(None, (heading, f"p. {hit.passage.page}" if hit.passage.page else "")))
         console.print(f"[bold]{number}. {escape(hit.document.title)}[/] {escape(where)}  [dim]{hit.score:.3f}[/]")
         console.print(f"   {escape(' '.join(hit.passage.text.split()))}")
         console.print(f"   [dim]{escape(hit.document.url)}[/]")
@@ -167,5 +170,5 @@ def log_to_stderr(debug: bool) -> None:
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     own = logging.getLogger("passerine")
     own.handlers[:] = [handler]
-    own.setLevel(logging.DEBUG if debug else logging.INFO)
+    own.setLevel(logging.DEBUG if debug else logging.WARNING)
     own.propagate = False

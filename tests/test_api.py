@@ -4,6 +4,7 @@ import errno
 import json
 import threading
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -118,20 +119,40 @@ def test_fast_mode_reads_less(served: Served) -> None:
     assert len(fast["candidates"]) < len(careful["candidates"])
 
 
-def test_a_caller_who_leaves_stops_the_work(served: Served) -> None:
-    client = httpx.Client(base_url=served.url, timeout=60)
-    flow = events(client, {"message": "Which crews visited Skylab?"})
-    accepted = next(flow)
-    flow.close()
-    client.close()
+@pytest.fixture(scope="module")
+def slow(examples_home: Path) -> Iterator[Served]:
+    """The service with a policy that thinks for a while, on which silence and leaving can be tried."""
+    with running(examples_home, keep_alive=0.02) as service:
+        made = service.application.parts._value
+        made[0] = replace(made[0], policy=Slow(made[0].policy))
+        yield service
+
+
+def state_of(service: Served, conversation_id: str) -> tuple[str, str]:
+    """The first turn's state, once it is no longer being worked on, and the code of its error."""
     deadline = time.monotonic() + 5
     while time.monotonic() < deadline:
-        turns = served.client.get(f"/v1/conversations/{accepted.data['conversation_id']}").json()["turns"]
-        if turns[0]["state"] != "working":
+        turn = service.client.get(f"/v1/conversations/{conversation_id}").json()["turns"][0]
+        if turn["state"] != "working":
             break
-        time.sleep(0.05)
-    assert turns[0]["state"] in ("stopped", "done")
-    assert turns[0]["state"] == "done" or turns[0]["error"]["code"] == "cancelled"
+        time.sleep(0.02)
+    return turn["state"], (turn["error"] or {}).get("code", "")
+
+
+def test_a_caller_who_leaves_a_stream_stops_the_work(slow: Served) -> None:
+    with httpx.Client(base_url=slow.url, timeout=60) as client:
+        flow = events(client, {"message": "Which crews visited Skylab?"})
+        accepted = next(flow)
+        flow.close()
+    assert state_of(slow, accepted.data["conversation_id"]) == ("stopped", "cancelled")
+
+
+def test_a_caller_who_leaves_without_a_stream_stops_the_work(slow: Served) -> None:
+    with pytest.raises(httpx.ReadTimeout):
+        httpx.post(f"{slow.url}/v1/chat", json={"message": "Which crews visited Mir?"}, timeout=0.15)
+    newest = slow.client.get("/v1/conversations").json()["conversations"][0]
+    assert newest["title"] == "Which crews visited Mir?"
+    assert state_of(slow, newest["id"]) == ("stopped", "cancelled")
 
 
 def test_an_error_in_the_middle_ends_the_stream_in_the_same_shape(
@@ -164,14 +185,9 @@ def test_what_fails_before_the_question_is_kept_has_its_own_status(
     assert (reply.status_code, error_of(reply)["code"]) == (507, "storage_failed")
 
 
-def test_a_silent_stream_is_kept_alive(examples_home: Path) -> None:
-    with running(examples_home, keep_alive=0.02) as service:
-        parts = service.application.parts.get()
-        slow = replace(parts, policy=Slow(parts.policy))
-        service.application.parts._value[0] = slow
-        with service.client.stream("POST", "/v1/chat", json={"message": "Hello", "stream": True}) as reply:
-            lines = list(reply.iter_lines())
-    assert ": keep-alive" in lines
+def test_a_silent_stream_is_kept_alive(slow: Served) -> None:
+    with slow.client.stream("POST", "/v1/chat", json={"message": "Hello", "stream": True}) as reply:
+        lines = list(reply.iter_lines())
     assert lines.index("event: accepted") < lines.index(": keep-alive") < lines.index("event: done")
 
 
@@ -183,7 +199,7 @@ class Slow:
     name: str = "slow"
 
     def plan(self, conversation: Conversation) -> Plan:
-        time.sleep(0.2)
+        time.sleep(0.6)
         return self.policy.plan(conversation)
 
     def propose(self, *arguments: Any, **more: Any) -> list[Candidate]:
