@@ -45,8 +45,24 @@ def fit(
     features. With `groups` (one number a row) a batch holds whole groups: that is how pairs of one prompt stay
     together. Same inputs and seed, same head.
     """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(recipe.seed)  # for the dropout
+        return trained(features, loss, config, recipe, outputs, groups, progress)
+
+
+def trained(
+    features: Floats,
+    loss: Loss,
+    config: HeadConfig,
+    recipe: Recipe,
+    outputs: int,
+    groups: Sequence[int] | NDArray[np.int64] | None,
+    progress: Progress | None,
+) -> Head:
+    """The work of `fit`, in a scope whose random numbers are its own."""
     generator = torch.Generator().manual_seed(recipe.seed)
-    mean, spread = features.mean(axis=0), features.std(axis=0) + 1e-6
+    mean, spread = features.mean(axis=0), features.std(axis=0)
+    spread = np.where(spread < 1e-6, 1.0, spread)  # a constant column must not blow up on new rows
     x = torch.from_numpy(np.ascontiguousarray((features - mean) / spread, dtype=np.float32))
     module = network(x.shape[1], recipe, outputs)
     batches = row_batches(len(x), recipe.batch, groups)
@@ -157,6 +173,12 @@ def best_threshold(curve: Sequence[Sequence[float]], column: int = 1) -> float:
     best = max(row[column] for row in curve)
     equal = [row[0] for row in curve if row[column] == best]
     return equal[len(equal) // 2]
+
+
+def f_measure(row: Sequence[float], beta: float) -> float:
+    """F of a curve's row; beta below 1 counts precision more than recall (van Rijsbergen, 1979)."""
+    precision, recall = row[2], row[3]
+    return (1 + beta**2) * precision * recall / max(beta**2 * precision + recall, 1e-9)
 
 
 def interval(

@@ -79,6 +79,7 @@ class Head:
             tensors[f"{number}.weight"] = np.ascontiguousarray(weight.astype(kind))
             tensors[f"{number}.bias"] = np.ascontiguousarray(bias.astype(kind))
         save_file(tensors, folder / "weights.safetensors")
+        (folder / "weights.safetensors").chmod(0o644)  # safetensors writes for the owner alone
         written = {
             "name": self.config.name,
             "base": self.config.base,

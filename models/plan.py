@@ -1,0 +1,134 @@
+"""The plan of a turn: whether to search, and the two queries, with the history resolved."""
+
+import re
+from datetime import datetime
+from math import log
+from pathlib import Path
+
+import numpy as np
+
+from indexing.types import Encoder, Query, Vectors
+from models.calculator import calculator
+from models.dates import calendar
+from models.heads import Floats, Head
+from models.queries import same, variant
+from models.rewrite import Rewrite, rewrite
+from models.types import Conversation, Plan
+from models.words import language_of, latin_words
+
+BUNDLED = Path(__file__).parent / "bundled" / "plan"
+
+CUES = (
+    "chinese",
+    "length",
+    "words",
+    "question mark",
+    "asks",
+    "digits",
+    "arithmetic",
+    "calendar",
+    "text given",
+    "about the user",
+    "about Passerine",
+    "order",
+    "name",
+)
+"""What the head sees beside the vector, in order; see `cues`."""
+
+ASKS = re.compile(
+    r"\b(?:who|whom|whose|what|which|when|where|why|how)\b|谁|什么|哪|何|几(?=[个年次岁月天])|多少|怎|吗|呢|是否",
+    re.IGNORECASE,
+)
+TEXT_GIVEN = re.compile(r"[:：].{12,}|\n.+|[\"“][^\"”]{20,}[\"”]", re.DOTALL)
+USER = re.compile(r"\b(?:i|me|my|mine|i'm|i've)\b|我", re.IGNORECASE)
+PASSERINE = re.compile(r"\b(?:you|your|yours|yourself|passerine)\b|[你您]", re.IGNORECASE)
+ORDER = re.compile(
+    r"^(?:please |can you |could you )?(?:write|compose|draft|translate|rewrite|fix|correct|shorten|paraphrase|"
+    r"proofread|repeat|set|play|turn|open|call|send|remind|order|book|add|start|stop|sing|make|create|generate|"
+    r"invent|pretend)\b|"
+    r"^(?:请|帮我|给我)?(?:写|编|画|翻译|译|改|缩|重复|定|放|关|开|打电话|发|提醒|点一|订|加|唱|讲个|生成|假装|把)",
+    re.IGNORECASE,
+)
+NO_CLOCK = datetime(2000, 1, 1)
+"""Only whether the calendar would answer matters here, not what."""
+
+
+def cues(text: str) -> list[float]:
+    """Cheap facts about a turn, each about in [0, 1] (see CUES)."""
+    return [
+        float(language_of(text) == "zh"),
+        log(1 + len(text)) / 6,
+        log(1 + len(latin_words(text))) / 4,
+        float(text.rstrip()[-1:] in "?？" and bool(text.strip())),
+        float(ASKS.search(text) is not None),
+        float(any(sign.isdigit() for sign in text)),
+        float(calculator(text) is not None),
+        float(calendar(text, NO_CLOCK) is not None),
+        float(TEXT_GIVEN.search(text) is not None),
+        float(USER.search(text) is not None),
+        float(PASSERINE.search(text) is not None),
+        float(ORDER.search(text) is not None),
+        float(re.search(r"(?<!^)\b[A-Z][a-z]+|[·《]", text) is not None),
+    ]
+
+
+def plan_features(texts: list[str], vectors: Vectors) -> Floats:
+    """The head's inputs: the vector [384], then the cues. float32 [n, 384 + cues]."""
+    facts = np.array([cues(text) for text in texts], dtype=np.float32).reshape(len(texts), len(CUES))
+    return np.concatenate([np.asarray(vectors, dtype=np.float32), facts], axis=1)
+
+
+class Planner:
+    """Plans with a trained head and the rewriting rules. One encoding a turn; the last plan is remembered."""
+
+    def __init__(self, encoder: Encoder, head: Head, threshold: float | None = None) -> None:
+        self.encoder = encoder
+        self.head = head
+        self.threshold = head.config.thresholds["search"] if threshold is None else threshold
+        self._vectors: dict[str, Vectors] = {}
+        self._plans: dict[Conversation, Plan] = {}
+
+    def plan(self, conversation: Conversation, vector: Vectors | None = None) -> Plan:
+        """The plan of the last turn. `vector` is the query vector of its stand-alone text, if known already."""
+        known = self._plans.get(conversation)
+        if known is not None:
+            return known
+        question = conversation.question
+        done = rewrite(conversation)
+        asked = self.vector(done.text) if vector is None else vector
+        chance = float(self.head.probabilities(plan_features([done.text], asked[None]))[0, 0])
+        queries = queries_of(question, done) if chance >= self.threshold and question.strip() else ()
+        made = Plan(chance, queries, reason(question, done, queries, chance))
+        self._plans = {conversation: made}
+        return made
+
+    def vector(self, text: str) -> Vectors:
+        """The query vector of a text, float32 [dimension]; those of the turn at hand are kept."""
+        if text not in self._vectors:
+            if len(self._vectors) > 8:
+                self._vectors.clear()
+            self._vectors[text] = self.encoder.encode_queries([text])[0]
+        return self._vectors[text]
+
+
+def queries_of(question: str, done: Rewrite) -> tuple[Query, ...]:
+    """The stand-alone question and a variant; identical ones are dropped."""
+    first = Query(done.text, "rewrite" if done.text != question else "user")
+    second = variant(done.text)
+    if second is None or same(second.text) == same(first.text):
+        return (first,)
+    return (first, second)
+
+
+def reason(question: str, done: Rewrite, queries: tuple[Query, ...], chance: float) -> str:
+    """One sentence for people, in the language of the question."""
+    share = f"{100 * chance:.0f}%"
+    if language_of(question) == "zh":
+        if not queries:
+            return f"这句话不需要查文档（需要检索的概率为 {share}）。"
+        back = f"，并按前文理解为“{done.text}”" if done.text != question else ""
+        return f"回答这句话需要查文档（概率 {share}）{back}。"
+    if not queries:
+        return f"This turn needs no documents (probability of needing them {share})."
+    back = f', and is read with the conversation as "{done.text}"' if done.text != question else ""
+    return f"This turn needs evidence from the documents (probability {share}){back}."

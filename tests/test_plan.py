@@ -1,0 +1,124 @@
+"""The plan: search where documents are needed, two different queries, a reason for people."""
+
+from pathlib import Path
+from time import perf_counter
+
+import pytest
+
+from indexing.types import Encoder
+from models import plan as plan_module
+from models.heads import load_head
+from models.plan import Planner
+from models.queries import variant
+from models.types import Conversation, Turn
+
+FOLDER = Path(plan_module.__file__).parent / "bundled" / "plan"
+
+
+@pytest.fixture(scope="module")
+def planner(encoder: Encoder) -> Planner:
+    return Planner(encoder, load_head(FOLDER, encoder.fingerprint))
+
+
+def asks(*turns: str) -> Conversation:
+    roles = ["user" if (len(turns) - number) % 2 else "assistant" for number in range(len(turns))]
+    return Conversation(tuple(Turn(role, text) for role, text in zip(roles, turns, strict=True)))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "When did Skylab fall back to Earth?",
+        "tell me about the Treaty of Tordesillas",
+        "height of the eiffel tower",
+        "How are you supposed to store insulin?",
+        "Explain how nuclear fusion works",
+        "thanks, and what about the Gemini programme?",
+        "天问一号是什么时候发射的？",
+        "介绍一下都江堰",
+        "谢谢，那神舟十号呢？",
+        "出差怎么报销",
+    ],
+)
+def test_questions_of_fact_are_searched(planner: Planner, question: str) -> None:
+    plan = planner.plan(asks(question))
+    assert plan.search_probability > planner.threshold
+    assert plan.queries
+
+
+@pytest.mark.parametrize(
+    "turn",
+    [
+        "hello",
+        "Thanks a lot!",
+        "how are you?",
+        "Write me a poem about spring",
+        "Translate 'good evening' into Spanish",
+        "what is 17 * 3",
+        "what day is it today?",
+        "你好",
+        "谢谢你",
+        "写一首关于春天的诗",
+        "把“晚上好”翻译成英文",
+        "今天星期几",
+    ],
+)
+def test_talk_tasks_and_sums_are_not(planner: Planner, turn: str) -> None:
+    plan = planner.plan(asks(turn))
+    assert plan.search_probability < planner.threshold
+    assert plan.queries == ()
+
+
+def test_the_first_query_holds_the_history(planner: Planner) -> None:
+    plan = planner.plan(asks("Who was the first woman in space?", "Valentina Tereshkova.", "When did she fly?"))
+    assert plan.queries[0].text == "When did Valentina Tereshkova fly?"
+    assert plan.queries[0].origin == "rewrite"
+    assert "Valentina Tereshkova" in plan.reason
+    plan = planner.plan(asks("天宫空间站有多重？", "约100吨。", "它的轨道有多高？"))
+    assert plan.queries[0].text == "天宫空间站的轨道有多高？"
+    assert "天宫空间站" in plan.reason
+
+
+def test_queries_differ(planner: Planner) -> None:
+    for question in ("Skylab", "天宫", "When did Skylab fall back to Earth?", "谁发明了地动仪？"):
+        texts = [query.text.lower() for query in planner.plan(asks(question)).queries]
+        assert len(set(texts)) == len(texts) >= 1
+
+
+@pytest.mark.parametrize(
+    ("question", "text", "origin"),
+    [
+        ("When did the Skylab station fall back to Earth?", "Skylab station fall back Earth", "keywords"),
+        ("Who designed the Saturn V and when did it first fly?", "when did Saturn V first fly?", "decomposition"),
+        ("What is the difference between fission and fusion?", "fusion", "decomposition"),
+        ("谁发明了地动仪？", "发明 地动仪", "keywords"),
+        ("长征五号和长征七号有什么区别？", "长征七号", "decomposition"),
+        ("地球的半径是多少？", "地球 半径", "keywords"),
+    ],
+)
+def test_the_variant_says_the_need_in_other_words(question: str, text: str, origin: str) -> None:
+    query = variant(question)
+    assert query is not None
+    assert (query.text, query.origin) == (text, origin)
+
+
+def test_a_bare_topic_has_no_variant() -> None:
+    assert variant("Skylab") is None
+    assert variant("天宫") is None
+
+
+def test_the_reason_speaks_the_language_of_the_question(planner: Planner) -> None:
+    assert "probability" in planner.plan(asks("When did Skylab fall?")).reason
+    assert "概率" in planner.plan(asks("天问一号什么时候发射？")).reason
+
+
+def test_an_empty_turn_is_not_searched(planner: Planner) -> None:
+    assert planner.plan(asks("  ")).queries == ()
+
+
+def test_the_same_turn_gives_the_same_plan_quickly(planner: Planner) -> None:
+    turn = asks("Who was Yuri Gagarin?", "A cosmonaut.", "Where was he born?")
+    first = planner.plan(turn)
+    start = perf_counter()
+    assert planner.plan(turn) == first
+    assert perf_counter() - start < 0.025
