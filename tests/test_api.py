@@ -15,7 +15,7 @@ import pytest
 from models.types import Candidate, Conversation, Plan, Policy
 from tests.serving import Served, events, running, stream
 
-QUESTION = "Who was the first woman in space?"
+QUESTION = "When was Skylab launched?"
 
 
 def error_of(reply: httpx.Response) -> dict[str, str]:
@@ -37,7 +37,7 @@ def test_an_answer_has_quotes_that_stand_in_their_documents(served: Served) -> N
     assert reply.status_code == 200, reply.text
     answer = reply.json()
     assert answer["verdict"] == "answered"
-    assert "Tereshkova" in answer["text"]
+    assert "1973" in answer["text"]
     assert answer["citations"]
     for citation in answer["citations"]:
         found = served.client.get(f"/v1/documents/{citation['document_id']}").json()
@@ -207,7 +207,7 @@ class Slow:
 
 
 def test_questions_at_the_same_time_do_not_mix(served: Served) -> None:
-    questions = {"Who was the first woman in space?": "Tereshkova", "Who flew on Vostok 1?": "Gagarin"}
+    questions = {"When was Skylab launched?": "1973", "When was Apollo 13 launched?": "1970"}
     found: dict[str, str] = {}
 
     def ask(question: str) -> None:

@@ -114,14 +114,14 @@ def test_a_port_in_use_names_the_next_free_one(tmp_path: Path) -> None:
 
 def test_search_and_ask_print_for_people_and_for_programs(examples_home: Path, served: Served) -> None:
     del served  # its models are loaded by now, so that the disk is warm
-    status, out, _ = run("--home", examples_home, "search", "first woman in space", "-k", 2, "--json")
+    status, out, _ = run("--home", examples_home, "search", "human spaceflight", "-k", 2, "--json")
     assert status == 0
     assert len(json.loads(out)["hits"]) == 2
-    status, out, _ = run("--home", examples_home, "ask", "Who was the first woman in space?")
+    status, out, _ = run("--home", examples_home, "ask", "When was Skylab launched?")
     assert status == 0
-    assert "Tereshkova" in out
+    assert "1973" in out
     assert "[1]" in out
-    status, out, _ = run("--home", examples_home, "ask", "When was that?", "--conversation", "last", "--json")
+    status, out, _ = run("--home", examples_home, "ask", "Where did it come down?", "--conversation", "last", "--json")
     assert status == 0
     answer = json.loads(out)
     assert len(answer["candidates"]) == len(answer["judgements"])

@@ -1,10 +1,12 @@
 """The doctor finds what is wrong and says what to do."""
 
-import shutil
 from pathlib import Path
 
 import pytest
 
+from indexing.refresh import add_documents
+from indexing.store import Index
+from indexing.types import Document, Encoder
 from service.config import load
 from service.doctor import Finding, examine
 
@@ -17,15 +19,17 @@ def findings(home: Path, repair: bool = False) -> dict[str, list[Finding]]:
 
 
 @pytest.fixture
-def copied(examples_home: Path, tmp_path: Path) -> Path:
-    """A home of its own with the example index."""
-    shutil.copytree(examples_home / "index", tmp_path / "index")
-    (tmp_path / "models").symlink_to(examples_home / "models")
+def small(models_home: Path, encoder: Encoder, tmp_path: Path) -> Path:
+    """A home of its own with an index of one document."""
+    (tmp_path / "models").symlink_to(models_home / "models", target_is_directory=True)
+    index = Index.create(tmp_path / "index", encoder)
+    add_documents([Document("pond", "", "Pond", "The heron waits by the pond for hours.")], index, encoder)
+    index.close()
     return tmp_path
 
 
-def test_a_whole_installation_has_no_failure(copied: Path) -> None:
-    found = findings(copied)
+def test_a_whole_installation_has_no_failure(small: Path) -> None:
+    found = findings(small)
     assert {"python", "packages", "faiss", "disk", "database", "model", "index", "encoder", "address"} <= set(found)
     assert [finding for each in found.values() for finding in each if finding.level == "fail"] == []
 
@@ -37,29 +41,29 @@ def test_an_empty_home_lacks_model_and_index(tmp_path: Path) -> None:
     assert found["index"][0].level == "warn"
 
 
-def test_a_damaged_index_file_is_named_and_repaired(copied: Path) -> None:
-    [segment, *_] = sorted((copied / "index" / "segments").glob("*.seg"))
+def test_a_damaged_index_file_is_named_and_repaired(small: Path) -> None:
+    [segment, *_] = sorted((small / "index" / "segments").glob("*.seg"))
     data = bytearray(segment.read_bytes())
     data[len(data) // 2] ^= 0xFF
     segment.write_bytes(bytes(data))
-    [broken] = findings(copied)["index"]
+    [broken] = findings(small)["index"]
     assert broken.level == "fail"
     assert segment.name in broken.message
     assert "--repair" in broken.advice
-    found = findings(copied, repair=True)
+    found = findings(small, repair=True)
     assert found["repair"][0].level == "ok"
-    assert findings(copied)["index"][0].level == "ok"
+    assert findings(small)["index"][0].level == "ok"
 
 
-def test_a_damaged_database_is_named(copied: Path) -> None:
-    (copied / "passerine.db").write_bytes(b"this is not a database, whatever its name says" * 100)
-    [broken] = findings(copied)["database"]
+def test_a_damaged_database_is_named(small: Path) -> None:
+    (small / "passerine.db").write_bytes(b"this is not a database, whatever its name says" * 100)
+    [broken] = findings(small)["database"]
     assert broken.level == "fail"
     assert broken.advice
 
 
-def test_a_misspelt_variable_is_named(copied: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_misspelt_variable_is_named(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PASSERINE_PROT", "9000")
-    [odd] = findings(copied)["environment"]
+    [odd] = findings(small)["environment"]
     assert odd.level == "warn"
     assert "PASSERINE_PROT" in odd.message
