@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from models.words import CHINESE_STOP_PATTERN, CJK, STOP_WORDS, language_of
 
 NAME = re.compile(
-    r"(?:[A-Z0-9][\w'’.\-]*|[A-Z]\.)"
-    r"(?:\s+(?:(?:of|the|de|van|von|der|la|al|for|and)\s+){0,2}(?:[A-Z][\w'’.\-]*|\d+\b))*"
+    r"(?:[A-Z]\.|[A-Z0-9][\w'’\-]*(?:\.\w+)*)"
+    r"(?:\s+(?:(?:of|the|de|van|von|der|la|al|for|and)\s+){0,2}(?:[A-Z]\.|[A-Z][\w'’\-]*(?:\.\w+)*|\d+\b))*"
 )
 QUOTED = re.compile(r"[\"“]([^\"”]{2,60})[\"”]|《([^》]{1,40})》")
 OPENERS = STOP_WORDS | frozenset(

@@ -4,6 +4,7 @@ First form: rules. A follow-up is known by its pronouns and its ellipsis; what t
 topic of the user's earlier turns, or of Passerine's last answer. The user's own words are never dropped.
 """
 
+from collections import Counter
 from dataclasses import dataclass, field
 
 from models.mentions import Mention, mentions
@@ -30,8 +31,8 @@ class Rewrite:
 class Focus:
     """What the conversation has talked of so far, newest last.
 
-    `asked` are mentions of user turns (after rewriting), `told` those of the last answer, `people` and `things`
-    the names that a he or an it has already pointed at.
+    `asked` are mentions of user turns (after rewriting), `told` those of the last answer, `people` the names that a
+    he or a she has already pointed at, `counts` how often each mention was heard.
     """
 
     question: str = ""
@@ -40,7 +41,7 @@ class Focus:
     told: list[Mention] = field(default_factory=list)
     answer: str = ""
     people: dict[str, str] = field(default_factory=dict)
-    things: list[str] = field(default_factory=list)
+    counts: Counter[str] = field(default_factory=Counter)
 
 
 def rewrite(conversation: Conversation) -> Rewrite:
@@ -64,6 +65,7 @@ def listen(focus: Focus, turn: Turn) -> None:
     if turn.role == "assistant":
         focus.answer = turn.text
         focus.told = [mention for mention in mentions(turn.text) if mention.name][:6]
+        focus.counts.update({mention.text for mention in focus.told})
         return
     done = resolve(turn.text.strip(), focus)
     focus.raw, focus.question, focus.answer = turn.text.strip(), done.text, ""
@@ -71,4 +73,5 @@ def listen(focus: Focus, turn: Turn) -> None:
     # A turn without a name ("why?") leaves the focus where it was; a bare topic joins behind the names.
     if found:
         focus.asked = [*(old for old in focus.asked if old.text not in {new.text for new in found}), *found][-12:]
+    focus.counts.update({mention.text for mention in found})
     focus.told = []

@@ -54,6 +54,7 @@ DEFINITE = re.compile(r"\bthe ([a-z][\w\-]+)\b(?!\s+(?:of|in|on|for|at|that|whic
 
 def resolve_english(question: str, focus: Focus) -> Resolved:
     """Pronouns replaced, pointers named, an ellipsis filled from the question before."""
+    question = full_names(question, focus)
     text, put_in = question, list[str]()
     missing = False
     expletive = [match.span() for match in EXPLETIVE.finditer(question)]
@@ -77,6 +78,18 @@ def resolve_english(question: str, focus: Focus) -> Resolved:
     return fill(question, focus)
 
 
+def full_names(question: str, focus: Focus) -> str:
+    """A surname or a first name alone is given in full when the conversation has one fuller name for it."""
+    for mention in english_names(question):
+        if " " in mention.text or not mention.text.isalpha():
+            continue
+        fuller = {m.text for m in (*focus.asked, *focus.told) if m.name and mention.text in m.text.split()}
+        people = [text for text in fuller if text != mention.text and Mention(text, 0, True).may_be_person]
+        if len(people) == 1 and people[0] not in question:
+            question = re.sub(rf"\b{mention.text}\b", lambda _, name=people[0]: name, question, count=1)  # type: ignore[misc]
+    return question
+
+
 def bound(question: str, pronoun: re.Match[str]) -> bool:
     """The pronoun has its name in the same question: "Did Gagarin finish his training?"."""
     before = [mention for mention in english_names(question) if mention.start < pronoun.start()]
@@ -95,6 +108,8 @@ def antecedent(kind: str, focus: Focus) -> str | None:
     if kind in ("he", "she"):
         fits = [m for m in (*(told if asks_who else ()), *asked, *told) if m.may_be_person]
         fits = [m for m in fits if focus.people.get(m.text, kind) == kind]
+        if not (asks_who and told):
+            fits.sort(key=lambda m: -salience(m, focus))
         chosen = next((m for m in fits if focus.people.get(m.text) == kind and not (asks_who and told)), None) or (
             fits[0] if fits else None
         )
@@ -109,6 +124,16 @@ def antecedent(kind: str, focus: Focus) -> str | None:
             fits.sort(key=lambda m: not (m.text.endswith("s") or " and " in m.text))
         chosen = fits[0] if fits else None
     return chosen.text if chosen else None
+
+
+def salience(mention: Mention, focus: Focus) -> float:
+    """How much the conversation is about a name: how often it was heard, in whole or part.
+
+    A full name counts more, one that only the last answer dropped counts less.
+    """
+    heard = sum(count for text, count in focus.counts.items() if mention.text in text or text in mention.text)
+    dropped = 2.0 if mention in focus.told and not known(mention, focus) else 0.0
+    return heard + (1.5 if " " in mention.text else 0.0) - dropped
 
 
 def known(mention: Mention, focus: Focus) -> bool:
