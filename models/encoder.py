@@ -136,6 +136,11 @@ def load_encoder(name: str, home: Path, device: str = "auto", precision: str = "
     return _sentence_encoder(name, folder, device, precision)
 
 
+def plain_encoder(name: str, home: Path, device: str = "cpu") -> SentenceEncoder:
+    """The same model run by sentence-transformers in float32: the baseline of speed and of exactness."""
+    return _sentence_encoder(name, _folder(name, home), device, "float32")
+
+
 def read_recipe(folder: Path) -> Recipe:
     """What the folder's sentence-transformers files say. Raises ModelDamaged when they cannot be read.
 

@@ -4,8 +4,11 @@ Weights are whole numbers of -127 .. 127 with one scale an output; activations a
 Two things keep that accurate. Activations are shifted and scaled channel by channel before they become bytes, and the
 weights are changed to match, so that a few channels of large values do not coarsen all others (SmoothQuant, Xiao et
 al. 2023; the shift is that of Outlier Suppression+, Wei et al. 2023). And the few channels of the wide layer
-whose values stand far out are computed in float32 beside the rest.
+whose values stand far out become no bytes: they are added in float32.
 The ranges come from a pass in float32 over the sentences in bundled/calibration.
+
+Sums of bytes are exact, and every other step sees one row or one text at a time, so a text has the same vector to the
+last bit whatever stands beside it.
 """
 
 from collections.abc import Sequence
@@ -76,21 +79,24 @@ class Product:
         return result
 
 
-class Smoothed:
-    """float32 rows -> bytes, each channel shifted and scaled, and the product of them that undoes it."""
+class Smoothing:
+    """How float32 rows become bytes, each channel shifted and scaled, and the products that undo it."""
 
-    def __init__(self, weight: Tensor, bias: Tensor, seen: Tensor) -> None:
+    def __init__(self, weight: Tensor, seen: Tensor) -> None:
         low, high = seen.amin(dim=0), seen.amax(dim=0)
-        shift, reach = (high + low) / 2, ((high - low) / 2 * MARGIN).clamp_min(1e-6)
-        smooth = migrated(reach, weight)
-        scale = float((reach / smooth).max()) / LEVELS
-        self.product = Product(weight * smooth, bias + weight @ shift, scale, MIDDLE)
-        self._factor = 1 / (smooth * scale)
-        self._offset = MIDDLE + 0.5 - shift * self._factor
+        reach = ((high - low) / 2 * MARGIN).clamp_min(1e-6)
+        self._shift, self._smooth = (high + low) / 2, migrated(reach, weight)
+        self._scale = float((reach / self._smooth).max()) / LEVELS
+        self._factor = 1 / (self._smooth * self._scale)
+        self._offset = MIDDLE + 0.5 - self._shift * self._factor
 
     def bytes(self, rows: Tensor) -> Tensor:
         """uint8 [tokens, width], rounded to the nearest."""
         return torch.addcmul(self._offset, rows, self._factor).clamp_(0, 255).to(torch.uint8)
+
+    def product(self, weight: Tensor, bias: Tensor) -> Product:
+        """The product of such bytes that stands for rows @ weight.T + bias."""
+        return Product(weight * self._smooth, bias + weight @ self._shift, self._scale, MIDDLE)
 
 
 def migrated(reach: Tensor, weight: Tensor) -> Tensor:
@@ -109,30 +115,32 @@ class Int8Layer:
         scale = float((reach / smooth).max()) / LEVELS
         # The values' channels are scaled where they are made: attention only averages them.
         undo = torch.cat([torch.ones(2 * shape.dimension), 1 / (smooth * scale)])
-        self._qkv = Smoothed(weights.qkv[0] * undo[:, None], weights.qkv[1] * undo, ranges.rows)
+        weight, bias = weights.qkv[0] * undo[:, None], weights.qkv[1] * undo
+        self._before = Smoothing(weight, ranges.rows)
+        self._qkv = self._before.product(weight, bias)
         self._attended = Product(weights.attended[0] * smooth, weights.attended[1], scale, MIDDLE)
-        self._wide = Smoothed(*weights.wide, ranges.between)
-        self._set_narrow(weights, ranges.wide)
-
-    def _set_narrow(self, weights: LayerWeights, seen: Tensor) -> None:
-        highest = seen.amax(dim=0)
+        highest = ranges.wide.amax(dim=0)
         far = highest.topk(FAR_CHANNELS).indices
         near = torch.ones(len(highest), dtype=torch.bool)
         near[far] = False
+        weight, bias = weights.wide
+        self._between = Smoothing(weight, ranges.between)
+        self._wide = self._between.product(weight, bias)
+        self._far = self._between.product(weight[far], bias[far])
         self._wide_scale = (float(highest[near].max()) * MARGIN - GELU_LOWEST) / 255
         self._wide_zero = round(-GELU_LOWEST / self._wide_scale)
         weight, bias = weights.narrow
         self._narrow = Product(weight * near, bias, self._wide_scale, self._wide_zero)
-        self._far_in = (weights.wide[0][far].contiguous(), weights.wide[1][far].contiguous())
         self._far_out = weight[:, far].t().contiguous()
 
     def __call__(self, rows: Tensor, lengths: Sequence[int]) -> Tensor:
         size, epsilon = (self._shape.dimension,), self._shape.epsilon
-        qkv = self._qkv.product.plain(self._qkv.bytes(rows))
+        qkv = self._qkv.plain(self._before.bytes(rows))
         attended = attention(qkv, lengths, self._shape.heads).add_(MIDDLE + 0.5).clamp_(0, 255).to(torch.uint8)
         rows = functional.layer_norm(self._attended.added(attended, rows), size, *self._attended_norm, epsilon)
-        wide = self._wide.product.gelu(self._wide.bytes(rows), self._wide_scale, self._wide_zero)
-        far = functional.gelu(functional.linear(rows, *self._far_in))
+        between = self._between.bytes(rows)
+        wide = self._wide.gelu(between, self._wide_scale, self._wide_zero)
+        far = functional.gelu(self._far.plain(between))
         narrow = self._narrow.added(wide, torch.addmm(rows, far, self._far_out))
         return functional.layer_norm(narrow, size, *self._norm, epsilon)
 

