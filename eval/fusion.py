@@ -32,6 +32,7 @@ PLAIN: Mapping[str, Sequence[float]] = {
 }
 FOLLOWING: Mapping[str, Sequence[float]] = {
     "length": (-0.4, -0.2, 0.0, 0.2, 0.4),
+    "coverage": (-4.0, -2.0, 0.0, 2.0, 4.0),
     "lexical_gap": (-4.0, -2.0, -1.0, 0.0, 1.0, 2.0),
     "dense_gap": (-2.0, -1.0, 0.0, 1.0, 2.0, 4.0),
 }
