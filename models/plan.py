@@ -104,11 +104,13 @@ class Planner:
 
     def vector(self, text: str) -> Vectors:
         """The query vector of a text, float32 [dimension]; those of the turn at hand are kept."""
-        if text not in self._vectors:
-            if len(self._vectors) > 8:
-                self._vectors.clear()
-            self._vectors[text] = self.encoder.encode_queries([text])[0]
-        return self._vectors[text]
+        known = self._vectors.get(text)
+        if known is not None:
+            return known
+        made = self.encoder.encode_queries([text])[0]
+        # Replaced, not changed: another thread may be reading the old one.
+        self._vectors = {**dict(list(self._vectors.items())[-7:]), text: made}
+        return made
 
 
 def queries_of(question: str, done: Rewrite) -> tuple[Query, ...]:
