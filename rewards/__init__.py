@@ -1,12 +1,27 @@
 """Judges of candidates.
 
 Reading order:
-types       Judgement, Rule, and the Judge contract
-rules       the rules as data (bundled/rules.yaml), and those a program decides
-heads       small trained heads on vectors of the frozen trunk
-preference  the preference reward model
-rule_judge  the rule reward model
-support     does the quote support the statement
-select      the score, the verdict, and the reason in words
-feedback    what people said, and its exported form
+types            Judgement, Rule, and the contracts of the judges
+rules            the rules as data (bundled/rules.yaml), and those a program decides
+readings         the token states that judges read, each computed once by the frozen trunk
+interaction      the small network that every judge is made of
+preference       the preference reward model
+rule_judge       the rule reward model
+support          does the quote answer the question and support the statement
+select           the score and the verdict
+reasons          the reason in words, in both languages
+elo              ratings from pairwise comparisons
+feedback         what people said, read from the exported file
+
+Training:
+corpus           token states of all training texts, kept on disk
+network_fit      fitting of a judge's network
+training         what the three trainers share
+preference_data  what the preference judge learns from
+train_preference its trainer
+rule_data        what the rule judge learns from
+train_rules      its trainer
+support_data     what the support judge learns from
+train_support    its trainer
+measures         pair accuracy and ROC area with intervals
 """

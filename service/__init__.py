@@ -1,26 +1,44 @@
 """People: HTTP, page, command line, conversations.
 
-Reading order:
-types                  Citation and Answer
-config                 one settings object, with the origin of each value
-pipeline               the answer flow: plan, search, propose, judge, select, cite
-events                 what the flow tells while it works
-citations, phrases     numbers and markers for quotes; the few sentences said by itself
-errors                 what a person sees when something goes wrong, in one shape
-database               the tables
-conversations          turns and answers in SQLite
-feedback               what people say about answers, and its export
-asking                 one question: kept, answered, kept again
-library                the documents: found, added, refreshed, removed
-startup, application   what is loaded beside the open port, and what a running Passerine consists of
-app                    the one place where everything is constructed
-inputs, schemas        what the HTTP interface takes and gives
-stream                 the flow as server-sent events
-guard                  what every request passes first
-access, routes_*, api  the routes, their errors, the page
-reference              /docs without a script
-doctor                 is this installation whole, and what to do if not
-serving, training      `passerine serve`, `passerine train`
-console, commands, cli the command `passerine`
-web/                   the page
+The flow:
+types                 Citation and Answer
+events                what the flow tells while it works
+pipeline              the answer flow: plan, search, propose, judge, select, cite
+citations             numbers for quotes, the one place that writes a marker
+phrases               the few sentences that Passerine says by itself
+
+What is kept:
+config                one settings object, with the origin of each value
+database              the tables, in SQLite by default
+conversations         turns and answers
+feedback              what people say about answers, and its export
+library               what is indexed, found, added and removed
+
+HTTP:
+inputs                what the interface takes
+schemas               what it gives
+errors                one shape for whatever goes wrong
+guard                 what every request passes first
+access                how a route reaches the application
+stream                the flow as server-sent events
+routes_chat           /v1/chat
+routes_documents      /v1/search and /v1/documents
+routes_conversations  /v1/conversations
+routes_feedback       /v1/feedback and /v1/rules
+routes_status         /healthz, /readyz, /v1/status
+reference             the page at /docs
+api                   the ASGI application
+web                   the chat page
+
+Running:
+application           what a running Passerine consists of
+startup               loading beside a server that already answers
+app                   the one place where everything is constructed
+asking                one question: kept, answered, kept again
+serving               `passerine serve`
+training              `passerine train`
+doctor                is this installation whole, and what to do if not
+console               what the command line shows
+commands              the commands around the daily ones
+cli                   the command `passerine`
 """
