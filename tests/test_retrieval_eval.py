@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 
 from eval import datasets
-from eval.retrieval import SYSTEMS, oracle_difference, run_retrieval, scored, sides
+from eval.datasets import Collection
+from eval.fusion import PLAIN, Trials, collected, quality
+from eval.retrieval import SYSTEMS, Sides, oracle_difference, run_retrieval, scored, sides
 from eval.vectors import CachedEncoder, Shelf, digest
-from indexing.fusion import Fusion
+from indexing.fusion import Candidates, Fusion, Ranked
 from indexing.lexical import Lexical, Parameters, Postings
 from indexing.tokenize import Analyser
 from indexing.types import Encoder, Vectors
@@ -107,3 +109,40 @@ def test_a_half_written_end_is_written_again(tmp_path: Path) -> None:
 def test_encoding_stops_at_its_deadline_and_keeps_what_is_done(tmp_path: Path) -> None:
     with pytest.raises(TimeoutError, match="3 of 3"):
         CachedEncoder(Counting(), tmp_path, deadline=0).encode_passages(["a", "b", "c"])
+
+
+def pretend(name: str, language: str, lexical_is_right: bool) -> Sides:
+    """Twenty queries over ten documents where one side is right and the other ranks at random."""
+    random = np.random.default_rng(7)
+    queries = [f"{name}{i}" for i in range(20)]
+    falling = np.linspace(1.0, 0.1, 10, dtype=np.float32)
+    found = []
+    for i in range(20):
+        right, noise = np.roll(np.arange(10), -(i % 10)), random.permutation(10)
+        first, second = (right, noise) if lexical_is_right else (noise, right)
+        found.append(Candidates(Ranked(first, falling), Ranked(second, falling), 8, language == "zh"))
+    relevant = {query: {str(i % 10): 1.0} for i, query in enumerate(queries)}
+    collection = Collection(
+        name, language, (), dict.fromkeys(queries, ""), relevant, {query: query for query in queries}
+    )
+    return Sides(collection, {i: str(i) for i in range(10)}, tuple(queries), tuple(found))
+
+
+def test_the_weights_follow_the_side_that_is_right_in_each_writing() -> None:
+    trials = Trials([pretend("english", "en", True), pretend("chinese", "zh", False)])
+    best = trials.climb(Fusion(), PLAIN)
+    assert best.fusion.latin < 0.5 < best.fusion.cjk
+    assert best.mean > trials.step(Fusion()).mean
+
+
+def test_a_collection_held_out_does_not_choose_its_own_weights() -> None:
+    agree = [pretend("a", "en", True), pretend("b", "en", True), pretend("odd", "en", False)]
+    apart = Trials(agree).held_out(PLAIN)
+    assert apart["odd"] < np.mean(quality(agree[2], Fusion(latin=0.7)))
+
+
+def test_documents_of_one_text_are_one() -> None:
+    entry = datasets.Entry("1", "", "The same fact.", "en")
+    made = collected("facts", "en", [("One?", [entry]), ("Two?", [datasets.Entry("2", "", "The same fact.", "en")])])
+    assert [one.id for one in made.entries] == ["1"]
+    assert made.relevant == {"facts-q0": {"1": 1.0}, "facts-q1": {"1": 1.0}}
