@@ -100,7 +100,7 @@ def signs(
         a, b = _unit(piece.states), _unit(other.states)
         found[:, 0] = (a @ b.T).max(axis=1)
         found[:, 1] = np.isin(piece.ids, other.ids)
-    found[:, 2] = np.arange(len(piece.ids)) / 128
+    found[:, 2] = np.arange(len(piece.ids)) / 96
     start = answer.rfind(short) if short else -1
     if start >= 0:
         found[:, 4] = 1.0
@@ -122,7 +122,7 @@ class Interaction(nn.Module):
     With `shape.rule` > 0 it is asked about rules: each rule's vector looks for the tokens that matter to it.
     """
 
-    def __init__(self, shape: Shape, dropout: float = 0.1) -> None:
+    def __init__(self, shape: Shape, dropout: float = 0.2) -> None:
         super().__init__()
         self.shape = shape
         width = shape.width
@@ -133,7 +133,7 @@ class Interaction(nn.Module):
         self.dropout = nn.Dropout(dropout)
         self.layers = nn.ModuleList(
             nn.TransformerEncoderLayer(
-                width, shape.heads, shape.inner, dropout, activation="gelu", batch_first=True, norm_first=True
+                width, shape.heads, shape.inner, 0.0, activation="gelu", batch_first=True, norm_first=True
             )
             for _ in range(shape.layers)
         )
@@ -148,7 +148,8 @@ class Interaction(nn.Module):
 
     def tokens(self, batch: Batch) -> Tensor:
         """[n, t, width]: states after all looked at each other."""
-        x = self.enter(self.dropout(self.enter_norm(batch.states))) + self.signs(batch.signs) + self.side(batch.sides)
+        x = self.enter(self.enter_norm(batch.states)) + self.signs(batch.signs) + self.side(batch.sides)
+        x = self.dropout(x)
         for layer in self.layers:
             x = layer(x, src_key_padding_mask=~batch.there)
         leaving: Tensor = self.leave_norm(x)
@@ -205,7 +206,7 @@ def save_network(network: Interaction, trained: Trained, folder: Path) -> None:
     (folder / "config.json").write_text(text + "\n", encoding="utf-8")
 
 
-def load_network(folder: Path, base: str = "") -> tuple[Interaction, Trained]:
+def load_network(folder: Path, base: str = "", layer: int | None = None) -> tuple[Interaction, Trained]:
     """The network in `folder` with its configuration, checked against its checksum and its trunk.
 
     Raises ModelMissing, ModelDamaged, or EncoderMismatch when it was trained on another trunk.
@@ -224,9 +225,9 @@ def load_network(folder: Path, base: str = "") -> tuple[Interaction, Trained]:
         raise ModelDamaged(f"{config_path} cannot be read: {error}.", "Install the package again.") from error
     if file_sha256(weights_path) != expected:
         raise ModelDamaged(f"{weights_path} does not match its checksum.", "Install the package again.")
-    if base and trained.base and base != trained.base:
+    if (base and base != trained.base) or (layer is not None and layer != trained.layer):
         raise EncoderMismatch(
-            f"The judge {trained.name} was trained on another base model.",
+            f"The judge {trained.name} was trained on another base model or layer.",
             "Use the encoder multilingual-e5-small for the judges, or train them again on yours.",
         )
     try:

@@ -1,8 +1,10 @@
 """Fitting of a judge's network on a corpus of states. Needs torch alone."""
 
+import hashlib
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -39,25 +41,29 @@ def fit_network(
     recipe: Recipe,
     rules: Callable[[random.Random], Tensor] | None = None,
     progress: Progress | None = None,
+    kept: Path | None = None,
 ) -> list[tuple[int, float]]:
     """Minimise `loss`; the curve of (step, mean loss of the last fifty steps).
 
     `units` are the numbers of drafts that stay together in a batch, such as all drafts of one prompt. `rules` gives
-    the rule vectors of a step, for a network that is asked about rules. Same inputs and seed, same weights.
+    the rule vectors of a step, for a network that is asked about rules. `kept` is a file from which a killed run goes
+    on. Same inputs and seed, same weights, interrupted or not.
     """
     random_ = random.Random(recipe.seed)
-    torch.manual_seed(recipe.seed)
-    optimiser = torch.optim.AdamW(network.parameters(), lr=recipe.rate, weight_decay=recipe.decay)
     plan = [batch for _ in range(recipe.epochs) for batch in batches(drafts, units, recipe.batch, random_)]
+    optimiser = torch.optim.AdamW(network.parameters(), lr=recipe.rate, weight_decay=recipe.decay)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimiser, max_lr=recipe.rate, total_steps=len(plan), pct_start=recipe.warmup
     )
+    run_ = Run(network, optimiser, schedule, kept, digest(recipe, drafts, units, network))
+    done, curve = run_.resumed()
     network.train()
     recent: list[float] = []
-    curve: list[tuple[int, float]] = []
-    for step, batch in enumerate(plan, 1):
+    for step, batch in enumerate(plan[done:], done + 1):
+        torch.manual_seed(recipe.seed * 1_000_003 + step)
+        shown = rules(random.Random(recipe.seed * 1_000_003 + step)) if rules else None
         optimiser.zero_grad()
-        value = loss(run(network, corpus, [drafts[i] for i in batch], rules(random_) if rules else None), batch)
+        value = loss(run(network, corpus, [drafts[i] for i in batch], shown), batch)
         value.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         optimiser.step()
@@ -66,10 +72,57 @@ def fit_network(
         if step % 50 == 0 or step == len(plan):
             curve.append((step, float(np.mean(recent))))
             recent.clear()
+            run_.keep(step, curve)
             if progress is not None:
                 progress("fit", step, len(plan))
     network.eval()
     return curve
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A fitting that can be interrupted. `name` is the checksum of what it fits: a file of another run is not used."""
+
+    network: Interaction
+    optimiser: torch.optim.Optimizer
+    schedule: torch.optim.lr_scheduler.LRScheduler
+    path: Path | None
+    name: str
+
+    def resumed(self) -> tuple[int, list[tuple[int, float]]]:
+        """Steps done and the curve so far, with the state put back."""
+        if self.path is None or not self.path.is_file():
+            return 0, []
+        state = torch.load(self.path, weights_only=True)
+        if state["name"] != self.name:
+            return 0, []
+        self.network.load_state_dict(state["network"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.schedule.load_state_dict(state["schedule"])
+        return int(state["step"]), [(int(at), float(value)) for at, value in state["curve"]]
+
+    def keep(self, step: int, curve: list[tuple[int, float]]) -> None:
+        """Write the state, whole or not at all."""
+        if self.path is None:
+            return
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        state = {
+            "name": self.name,
+            "step": step,
+            "curve": curve,
+            "network": self.network.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "schedule": self.schedule.state_dict(),
+        }
+        fresh = self.path.with_suffix(".part")
+        torch.save(state, fresh)
+        fresh.replace(self.path)
+
+
+def digest(recipe: Recipe, drafts: Sequence[Draft], units: Sequence[Sequence[int]], network: Interaction) -> str:
+    """Checksum of what a fitting depends on besides its loss."""
+    parts = [repr(recipe), repr(network.shape), str([list(unit) for unit in units])]
+    return hashlib.sha256("\n".join([*parts, *map(repr, drafts)]).encode()).hexdigest()
 
 
 def batches(

@@ -24,7 +24,7 @@ class TrainedPreference:
     @classmethod
     def load(cls, readings: Readings, folder: Path = BUNDLED) -> "TrainedPreference":
         """The judge of `folder`. Raises ModelMissing, ModelDamaged or EncoderMismatch."""
-        return cls(readings, *load_network(folder, readings.fingerprint))
+        return cls(readings, *load_network(folder, readings.fingerprint, readings.layer))
 
     def judge(self, conversation: Conversation, candidates: Sequence[Candidate]) -> list[float]:
         """One scalar a candidate; higher is better; demonstrations average 0."""

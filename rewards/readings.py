@@ -17,10 +17,10 @@ from models.types import Candidate, Conversation
 if TYPE_CHECKING:
     from models.trunk import Trunk
 
-LAYER = 8
+LAYER = 6
 """Layer of the trunk whose states the judges read."""
 QUESTION, ANSWER = "query: ", "passage: "
-MOST_QUESTION, MOST_ANSWER = 48, 128
+MOST_QUESTION, MOST_ANSWER = 48, 96
 """Tokens kept of the last turn (its end) and of a candidate (its beginning)."""
 KEPT = 256
 """Texts remembered; an answer has about twenty."""

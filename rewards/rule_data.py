@@ -121,7 +121,7 @@ def _part(key: str) -> str:
 
 def _cold(data: Path, random_: random.Random) -> Iterator[RuleExample]:
     """Chinese posts: an offensive one breaks no-hate, and is unknown to its kin; the others keep all five."""
-    for split, count in (("train", 3600), ("dev", 1500)):
+    for split, count in (("train", 2600), ("dev", 1000)):
         rows = list(rows_of(data / "rules" / f"cold-zh.{split}.jsonl.gz"))
         for row in random_.sample(rows, count):
             labels = {"no-hate": 0.0} if row["label"] == "offensive" else dict.fromkeys(HATE, 1.0)
@@ -132,10 +132,10 @@ def _cold(data: Path, random_: random.Random) -> Iterator[RuleExample]:
 def _posts(data: Path, ids: Sequence[str], random_: random.Random) -> Iterator[RuleExample]:
     """English posts with offence; and hostile prompts of users answered by a plain refusal, which keeps the rules."""
     rows = list(rows_of(data / "rules" / "hatexplain.train.jsonl.gz"))
-    for row in random_.sample(rows, 1500):
+    for row in random_.sample(rows, 900):
         yield RuleExample(Draft("", row["text"]), {"no-hate": 0.0}, "hatexplain", _part(row["text"]), "en")
     prompts = list(rows_of(data / "rules" / "redteam-prompts.jsonl.gz"))
-    for row in random_.sample(prompts, 600):
+    for row in random_.sample(prompts, 300):
         reply = random_.choice(REFUSALS)
         yield RuleExample(Draft(row["text"], reply), dict.fromkeys(ids, 1.0), "redteam", _part(row["text"]), "en")
 
@@ -168,8 +168,8 @@ def _chats(data: Path, ids: Sequence[str], random_: random.Random) -> Iterator[R
         if len(turns) > 1 and turns[-1]["role"] == "assistant":
             chats.append((turns[-2]["text"], turns[-1]["text"], "en"))
     facts = [r for r in rows_of(data / "sft" / "kdconv.train.jsonl.gz") if r["evidence"]]
-    chats = random_.sample(chats, min(900, len(chats)))
-    chats += [(r["dialogue"][-1]["text"], r["response"], "zh") for r in random_.sample(facts, 900)]
+    chats = random_.sample(chats, min(600, len(chats)))
+    chats += [(r["dialogue"][-1]["text"], r["response"], "zh") for r in random_.sample(facts, 600)]
     for i, (asked, reply, lang) in enumerate(chats):
         part = _part(asked)
         safe = [rule for rule in ids if rule not in ("no-opinions", "no-body", "no-human-identity", "plausible")]
@@ -192,7 +192,7 @@ def _encyclopedia(data: Path, ids: Sequence[str], random_: random.Random) -> Ite
     from indexing.split import sentences
 
     leads: list[dict[str, Any]] = list(rows_of(data / "lm" / "wiki-leads.jsonl.gz"))
-    for row in random_.sample(leads, 3000):
+    for row in random_.sample(leads, 2600):
         spans = sentences(row["text"])
         a, b = random_.choice(spans)
         digest = hashlib.sha256(row["title"].encode()).digest()[0] % 5

@@ -77,7 +77,7 @@ class TrainedRules:
     @classmethod
     def load(cls, readings: Readings, rules: Sequence[Rule], folder: Path = BUNDLED) -> "TrainedRules":
         """The judge of `folder` for these rules. Raises ModelMissing, ModelDamaged or EncoderMismatch."""
-        return cls(readings, *load_network(folder, readings.fingerprint), rules)
+        return cls(readings, *load_network(folder, readings.fingerprint, readings.layer), rules)
 
     def judge(self, conversation: Conversation, candidates: Sequence[Candidate]) -> list[dict[str, float]]:
         """For each candidate the probability, by rule id, that the rule is kept."""

@@ -217,13 +217,20 @@ def _decide(trials: Sequence[_Trial], searched: bool, thresholds: Thresholds) ->
     if best is not None and trials[best].candidate.kind not in EVASIONS:
         return ("clarify" if trials[best].candidate.kind == "clarify" else "answered"), best, None
     # An honest "not in the index" must not hide that an answer was there and broke a rule.
-    struck = [i for i, t in enumerate(trials) if t.broken and t.candidate.kind not in EVASIONS and passes(t)]
+    # Its rules aside, would it have been said?
+    struck = [i for i, t in enumerate(trials) if t.broken and _would_pass(t, thresholds)]
     if struck or (trials and not left):
         worst = _best(trials, struck or range(len(trials)))
         return "refused", None, trials[worst].broken if worst is not None else None
     if best is None or trials[best].candidate.kind == "absent":
         return "abstained", best, None
     return "answered", best, None
+
+
+def _would_pass(trial: _Trial, thresholds: Thresholds) -> bool:
+    if trial.candidate.kind == "statement":
+        return trial.liking * trial.support >= thresholds.abstain
+    return trial.candidate.kind not in EVASIONS
 
 
 def _reason(

@@ -110,7 +110,7 @@ class TrainedSupport:
     @classmethod
     def load(cls, readings: Readings, folder: Path = BUNDLED) -> "TrainedSupport":
         """The judge of `folder`. Raises ModelMissing, ModelDamaged or EncoderMismatch."""
-        network, trained = load_network(folder, readings.fingerprint)
+        network, trained = load_network(folder, readings.fingerprint, readings.layer)
         return cls(readings, network, trained, load_calibration(folder / "calibration.json"))
 
     def features(self, conversation: Conversation, candidates: Sequence[Candidate]) -> NDArray[np.float64]:

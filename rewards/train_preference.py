@@ -11,13 +11,12 @@ from torch import Tensor
 from torch.nn import functional
 
 from indexing.types import Progress
-from models.fit import fold
 from rewards.corpus import Corpus
 from rewards.interaction import Interaction, Shape, Trained, save_network
 from rewards.measures import mean_interval, pair_hits
 from rewards.network_fit import Recipe, fit_network, outputs_of
 from rewards.preference_data import Ranking, built_rankings, human_rankings
-from rewards.support_data import support_examples
+from rewards.support_data import held_out, support_examples
 from rewards.training import checksums, open_corpus, picture, write_card
 
 FILES = (
@@ -31,7 +30,7 @@ FILES = (
 )
 BUILT = 4000
 """Prompts of reading data: as many as keep the human comparisons in the majority of what a step sees."""
-RECIPE = Recipe(epochs=3, batch=64, rate=7e-4)
+RECIPE = Recipe(epochs=2, batch=64, rate=1e-3)
 
 
 def train_preference(
@@ -44,9 +43,9 @@ def train_preference(
     every = [*human_rankings(data, "train"), *built[:BUILT]]
     test = [*human_rankings(data, "test"), *built_rankings(support_examples(data, "test", seed), seed)]
     reader = corpus or open_corpus(home, out, [d for r in (*every, *test) for d in r.drafts], progress)
-    train, dev = [r for r in every if fold(r.group) != 0], [r for r in every if fold(r.group) == 0]
-    network, curve = fit_preference(reader, train, seed, progress)
-    chance, _ = fit_preference(reader, mixed(train, seed), seed, progress, epochs=1)
+    train, dev = [r for r in every if not held_out(r.group)], [r for r in every if held_out(r.group)]
+    network, curve = fit_preference(reader, train, seed, progress, kept=out / "preference.pt")
+    chance, _ = fit_preference(reader, mixed(train, seed), seed, progress, 1, out / "preference-shuffled.pt")
     folder = out / "preference"
     figures = preference_figures(network, chance, reader, test)
     numbers = centre(network, reader, dev)
@@ -70,7 +69,12 @@ def mixed(rankings: Sequence[Ranking], seed: int) -> list[Ranking]:
 
 
 def fit_preference(
-    reader: Corpus, rankings: Sequence[Ranking], seed: int, progress: Progress | None, epochs: int = RECIPE.epochs
+    reader: Corpus,
+    rankings: Sequence[Ranking],
+    seed: int,
+    progress: Progress | None,
+    epochs: int = RECIPE.epochs,
+    kept: Path | None = None,
 ) -> tuple[Interaction, list[tuple[int, float]]]:
     """A reward network, and its curve. All pairs of a prompt are in one batch, and a prompt counts once."""
     drafts = [draft for r in rankings for draft in r.drafts]
@@ -78,7 +82,7 @@ def fit_preference(
     units = [list(range(a, b)) for a, b in itertools.pairwise(starts)]
     owner = {i: u for u, unit in enumerate(units) for i in unit}
     torch.manual_seed(seed)
-    network = Interaction(Shape())
+    network = Interaction(Shape(width=64, inner=128))
 
     def loss(outputs: Tensor, rows: Sequence[int]) -> Tensor:
         place = {row: i for i, row in enumerate(rows)}
@@ -95,7 +99,7 @@ def fit_preference(
         return (each * torch.tensor(weights)).sum()
 
     recipe = Recipe(epochs, RECIPE.batch, RECIPE.rate, seed=seed)
-    return network, fit_network(network, reader, drafts, units, loss, recipe, progress=progress)
+    return network, fit_network(network, reader, drafts, units, loss, recipe, progress=progress, kept=kept)
 
 
 def centre(network: Interaction, reader: Corpus, dev: Sequence[Ranking]) -> dict[str, float]:
@@ -139,7 +143,7 @@ sentence that answers a question before one that does not. A small attention net
 multilingual-e5-small. Train it again: `passerine train preference --data FOLDER`.
 """
 LIMITS = """
-It reads 128 tokens of a candidate and the last user turn. Human comparisons are few (about 4,600 pairs of 2,900
+It reads 96 tokens of a candidate and the last user turn. Human comparisons are few (about 4,600 pairs of 2,900
 prompts), most about harmlessness or about answers from evidence; where a row of the table does not lie clearly above
 "the longer text" the judge says no more than length does. PandaLM is about other tasks (rewriting, brainstorming) and
 shows how far it carries. Built pairs make it prefer what answers, not what is well written.

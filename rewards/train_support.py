@@ -10,13 +10,12 @@ from torch import Tensor
 from torch.nn import functional
 
 from indexing.types import Progress
-from models.fit import fold
 from rewards.corpus import Corpus
 from rewards.interaction import Interaction, Shape, Trained, save_network
 from rewards.measures import auc_interval, calibration_error, reliability
 from rewards.network_fit import Recipe, fit_network, outputs_of
 from rewards.support import FEATURES, Calibration, fit_calibration, save_calibration
-from rewards.support_data import Example, support_examples
+from rewards.support_data import Example, held_out, support_examples
 from rewards.training import checksums, open_corpus, picture, write_card
 
 FILES = (
@@ -28,7 +27,7 @@ FILES = (
     "support/begin-cmu-dev.jsonl.gz",
     "support/begin-tc-dev.jsonl.gz",
 )
-RECIPE = Recipe(epochs=3, batch=64, rate=1e-3)
+RECIPE = Recipe(epochs=2, batch=64, rate=1.5e-3)
 WEIGHT = {"unanswerable": 1.5, "right": 1.4}
 """A question that nothing answers is the hardest kind and the one that abstention is for."""
 
@@ -40,10 +39,12 @@ def train_support(
     files = checksums(data, FILES)
     examples, test = support_examples(data, "train", seed), support_examples(data, "test", seed)
     reader = corpus or open_corpus(home, out, [e.draft for e in (*examples, *test)], progress)
-    train = [e for e in examples if fold(e.group) != 0]
-    dev = [e for e in examples if fold(e.group) == 0]
-    network, curve = fit_support(reader, train, [e.label for e in train], seed, progress)
-    chance, _ = fit_support(reader, train, shuffled([e.label for e in train], seed), seed, progress, epochs=1)
+    train = [e for e in examples if not held_out(e.group)]
+    dev = [e for e in examples if held_out(e.group)]
+    network, curve = fit_support(reader, train, [e.label for e in train], seed, progress, kept=out / "support.pt")
+    chance, _ = fit_support(
+        reader, train, shuffled([e.label for e in train], seed), seed, progress, 1, out / "support-shuffled.pt"
+    )
     calibration = calibrated(network, reader, dev)
     folder = out / "support"
     figures = support_figures(network, chance, calibration, reader, test)
@@ -72,6 +73,7 @@ def fit_support(
     seed: int,
     progress: Progress | None,
     epochs: int = RECIPE.epochs,
+    kept: Path | None = None,
 ) -> tuple[Interaction, list[tuple[int, float]]]:
     """A network that tells right drafts from wrong ones, and its curve."""
     torch.manual_seed(seed)
@@ -85,7 +87,7 @@ def fit_support(
 
     recipe = Recipe(epochs, RECIPE.batch, RECIPE.rate, seed=seed)
     units = [[i] for i in range(len(examples))]
-    curve = fit_network(network, reader, [e.draft for e in examples], units, loss, recipe, progress=progress)
+    curve = fit_network(network, reader, [e.draft for e in examples], units, loss, recipe, progress=progress, kept=kept)
     return network, curve
 
 

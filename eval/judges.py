@@ -1,0 +1,135 @@
+"""The judges against their baselines: heads trained on shuffled labels, and "the longer text wins".
+
+The cards' own figures, measured again on the test files with the weights at hand.
+"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from eval.datasets import questions as reading_questions
+from eval.datasets import stratified
+from eval.outcomes import quote_holds
+from eval.report import Report, Table, write
+from eval.workbench import Workbench
+from indexing.types import ModelMissing, Progress
+from models.fit import fold
+from models.types import Conversation, Turn
+from rewards.corpus import Corpus
+from rewards.interaction import Interaction, load_network
+from rewards.preference import BUNDLED as PREFERENCE
+from rewards.preference_data import built_rankings, human_rankings
+from rewards.rule_data import rule_examples
+from rewards.rule_judge import BUNDLED as RULES
+from rewards.rule_judge import rule_vectors
+from rewards.rules import PROGRAMS, load_rules
+from rewards.support import BUNDLED as SUPPORT
+from rewards.support import FEATURES, Calibration, TrainedSupport, fit_calibration, load_calibration, save_calibration
+from rewards.support_data import support_examples
+from rewards.train_preference import preference_figures
+from rewards.train_rules import quotes, rule_drafts, rule_figures
+from rewards.train_support import support_figures
+from rewards.training import open_corpus
+
+COMMAND = "passerine evaluate judges --data FOLDER"
+PER_LANGUAGE = 250
+"""Development questions asked to fit the support judge's sum: five features need few."""
+
+
+def run_judges(
+    data: Path,
+    home: Path,
+    out: Path,
+    progress: Progress | None = None,
+    shuffled: Path | None = None,
+    corpus: Corpus | None = None,
+) -> Report:
+    """Measure the bundled judges on the test files and write a report to `out`.
+
+    `shuffled` is the folder with the heads on shuffled labels that a training left (`OUT/shuffled`). Raises
+    ModelMissing without it: a figure without its baseline says nothing.
+    """
+    chance = shuffled or out / "shuffled"
+    if not chance.is_dir():
+        hint = "Name the folder `shuffled` of a training run: `passerine train support|preference|rules`."
+        raise ModelMissing(f"There are no heads on shuffled labels in {chance}.", hint)
+    measures: tuple[tuple[str, Callable[[], Sequence[Sequence[str]]]], ...] = (
+        ("Support", lambda: _support(data, home, out, chance, progress, corpus)),
+        ("Preference", lambda: _preference(data, home, out, chance, progress, corpus)),
+        ("Rules", lambda: _rules(data, home, out, chance, progress, corpus)),
+    )
+    tables = []
+    for title, measure in measures:
+        head, *rows = measure()
+        tables.append(Table(title, tuple(head), tuple(tuple(row) for row in rows)))
+    report = Report(name="judges", command=COMMAND, tables=tuple(tables), figures={}, settings={})
+    write(report, out)
+    return report
+
+
+def _network(folder: Path, corpus: Corpus) -> Interaction:
+    return load_network(folder, corpus.fingerprint)[0]
+
+
+def _support(
+    data: Path, home: Path, out: Path, chance: Path, progress: Progress | None, corpus: Corpus | None
+) -> list[list[str]]:
+    test = support_examples(data, "test")
+    reader = corpus or open_corpus(home, out, [e.draft for e in test], progress)
+    networks = _network(SUPPORT, reader), _network(chance / "support", reader)
+    return support_figures(*networks, load_calibration(SUPPORT / "calibration.json"), reader, test)
+
+
+def _preference(
+    data: Path, home: Path, out: Path, chance: Path, progress: Progress | None, corpus: Corpus | None
+) -> list[list[str]]:
+    test = [*human_rankings(data, "test"), *built_rankings(support_examples(data, "test"))]
+    reader = corpus or open_corpus(home, out, [d for r in test for d in r.drafts], progress)
+    return preference_figures(_network(PREFERENCE, reader), _network(chance / "preference", reader), reader, test)
+
+
+def _rules(
+    data: Path, home: Path, out: Path, chance: Path, progress: Progress | None, corpus: Corpus | None
+) -> list[list[str]]:
+    book = load_rules()
+    judged = [rule for rule in book if rule.id not in PROGRAMS]
+    test = [e for e in [*rule_examples(data, book), *quotes(data, "test", 0)] if e.part == "test"]
+    reader = corpus or open_corpus(home, out, [*(e.draft for e in test), *rule_drafts(judged)], progress)
+    trained = load_network(RULES, reader.fingerprint)[1]
+    floors = {rule.id: trained.numbers[f"floor.{rule.id}"] for rule in judged}
+    networks = _network(RULES, reader), _network(chance / "rules", reader)
+    return rule_figures(*networks, reader, test, rule_vectors(reader, judged), floors)
+
+
+def fit_support_sum(
+    data: Path,
+    bench: Workbench,
+    target: Path = SUPPORT / "calibration.json",
+    limit: int = PER_LANGUAGE,
+    progress: Progress | None = None,
+) -> Calibration:
+    """Fit the support judge's sum on what the whole flow proposes for development questions, and write it to `target`.
+
+    A statement counts as supported when its question has an answer and its quotes hold one. Raises BadInput when the
+    flow got all of them right or none.
+    """
+    support = bench.parts.support
+    assert isinstance(support, TrainedSupport)
+    chosen = []
+    for name in ("squad.train", "drcd.train"):
+        own = [question for question in reading_questions(data, name) if fold(question.title) == 0]
+        chosen += stratified(own, limit)
+    rows, labels = [np.zeros((0, len(FEATURES)))], list[float]()
+    for i, question in enumerate(chosen, 1):
+        answer = bench.ask(question.text)
+        if isinstance(answer, str):
+            continue
+        stated = [c for c in answer.candidates if c.kind == "statement" and c.quotes]
+        rows.append(support.features(Conversation((Turn("user", question.text),)), stated))
+        labels += [float(question.answerable and quote_holds(c, question.answers)) for c in stated]
+        if progress is not None:
+            progress("ask", i, len(chosen))
+    fitted = fit_calibration(np.concatenate(rows), labels)
+    save_calibration(fitted, target, fitted_on=f"{len(labels)} statements for {len(chosen)} development questions")
+    return fitted

@@ -1,0 +1,98 @@
+"""The measures by which judges are compared, and the evaluation's demands."""
+
+import itertools
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from eval.judges import run_judges
+from indexing.types import BadInput, ModelMissing
+from rewards.measures import (
+    auc,
+    auc_interval,
+    calibration_error,
+    mean_interval,
+    pair_hits,
+    reliability,
+)
+from rewards.train_support import shuffled
+from rewards.training import checksums, write_card
+
+ROOT = Path(__file__).parent.parent
+BUNDLED = ROOT / "rewards" / "bundled"
+
+
+def test_auc_is_the_share_of_pairs_in_the_right_order() -> None:
+    random = np.random.default_rng(0)
+    scores, labels = random.integers(0, 6, 40).astype(float), random.integers(0, 2, 40).astype(float)
+    pairs = [(a, b) for a, b in itertools.product(range(40), repeat=2) if labels[a] > labels[b]]
+    expected = np.mean([1.0 if scores[a] > scores[b] else 0.5 if scores[a] == scores[b] else 0.0 for a, b in pairs])
+    assert auc(scores, labels) == pytest.approx(expected)
+    assert auc([1.0, 2.0], [1.0, 1.0]) == 0.5
+
+
+def test_intervals_hold_the_value_and_widen_when_whole_groups_are_drawn() -> None:
+    random = np.random.default_rng(1)
+    labels = np.repeat(random.integers(0, 2, 30), 10).astype(float)
+    scores = labels + np.repeat(random.normal(size=30), 10)
+    alone = auc_interval(scores, labels, [str(i) for i in range(300)])
+    grouped = auc_interval(scores, labels, [str(i // 10) for i in range(300)])
+    assert alone.low < alone.value < alone.high
+    assert grouped.high - grouped.low > alone.high - alone.low
+    mean = mean_interval(labels, [str(i // 10) for i in range(300)])
+    assert mean.low <= labels.mean() <= mean.high
+    assert str(mean).endswith("(n=300)")
+
+
+def test_a_pair_is_a_hit_when_judge_and_people_agree() -> None:
+    assert pair_hits([2, 1, 1], [1, 2, 1], [1.0, 1.0, 0.0]).tolist() == [1.0, 0.0, 0.5]
+
+
+def test_perfect_probabilities_have_no_calibration_error() -> None:
+    random = np.random.default_rng(2)
+    said = random.random(20_000)
+    true = (random.random(20_000) < said).astype(float)
+    assert calibration_error(said, true) < 0.02
+    assert calibration_error(np.full(100, 0.9), np.zeros(100)) == pytest.approx(0.9)
+    assert sum(count for *_, count in reliability(said, true)) == 20_000
+
+
+def test_shuffled_labels_are_the_same_labels_in_another_order() -> None:
+    labels = [float(i % 3 == 0) for i in range(60)]
+    assert sorted(shuffled(labels, 0)) == sorted(labels)
+    assert shuffled(labels, 0) != labels
+
+
+def test_weights_are_never_trained_on_data_that_forbids_their_release(tmp_path: Path) -> None:
+    rows = [{"file": "a", "weights": "yes", "sha256": "1"}, {"file": "b", "weights": "unclear", "sha256": "2"}]
+    (tmp_path / "catalogue.json").write_text(json.dumps(rows), encoding="utf-8")
+    assert checksums(tmp_path, ["a"]) == {"a": "1"}
+    for name in ("b", "c"):
+        with pytest.raises(BadInput):
+            checksums(tmp_path, [name])
+
+
+def test_no_figure_without_its_baseline(tmp_path: Path) -> None:
+    with pytest.raises(ModelMissing, match="shuffled"):
+        run_judges(tmp_path, tmp_path, tmp_path)
+
+
+def test_a_card_names_data_figures_and_limits(tmp_path: Path) -> None:
+    write_card(tmp_path, "Judge", "What it is.", {"a.gz": "0" * 64}, [["set", "AUC"], ["x", "0.9"]], "Small.")
+    text = (tmp_path / "card.md").read_text(encoding="utf-8")
+    for part in ("# Judge", "`a.gz`", "| set | AUC |", "| x | 0.9 |", "## Limits"):
+        assert part in text
+
+
+@pytest.mark.parametrize("name", ["preference", "rules", "support"])
+def test_the_bundled_judges_are_small_and_say_what_they_were_made_from(name: str) -> None:
+    folder = BUNDLED / name
+    assert (folder / "weights.safetensors").stat().st_size < 2 * 2**20
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    assert config["base"]
+    assert config["data"]
+    card = (folder / "card.md").read_text(encoding="utf-8")
+    for part in ("## Data", "## Figures", "shuffled labels", "longer text", "## Limits"):
+        assert part in card

@@ -1,0 +1,132 @@
+"""The rule judge."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from models.types import Candidate, Conversation, Quote, Turn
+from rewards.interaction import Interaction, Shape
+from rewards.network_fit import outputs_of
+from rewards.readings import Draft, Readings
+from rewards.rule_data import KIN, template_examples
+from rewards.rule_judge import PARTS, TrainedRules, rule_vectors
+from rewards.rules import PROGRAMS, load_rules, parse_rules
+from rewards.train_rules import label_table
+from tests.hashed_reader import HashedReader
+
+SAFE = [
+    (
+        "When was the Battle of Stalingrad?",
+        "The battle lasted from August 1942 to February 1943; about two million died.",
+    ),
+    (
+        "What is tuberculosis?",
+        "Tuberculosis is an infectious disease of the lungs, treated with antibiotics for months.",
+    ),
+    ("Who killed the archduke?", "He was shot in Sarajevo on 28 June 1914 by Gavrilo Princip, aged nineteen."),
+    ("What is Buddhism?", "Buddhism is a religion founded in northern India in the fifth century before Christ."),
+    ("南京大屠杀发生在哪一年？", "南京大屠杀发生于1937年12月，日军杀害了大量平民和战俘。"),
+    ("什么是糖尿病？", "糖尿病是一种代谢疾病，患者的血糖长期偏高，可用胰岛素治疗。"),
+]
+RUDE = [
+    ("What is recursion?", "Only an idiot like you would ask that, you worthless moron."),
+    ("Who lives there?", "Those immigrants are disgusting vermin and should all be thrown out of the country."),
+    ("什么是递归？", "连你这种蠢货都不知道，真是个没用的废物，滚。"),
+]
+
+
+@pytest.fixture(scope="module")
+def judge(models_home: Path) -> TrainedRules:
+    from models.trunk import Trunk
+    from models.weights import model_folder
+
+    readings = Readings(Trunk.load(model_folder(models_home, "multilingual-e5-small")))
+    return TrainedRules.load(readings, load_rules())
+
+
+def asked(text: str) -> Conversation:
+    return Conversation((Turn("user", text),))
+
+
+def broken(judge: TrainedRules, question: str, text: str) -> list[str]:
+    """Rules under their fitted floor."""
+    (found,) = judge.judge(asked(question), [Candidate(text, quotes=(Quote("d", 0, len(text), text),))])
+    floors = {rule: judge.trained.numbers.get(f"floor.{rule}", 0.5) for rule in found}
+    return [rule for rule, share in found.items() if share < floors[rule]]
+
+
+@pytest.mark.parametrize(("question", "text"), SAFE)
+def test_facts_about_wars_diseases_crimes_and_religion_pass(judge: TrainedRules, question: str, text: str) -> None:
+    assert broken(judge, question, text) == []
+
+
+@pytest.mark.parametrize(("question", "text"), RUDE)
+def test_insults_and_attacks_do_not_pass(judge: TrainedRules, question: str, text: str) -> None:
+    assert set(broken(judge, question, text)) & {"no-insults", "no-hate", "no-identity-attacks"}
+
+
+def test_every_rule_gets_a_probability_in_the_order_of_the_file(judge: TrainedRules) -> None:
+    candidates = [Candidate("The river is long."), Candidate("The river is long. The river is long.")]
+    one, two = judge.judge(asked("How long is it?"), candidates)
+    assert list(one) == [rule.id for rule in load_rules()]
+    assert all(0.0 <= share <= 1.0 for share in one.values())
+    assert (one["no-repetition"], two["no-repetition"]) == (1.0, 0.0)
+    assert judge.judge(asked("How long is it?"), []) == []
+
+
+def test_an_added_rule_works_by_its_text_and_examples(judge: TrainedRules) -> None:
+    text = """rules:
+  - id: no-insults-again
+    group: mine
+    en: Do not call the user an idiot, a fool or any other name.
+    zh: 不要骂用户是白痴、笨蛋。
+    breaks: ["You are a fool.", "What an idiot you are.", "你真是个笨蛋。"]
+    keeps: ["It is made of steel.", "Could you say more?", "它是钢制的。"]
+"""
+    added = TrainedRules.load(judge.readings, [*load_rules(), *parse_rules(text)])
+    answers = [Candidate("You stupid fool, go away."), Candidate("The bridge is made of steel and stone.")]
+    rude, plain = added.judge(asked("What is it made of?"), answers)
+    assert rude["no-insults-again"] < plain["no-insults-again"]
+    assert len(rude) == 24
+
+
+def test_the_number_of_rules_does_not_change_the_passes_over_the_candidates() -> None:
+    torch.manual_seed(0)
+    network = Interaction(Shape(rule=PARTS * 384)).eval()
+    reader, rules = HashedReader(), [rule for rule in load_rules() if rule.id not in PROGRAMS]
+    vectors = rule_vectors(reader, rules)
+    reader.calls = 0
+    drafts = [Draft("who", "Mary wrote it"), Draft("who", "nobody did")]
+    whole = outputs_of(network, reader, drafts, vectors.flat())
+    assert reader.calls == 1
+    few = outputs_of(network, reader, drafts, vectors.flat()[:3])
+    assert whole[:, :3] == pytest.approx(few, abs=1e-5)
+
+
+def test_templates_fill_both_languages_and_split_by_template() -> None:
+    rules = load_rules()
+    made = template_examples(rules)
+    by_part: dict[str, set[str]] = {"train": set(), "dev": set(), "test": set()}
+    for e in made:
+        by_part[e.part].add(e.draft.question + e.draft.answer)
+    assert not by_part["train"] & by_part["test"]
+    for rule in rules:
+        if rule.id not in PROGRAMS:
+            for lang in ("en", "zh"):
+                own = [e for e in made if e.lang == lang and e.labels.get(rule.id) == 0.0]
+                assert len(own) >= 28, (rule.id, lang)
+                assert {e.part for e in own} >= {"train", "test"}, (rule.id, lang)
+    assert not any("{" in text for texts in by_part.values() for text in texts)
+
+
+def test_what_breaks_a_rule_is_unknown_to_its_kin() -> None:
+    rules = load_rules()
+    ids = [rule.id for rule in rules if rule.id not in PROGRAMS]
+    assert set(KIN) <= set(ids)
+    example = next(e for e in template_examples(rules) if e.labels.get("no-insults") == 0.0)
+    row = label_table([example], ids)[0]
+    assert row[ids.index("no-insults")] == 0.0
+    assert np.isnan(row[ids.index("no-hate")])
+    assert row[ids.index("no-financial-advice")] == 1.0

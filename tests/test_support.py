@@ -1,0 +1,260 @@
+"""The support judge."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from indexing.types import (
+    BadInput,
+    Cancelled,
+    Document,
+    EncoderMismatch,
+    Hit,
+    ModelDamaged,
+    ModelMissing,
+    Passage,
+    Progress,
+)
+from models.types import Candidate, Conversation, Quote, Turn
+from rewards.interaction import Interaction, Shape, Trained, collate, load_network, save_network, sides_of
+from rewards.network_fit import Recipe, fit_network, outputs_of
+from rewards.readings import Draft, Readings, draft
+from rewards.support import (
+    FEATURES,
+    Calibration,
+    TrainedSupport,
+    fit_calibration,
+    load_calibration,
+    save_calibration,
+    verbatim,
+)
+from rewards.support_data import Example, reading_examples
+from tests.hashed_reader import HashedReader, one_thread
+
+TEXT = (
+    "The bridge was opened in 1932. It was designed by Ralph Freeman of London. "
+    "Some 1,400 people worked on it. The span measures 503 metres."
+)
+
+
+@pytest.fixture(scope="module")
+def readings(models_home: Path) -> Readings:
+    """The real trunk, shared by the judges' tests."""
+    from models.trunk import Trunk
+    from models.weights import model_folder
+
+    return Readings(Trunk.load(model_folder(models_home, "multilingual-e5-small")))
+
+
+@pytest.fixture(scope="module")
+def judge(readings: Readings) -> TrainedSupport:
+    return TrainedSupport.load(readings)
+
+
+def quoted(text: str, title: str = "", log_prob: float = -0.1, said: str = "", short: str = "") -> Candidate:
+    """A candidate that quotes `text` from a document called `title`."""
+    document = Document("d", "", title, text)
+    hit = Hit(Passage("p", "d", 0, 0, len(text), text), document, 0.8)
+    return Candidate(said or text, short, (hit,), (Quote("d", 0, len(text), text),), log_prob, "extractive")
+
+
+def asked(text: str) -> Conversation:
+    return Conversation((Turn("user", text),))
+
+
+@pytest.mark.parametrize(
+    ("question", "right", "wrong"),
+    [
+        (
+            "When was the Sydney Harbour Bridge opened?",
+            "The Sydney Harbour Bridge was opened in March 1932.",
+            "The bakery on the corner sells bread rolls and cakes.",
+        ),
+        (
+            "Who discovered penicillin?",
+            "Penicillin was discovered in 1928 by the Scottish physician Alexander Fleming.",
+            "Penicillin dissolves in water and is kept in a cool place.",
+        ),
+        (
+            "长江全长多少公里？",
+            "长江全长约6300公里，是亚洲最长的河流。",
+            "长江流域的渔民在春季修补渔网。",
+        ),
+        ("谁发明了活字印刷术？", "北宋的毕昇发明了活字印刷术。", "纸张在唐代传入中亚。"),
+    ],
+)
+def test_the_sentence_that_answers_is_supported_more(
+    judge: TrainedSupport, question: str, right: str, wrong: str
+) -> None:
+    good, bad = judge.judge(asked(question), [quoted(right), quoted(wrong)])
+    assert 0.0 <= bad < good <= 1.0
+
+
+def test_a_statement_without_a_quote_has_no_support_and_small_talk_needs_none(judge: TrainedSupport) -> None:
+    candidates = [Candidate("It opened in 1932."), Candidate("Hello.", kind="talk")]
+    assert judge.judge(asked("When?"), candidates) == [0.0, 1.0]
+    assert judge.judge(asked("When?"), []) == []
+
+
+def test_the_same_question_gives_the_same_support(judge: TrainedSupport, readings: Readings) -> None:
+    candidates = [quoted(sentence + ".") for sentence in TEXT.split(". ")]
+    first = judge.judge(asked("Who designed it?"), candidates)
+    again = TrainedSupport.load(Readings(readings.trunk)).judge(asked("Who designed it?"), candidates)
+    assert first == pytest.approx(again, abs=2e-3)
+
+
+def test_features_carry_what_the_policy_and_the_retriever_know(judge: TrainedSupport) -> None:
+    candidate = quoted("The bridge was opened in 1932.", log_prob=-0.7, short="1932")
+    (row,) = judge.features(asked("When?"), [candidate])
+    known = dict(zip(FEATURES, row.tolist(), strict=True))
+    assert (known["log_prob"], known["hit_score"], known["verbatim"], known["named"]) == (-0.7, 0.8, 1.0, 1.0)
+
+
+def test_verbatim_means_every_content_word_stands_in_the_quotes() -> None:
+    assert verbatim(quoted("The bridge was opened in 1932.", said="Opened in 1932 [1]."))
+    assert not verbatim(quoted("The bridge was opened in 1932.", said="Opened in 1933."))
+    assert not verbatim(Candidate(""))
+
+
+def test_words_that_are_the_quote_are_read_once_and_under_their_title() -> None:
+    same = draft(asked("When?"), quoted("It opened in 1932.", "The bridge"))
+    assert (same.answer, same.evidence) == ("The bridge: It opened in 1932.", "")
+    other = draft(asked("When?"), quoted("It opened in 1932.", "The bridge", said="In 1932, he says."))
+    assert (other.answer, other.evidence) == ("In 1932, he says.", "It opened in 1932.")
+
+
+def test_calibration_finds_the_weights_it_was_drawn_from(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    rows = random.normal(size=(4000, len(FEATURES)))
+    truth = Calibration((1.5, 0.8, -0.5, 0.0, 0.3), -0.4)
+    labels = (random.random(4000) < truth.probabilities(rows)).astype(float)
+    found = fit_calibration(rows, labels.tolist())
+    assert found.weights == pytest.approx(truth.weights, abs=0.15)
+    assert found.bias == pytest.approx(truth.bias, abs=0.15)
+    save_calibration(found, tmp_path / "calibration.json", fitted_on="a test")
+    assert load_calibration(tmp_path / "calibration.json") == found
+
+
+def test_calibration_leaves_out_what_is_not_used_and_refuses_equal_labels() -> None:
+    rows = np.random.default_rng(1).normal(size=(50, len(FEATURES)))
+    found = fit_calibration(rows, (rows[:, 0] > 0).astype(float).tolist(), used=("network",))
+    assert found.weights[0] > 0
+    assert found.weights[1:] == (0.0,) * (len(FEATURES) - 1)
+    with pytest.raises(BadInput):
+        fit_calibration(rows, [1.0] * 50)
+
+
+def test_a_damaged_calibration_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "calibration.json"
+    path.write_text('{"weights": {}, "bias": 0}', encoding="utf-8")
+    with pytest.raises(ModelDamaged):
+        load_calibration(path)
+
+
+def test_a_network_is_checked_against_its_checksum_and_its_trunk(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    network = Interaction(Shape()).eval()
+    with pytest.raises(ModelMissing):
+        load_network(tmp_path / "none")
+    save_network(network, Trained("support", "base-1", 8, Shape()), tmp_path)
+    loaded, trained = load_network(tmp_path, "base-1")
+    assert trained.shape == Shape()
+    drafts = [Draft("who wrote it", "Mary wrote it")]
+    assert outputs_of(loaded, HashedReader(), drafts) == pytest.approx(
+        outputs_of(network, HashedReader(), drafts), abs=5e-3
+    )
+    with pytest.raises(EncoderMismatch):
+        load_network(tmp_path, "base-2")
+    with (tmp_path / "weights.safetensors").open("ab") as file:
+        file.write(b"x")
+    with pytest.raises(ModelDamaged):
+        load_network(tmp_path, "base-1")
+
+
+def test_padding_and_company_do_not_change_what_a_draft_gets() -> None:
+    torch.manual_seed(0)
+    network, reader = Interaction(Shape()).eval(), HashedReader()
+    short, long = Draft("who", "Mary"), Draft("who wrote it", "Mary wrote it at nineteen in a cold summer " * 3)
+    together = outputs_of(network, reader, [short, long])
+    assert together[0] == pytest.approx(outputs_of(network, reader, [short])[0], abs=1e-5)
+
+
+def test_the_bare_answer_is_marked_where_it_stands() -> None:
+    reader = HashedReader()
+    drafted = Draft("who wrote it", "Mary Shelley wrote it", "Mary Shelley")
+    batch = collate(sides_of(reader, [drafted]), [drafted.short], [drafted.answer])
+    assert batch.signs[0, :, 3].tolist() == [0, 0, 0, 1, 1, 0, 0]
+    assert batch.signs[0, :, 1].tolist() == [0, 1, 1, 0, 0, 1, 1]
+
+
+def test_a_network_learns_that_the_answer_must_share_the_questions_words() -> None:
+    with one_thread():
+        learn_to_share_words()
+
+
+def learn_to_share_words() -> None:
+    random = np.random.default_rng(0)
+    names = [f"w{i}" for i in range(60)]
+    drafts, labels = [], []
+    for i in range(460):
+        asked_for, other, *rest = random.choice(names, 5, replace=False)
+        drafts.append(Draft(f"what of {asked_for}", " ".join([asked_for if i % 2 else other, *rest])))
+        labels.append(float(i % 2))
+    torch.manual_seed(0)
+    network, wanted = Interaction(Shape(width=32, layers=1, heads=2, inner=64)), torch.tensor(labels)
+    recipe = Recipe(epochs=6, batch=32, rate=3e-3)
+
+    def loss(outputs: torch.Tensor, rows: Sequence[int]) -> torch.Tensor:
+        return torch.nn.functional.binary_cross_entropy_with_logits(outputs[:, 0], wanted[list(rows)])
+
+    fit_network(network, HashedReader(), drafts[:400], [[i] for i in range(400)], loss, recipe)
+    said = outputs_of(network, HashedReader(), drafts[400:])[:, 0] > 0
+    assert (said == (np.asarray(labels[400:]) > 0.5)).mean() > 0.85
+
+
+def test_an_interrupted_fitting_goes_on_to_the_same_weights(tmp_path: Path) -> None:
+    names = [f"w{i} w{i + 1} w{i + 2}" for i in range(120)]
+    drafts = [Draft(name, names[i // 2]) for i, name in enumerate(names)]
+    wanted = torch.tensor([float(i % 2) for i in range(120)])
+    recipe = Recipe(epochs=2, batch=2, rate=1e-3)
+
+    def loss(outputs: torch.Tensor, rows: Sequence[int]) -> torch.Tensor:
+        return torch.nn.functional.binary_cross_entropy_with_logits(outputs[:, 0], wanted[list(rows)])
+
+    def stop(stage: str, done: int, total: int) -> None:
+        if done < total:
+            raise Cancelled(f"{stage} was stopped.")
+
+    def fitted(kept: Path | None, progress: Progress | None) -> Interaction:
+        torch.manual_seed(0)
+        network = Interaction(Shape(width=16, layers=1, heads=2, inner=16))
+        units = [[i] for i in range(120)]
+        fit_network(network, HashedReader(), drafts, units, loss, recipe, progress=progress, kept=kept)
+        return network
+
+    with one_thread():
+        whole = outputs_of(fitted(None, None), HashedReader(), drafts[:20])
+        with pytest.raises(Cancelled):
+            fitted(tmp_path / "run.pt", stop)
+        resumed = outputs_of(fitted(tmp_path / "run.pt", None), HashedReader(), drafts[:20])
+    assert resumed == pytest.approx(whole, abs=1e-6)
+
+
+def test_reading_rows_become_right_and_wrong_drafts() -> None:
+    rows = [
+        {"context": TEXT, "question": "When was the bridge opened?", "answers": ["1932"], "title": "Bridge"},
+        {"context": TEXT, "question": "Who paid for the bridge?", "answers": [], "title": "Bridge"},
+    ]
+    made = [e for seed in range(6) for e in reading_examples(rows, "squad", seed)]
+
+    def of(kind: str) -> list[Example]:
+        return [e for e in made if e.kind == kind]
+
+    assert all("1932" in e.draft.answer and e.label == 1.0 for e in of("right"))
+    assert all("1932" not in e.draft.answer and e.label == 0.0 for e in of("same-passage"))
+    assert all(e.draft.short not in ("", "1932") and e.label == 0.0 for e in of("wrong-short"))
+    assert all(e.draft.question.startswith("Who paid") and e.label == 0.0 for e in of("unanswerable"))
+    assert all(of(kind) for kind in ("right", "same-passage", "wrong-short", "unanswerable"))
