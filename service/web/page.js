@@ -101,7 +101,7 @@ async function refreshStatus() {
     page("notice").textContent = status.ready ? "" : text("starting");
     page("question").maxLength = status.limits.question;
     const before = examples;
-    examples = Boolean(status.index?.sources.some(source => source.source === "examples"));
+    examples = Boolean(status.index?.sources.some(({ source }) => source.endsWith("/indexing/examples")));
     if (examples !== before) suggest();
     setTimeout(refreshStatus, status.ready && !status.refresh.running ? 30_000 : 1_000);
   } catch {
