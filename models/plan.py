@@ -107,7 +107,7 @@ class Planner:
         known = self._vectors.get(text)
         if known is not None:
             return known
-        made = self.encoder.encode_queries([text])[0]
+        made: Vectors = self.encoder.encode_queries([text])[0]
         # Replaced, not changed: another thread may be reading the old one.
         self._vectors = {**dict(list(self._vectors.items())[-7:]), text: made}
         return made
