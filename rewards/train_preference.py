@@ -17,7 +17,7 @@ from rewards.measures import mean_interval, pair_hits
 from rewards.network_fit import Recipe, fit_network, outputs_of
 from rewards.preference_data import Ranking, built_rankings, human_rankings
 from rewards.support_data import held_out, support_examples
-from rewards.training import checksums, open_corpus, picture, write_card
+from rewards.training import CHANCE, checksums, open_corpus, picture, write_card
 
 FILES = (
     "preference/hh-harmless.train.jsonl.gz",
@@ -45,7 +45,7 @@ def train_preference(
     reader = corpus or open_corpus(home, out, [d for r in (*every, *test) for d in r.drafts], progress)
     train, dev = [r for r in every if not held_out(r.group)], [r for r in every if held_out(r.group)]
     network, curve = fit_preference(reader, train, seed, progress, kept=out / "preference.pt")
-    chance, _ = fit_preference(reader, mixed(train, seed), seed, progress, 1, out / "preference-shuffled.pt")
+    chance, _ = fit_preference(reader, mixed(train[::CHANCE], seed), seed, progress, 1, out / "preference-shuffled.pt")
     folder = out / "preference"
     figures = preference_figures(network, chance, reader, test)
     numbers = centre(network, reader, dev)

@@ -20,7 +20,7 @@ from rewards.rule_data import RuleExample, rule_examples
 from rewards.rule_judge import PARTS, RuleVectors, rule_texts, rule_vectors
 from rewards.rules import PROGRAMS, load_rules
 from rewards.support_data import held_out, support_examples
-from rewards.training import checksums, open_corpus, picture, write_card
+from rewards.training import CHANCE, checksums, open_corpus, picture, write_card
 from rewards.types import Rule
 
 FILES = (
@@ -70,9 +70,9 @@ def train_rules(
     vectors = rule_vectors(reader, judged)
     train = [e for e in examples if e.part == "train"]
     targets = label_table(train, vectors.ids)
-    network, curve = fit_rules(reader, train, targets, vectors, seed, progress)
-    mixed = targets[np.random.default_rng(seed).permutation(len(targets))]
-    chance, _ = fit_rules(reader, train, mixed, vectors, seed, progress, 1, out / "rules-shuffled.pt")
+    network, curve = fit_rules(reader, train, targets, vectors, seed, progress, kept=out / "rules.pt")
+    mixed = targets[::CHANCE][np.random.default_rng(seed).permutation(len(targets[::CHANCE]))]
+    chance, _ = fit_rules(reader, train[::CHANCE], mixed, vectors, seed, progress, 1, out / "rules-shuffled.pt")
     floors = fit_floors(network, reader, [e for e in examples if e.part == "dev"], vectors)
     figures = rule_figures(network, chance, reader, [e for e in examples if e.part == "test"], vectors, floors)
     folder = out / "rules"

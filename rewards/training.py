@@ -9,6 +9,8 @@ from rewards.corpus import Corpus, texts_of
 from rewards.readings import Draft
 
 TRUNK = "multilingual-e5-small"
+CHANCE = 3
+"""A head on shuffled labels sees every third example once: more of them teach it nothing either."""
 
 
 def open_corpus(home: Path, out: Path, drafts: Iterable[Draft], progress: Progress | None) -> Corpus:
