@@ -281,8 +281,8 @@ AMBIGUITY_CARD = (
     "(models/ambiguity.py): a linear head fitted on `models/examples/ambiguity.jsonl` (ours) and 120 plain questions\n"
     "of squad.train and drcd.train (CC BY-SA). The threshold comes from predictions on held-out groups of the\n"
     "development rows; the test file `eval/data/ambiguity.jsonl` was written and fixed before the head. Apache-2.0.\n\n"
-    "Limits: one hand wrote both files, so real questions will be harder; readings are told from titles alone; the plain\n"
-    "reading questions below took part in the fit."
+    "Limits: one hand wrote both files, so real questions will be harder; readings are told from titles alone; the\n"
+    "plain reading questions below took part in the fit."
 )
 
 
