@@ -29,6 +29,7 @@ ambiguity       questions with several readings
 readings        what those readings are
 
 Proposing:
+overlap         sentences that share words with a question
 quotes          verbatim whole sentences, checked
 reader          question + passages -> spans and "not here"
 extractive      the policy that only quotes

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 from indexing.split import sentences
 from indexing.types import Hit, Query
+from models.overlap import terms
 from models.prompts import QUERY_MARK, decision_prompt, evidence_prompt, plain_prompt
 from models.quotes import align, sentence_quote
 from models.types import (
@@ -26,7 +27,6 @@ from models.types import (
     Sampling,
     never,
 )
-from models.words import content_words
 
 OVERLAP = 0.6
 """Share of a sentence's content words that one passage sentence must hold to be quoted for it. A paraphrase keeps
@@ -111,12 +111,3 @@ def quote_for(statement: str, hits: Sequence[Hit]) -> Quote | None:
             if share >= OVERLAP and (best is None or share > best[0]):
                 best = share, sentence_quote(hit.document, hit.passage, start, end)
     return best[1] if best else None
-
-
-def terms(text: str) -> set[str]:
-    """Content words, Chinese stretches as their overlapping pairs of characters."""
-    found: set[str] = set()
-    for word in content_words(text):
-        pairs = [word[at : at + 2] for at in range(len(word) - 1)] if not word.isascii() else []
-        found.update(pairs or [word])
-    return found
