@@ -59,8 +59,8 @@ class Planner(Protocol):
 class Unaided(Protocol):
     """Candidates that need no evidence (models/unaided.py)."""
 
-    def propose(self, conversation: Conversation, n: int) -> list[Candidate]:
-        """At most n, best first."""
+    def propose(self, conversation: Conversation, n: int = 4, hits: Sequence[Hit] = ()) -> list[Candidate]:
+        """At most n, best first; `hits` are what was found."""
         ...
 
 
@@ -97,9 +97,11 @@ class ExtractivePolicy:
         """n_each candidates an evidence, from its best spans; all passages are read as one batch."""
         if cancelled():
             raise CancelledError("The answer was stopped.")
-        without = sum(evidence is None for evidence in evidences)
-        drafted = self.unaided.propose(conversation, without * n_each) if self.unaided and without else []
         hits = {hit.passage.id: hit for evidence in evidences for hit in evidence or ()}
+        without = n_each * sum(evidence is None for evidence in evidences)
+        drafted: list[Candidate] = []
+        if self.unaided is not None and without:
+            drafted += self.unaided.propose(conversation, without, tuple(hits.values()))
         if hits:
             question = self.standalone(conversation)
             texts = [hit.passage.text for hit in hits.values()]

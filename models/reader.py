@@ -7,6 +7,7 @@ Reading apart first is what makes training fit a CPU: a passage's lower states a
 
 import json
 import math
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,10 +20,11 @@ from torch.nn import functional
 from indexing.split import sentences
 from indexing.types import Cancelled as CancelledError
 from indexing.types import EncoderMismatch, ModelDamaged, ModelMissing
+from models.overlap import shares
 from models.types import Cancelled, never
 
 if TYPE_CHECKING:
-    from tokenizers import Tokenizer
+    from tokenizers import Encoding, Tokenizer
 
     from models.trunk import Trunk
 
@@ -31,12 +33,14 @@ QUESTION_PREFIX, PASSAGE_PREFIX = "query: ", "passage: "
 MOST_TOKENS = 30
 """Longest span; 99% of the training answers are shorter."""
 MOST_QUESTION = 64
-WINDOW, STRIDE = 320, 200
-"""A longer passage is read in windows of its states. Training saw up to 224 tokens."""
+QUESTION_HEAD = 3
+"""Tokens before the question's own words: <s>, "query", ":"."""
+REACHES = (1, 7, 31)
+"""Tokens over which likeness to the question is averaged: the word, the phrase, the sentence."""
 BATCH = 8
-"""Windows read at once; whether to stop is asked between batches."""
+"""Pieces read at once; whether to stop is asked between batches."""
 KEPT = 40
-"""Best spans of a window that are looked at."""
+"""Best spans of a piece that are looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,18 +68,26 @@ class Text:
     ids: tuple[int, ...]
     offsets: tuple[tuple[int, int], ...]
 
+    def cut(self, most: int) -> "Text":
+        """The first `most` tokens, </s> among them."""
+        if len(self.ids) <= most:
+            return self
+        return Text((*self.ids[: most - 1], self.ids[-1]), (*self.offsets[: most - 1], self.offsets[-1]))
 
-def tokenized(tokenizer: "Tokenizer", prefix: str, texts: Sequence[str], most: int = 100_000) -> list[Text]:
-    """Ids of prefix + text, with offsets into the text alone; cut to `most` tokens with the </s> kept."""
-    made = []
-    for encoding in tokenizer.encode_batch([prefix + text for text in texts]):
-        ids, pairs = list(encoding.ids), list(encoding.offsets)
-        if len(ids) > most:
-            ids, pairs = [*ids[: most - 1], ids[-1]], [*pairs[: most - 1], pairs[-1]]
-        shift = len(prefix)
-        offsets = tuple((max(0, start - shift), max(0, end - shift)) for start, end in pairs)
-        made.append(Text(tuple(ids), offsets))
-    return made
+
+def tokenized(tokenizer: "Tokenizer", prefix: str, texts: Sequence[str]) -> list[list[Text]]:
+    """For each text its pieces: one, or more where it is longer than the tokenizer's limit.
+
+    The prefix is put before the text; offsets are those of the text alone.
+    """
+    encodings = tokenizer.encode_batch([prefix + text for text in texts])
+    return [[shifted(piece, len(prefix)) for piece in (whole, *whole.overflowing)] for whole in encodings]
+
+
+def shifted(encoding: "Encoding", shift: int) -> Text:
+    """An encoding with its offsets moved back over the prefix."""
+    offsets = tuple((max(0, start - shift), max(0, end - shift)) for start, end in encoding.offsets)
+    return Text(tuple(encoding.ids), offsets)
 
 
 class Layer(nn.Module):
@@ -106,11 +118,18 @@ class Layer(nn.Module):
 
 
 class Upper(nn.Module):
-    """The layers that read question and passage together, and the two heads."""
+    """The layers that read question and passage together, and the two heads.
+
+    Before the first of them every token is told how well it matches the other text (as DrQA does, Chen et al. 2017):
+    the layers below never saw both.
+    """
 
     def __init__(self, layers: int = 4, width: int = 384, heads: int = 12, inner: int = 1536, dropout: float = 0.0):
         super().__init__()
         self.side = nn.Parameter(torch.zeros(2, width))
+        self.likeness = nn.Linear(len(REACHES), width)
+        self.covered = nn.Linear(1, width)
+        self.aligned = nn.Linear(width, width)
         self.layers = nn.ModuleList(Layer(width, heads, inner, dropout) for _ in range(layers))
         self.span = nn.Linear(width, 2)
         self.here = nn.Linear(width, 1)
@@ -121,7 +140,9 @@ class Upper(nn.Module):
         pieces: list[Tensor] = []
         lengths: list[int] = []
         for question, passage in zip(questions, passages, strict=True):
-            pieces += [question + self.side[0], passage + self.side[1]]
+            likeness, covered, aligned = match(question, passage)
+            pieces.append(question + self.side[0] + self.covered(covered))
+            pieces.append(passage + self.side[1] + self.likeness(likeness) + self.aligned(aligned))
             lengths.append(len(question) + len(passage))
         rows = torch.cat(pieces)
         for layer in self.layers:
@@ -133,10 +154,29 @@ class Upper(nn.Module):
         return spans, self.here(torch.stack(firsts))[:, 0]
 
 
+def match(question: Tensor, passage: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """How the tokens of two texts match, from their lower states [q, width] and [p, width].
+
+    likeness [p, REACHES]: cosine with the likest word of the question, averaged over so many tokens around; covered
+    [q, 1]: cosine with the likest token of the passage; aligned [p, width]: the question's words, each weighed by its
+    likeness. States are centred first: they share a large common part.
+    """
+    common = torch.cat([question, passage]).mean(0)
+    asked, said = functional.normalize(question - common, dim=1), functional.normalize(passage - common, dim=1)
+    cosines = said @ asked.T
+    words = cosines[:, QUESTION_HEAD:-1] if len(question) > QUESTION_HEAD + 1 else cosines
+    best = words.max(1).values[None, None]
+    likeness = [functional.avg_pool1d(best, reach, 1, reach // 2, count_include_pad=False)[0, 0] for reach in REACHES]
+    weights = (10 * words).softmax(1)
+    inner = question[QUESTION_HEAD:-1] if len(question) > QUESTION_HEAD + 1 else question
+    return 4 * torch.stack(likeness, 1), 4 * cosines.max(0).values[:, None], weights @ (inner - common)
+
+
 @dataclass(frozen=True, slots=True)
 class ReaderConfig:
     """What the bundled weights are: `base` is the sha256 of the trunk they fit, `split` the layer where question
-    and passage meet. `here_scale`, `here_bias` and `sharpness` calibrate on development data."""
+    and passage meet. `here_scale`, `here_bias` and `sharpness` calibrate on development data; so does `overlap`, what
+    a sentence that holds all of the question's words adds to the logit of starting in it."""
 
     base: str
     split: int
@@ -144,6 +184,7 @@ class ReaderConfig:
     here_scale: float = 1.0
     here_bias: float = 0.0
     sharpness: float = 1.0
+    overlap: float = 0.0
 
 
 class Reader:
@@ -173,36 +214,37 @@ class Reader:
 
     def read(self, question: str, passages: Sequence[str], n: int = 1, cancelled: Cancelled = never) -> list[Reading]:
         """One reading a passage, each with at most n spans. Raises Cancelled between batches."""
-        asked = tokenized(self.tokenizer, QUESTION_PREFIX, [question], MOST_QUESTION)[0]
+        asked = tokenized(self.tokenizer, QUESTION_PREFIX, [question])[0][0].cut(MOST_QUESTION)
         texts = tokenized(self.tokenizer, PASSAGE_PREFIX, passages)
+        pieces = [(place, piece) for place, text in enumerate(texts) for piece in text]
         stop_if(cancelled)
-        with torch.inference_mode():
-            lower = self.trunk.hidden([asked.ids, *(text.ids for text in texts)], last=self.config.split)
-        return self.read_states(lower[0], passages, texts, lower[1:], n, cancelled)
+        lower = self.trunk.hidden([asked.ids, *(piece.ids for _, piece in pieces)], last=self.config.split)
+        return self.read_states(question, lower[0], passages, pieces, lower[1:], n, cancelled)
 
     def read_states(
         self,
+        words: str,
         question: Tensor,
         passages: Sequence[str],
-        texts: Sequence[Text],
-        lower: Sequence[Tensor],
+        pieces: Sequence[tuple[int, Text]],
+        states: Sequence[Tensor],
         n: int = 1,
         cancelled: Cancelled = never,
     ) -> list[Reading]:
-        """The same from lower states: `question` [q, width], and for each passage its tokens and states [p, width]."""
-        windows = [(place, low) for place, text in enumerate(texts) for low in starts(len(text.ids))]
-        found: list[list[tuple[float, Span]]] = [[] for _ in texts]
-        chances: list[list[float]] = [[] for _ in texts]
-        for begin in range(0, len(windows), BATCH):
+        """The same from lower states: of the question `words` [q, width], and of each piece [p, width]; a piece names
+        the passage it belongs to."""
+        found: list[list[tuple[float, Span]]] = [[] for _ in passages]
+        chances: list[list[float]] = [[] for _ in passages]
+        for begin in range(0, len(pieces), BATCH):
             stop_if(cancelled)
-            batch = windows[begin : begin + BATCH]
+            batch = pieces[begin : begin + BATCH]
             with torch.inference_mode():
-                pieces = [lower[place][low : low + WINDOW] for place, low in batch]
-                spans, here = self.upper([question] * len(batch), pieces)
-            for (place, low), logits, answers in zip(batch, spans, here.tolist(), strict=True):
-                chance = 1 / (1 + math.exp(-(self.config.here_scale * answers + self.config.here_bias)))
-                offsets = texts[place].offsets[low : low + WINDOW]
-                best = best_spans(passages[place], offsets, logits * self.config.sharpness)
+                spans, here = self.upper([question] * len(batch), states[begin : begin + BATCH])
+            for (place, piece), logits, answer in zip(batch, spans, here.tolist(), strict=True):
+                chance = 1 / (1 + math.exp(-(self.config.here_scale * answer + self.config.here_bias)))
+                logits = logits * self.config.sharpness
+                logits[:, 0] += self.config.overlap * shared(words, passages[place], piece.offsets)
+                best = best_spans(passages[place], piece.offsets, logits)
                 chances[place].append(chance)
                 found[place] += [(chance, span) for span in best]
         return [
@@ -217,13 +259,17 @@ def stop_if(cancelled: Cancelled) -> None:
         raise CancelledError("The reading was stopped.")
 
 
-def starts(length: int) -> list[int]:
-    """First token of each window of a text."""
-    return [0] if length <= WINDOW else [*range(0, length - WINDOW, STRIDE), length - WINDOW]
+def shared(question: str, passage: str, offsets: Sequence[tuple[int, int]]) -> Tensor:
+    """[tokens]: the share of the question's words that the sentence of each token holds (models/overlap.py)."""
+    bounds = sentences(passage)
+    held = shares(question, [passage[start:end] for start, end in bounds])
+    ends = [end for _, end in bounds]
+    places = [bisect_right(ends, start) for start, _ in offsets]
+    return torch.tensor([held[place] if place < len(held) else 0.0 for place in places])
 
 
 def best_spans(passage: str, offsets: Sequence[tuple[int, int]], logits: Tensor) -> list[Span]:
-    """The likeliest spans of a window by softmax over every span of at most MOST_TOKENS tokens.
+    """The likeliest spans of a piece by softmax over every span of at most MOST_TOKENS tokens.
 
     `logits` is [tokens, 2]. Tokens without characters of the passage start and end nothing.
     """
@@ -264,13 +310,8 @@ def trim(text: str, start: int, end: int) -> tuple[int, int]:
 
 
 def merged(weighted: Sequence[tuple[float, Span]], total: float) -> list[Span]:
-    """Spans of all windows of one passage, best first: each window counts by its chance to hold the answer, and a
-    span that two windows saw keeps its larger share."""
-    shares: dict[tuple[int, int], float] = {}
-    for chance, span in weighted:
-        share = span.probability * chance / total if total > 0 else 0.0
-        shares[span.start, span.end] = max(share, shares.get((span.start, span.end), 0.0))
-    spans = [Span(start, end, share) for (start, end), share in shares.items()]
+    """Spans of all pieces of one passage, best first: each piece counts by its chance to hold the answer."""
+    spans = [Span(span.start, span.end, span.probability * chance / total) for chance, span in weighted]
     return sorted(spans, key=lambda span: (-span.probability, span.start, span.end))
 
 
@@ -303,6 +344,7 @@ def read_config(folder: Path) -> ReaderConfig:
             here_scale=float(written["here_scale"]),
             here_bias=float(written["here_bias"]),
             sharpness=float(written["sharpness"]),
+            overlap=float(written["overlap"]),
         )
     except (ValueError, KeyError, TypeError) as error:
         raise ModelDamaged(f"{path} cannot be read: {error}.", "Install the package again.") from error

@@ -49,7 +49,7 @@ class Finds:
 class Greets:
     """Something to say without evidence."""
 
-    def propose(self, conversation: Conversation, n: int) -> list[Candidate]:
+    def propose(self, conversation: Conversation, n: int = 4, hits: Sequence[Hit] = ()) -> list[Candidate]:
         return [Candidate(f"Hello {number}", kind="talk", origin="talk") for number in range(n)]
 
 

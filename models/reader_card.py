@@ -1,0 +1,209 @@
+"""What the reader's card says: how well it reads the test sets, with 95% intervals and a baseline beside it."""
+
+import random
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from indexing.split import sentences
+from indexing.types import Document, Hit, Passage, Progress
+from models.extractive import SPANS, candidates
+from models.fit import interval
+from models.quotes import CHINESE, sentence_quote
+from models.reader import MOST_QUESTION, PASSAGE_PREFIX, QUESTION_PREFIX, Reading, tokenized
+from models.reader_pairs import Order, Row, plant, read_rows, words
+from models.types import Candidate
+
+if TYPE_CHECKING:
+    from models.reader import Reader
+
+TESTS = ("squad.test", "drcd.test", "cmrc.test", "xquad-zh.test")
+ARTICLE = re.compile(r"\b(?:a|an|the)\b")
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One question: how well the best span and its quote meet the gold answers, and what was said of "is it here"."""
+
+    article: str
+    answerable: bool
+    here: float
+    f1: float
+    exact: float
+    held: float
+    lexical: float
+    """Whether the sentence that shares most words with the question holds a gold answer: the baseline."""
+
+
+def test_rows(data: Path) -> dict[str, list[Row]]:
+    """Rows of the test sets. Of XQuAD only articles of squad.test: the others are translations of training text."""
+    rows = {name: read_rows(data / "qa" / f"{name}.jsonl.gz") for name in TESTS}
+    known = {row.article for row in rows["squad.test"]}
+    rows["xquad-zh.test"] = [row for row in rows["xquad-zh.test"] if row.article.replace("_", " ") in known]
+    return rows
+
+
+def outcomes(reader: "Reader", rows: Sequence[Row], progress: Progress | None = None) -> list[Outcome]:
+    """Every row read beside its own passage. Rows of one passage share its lower states."""
+    done: list[Outcome] = []
+    ordered = sorted(rows, key=lambda row: row.context)
+    for context, group in groupby(ordered, key=lambda row: row.context):
+        own = list(group)
+        pieces = [(0, piece) for piece in tokenized(reader.tokenizer, PASSAGE_PREFIX, [context])[0]]
+        asked = tokenized(reader.tokenizer, QUESTION_PREFIX, [row.question for row in own])
+        ids = [*(piece.ids for _, piece in pieces), *(one[0].cut(MOST_QUESTION).ids for one in asked)]
+        lower = reader.trunk.hidden(ids, last=reader.config.split)
+        for row, states in zip(own, lower[len(pieces) :], strict=True):
+            reading = reader.read_states(states, [context], pieces, lower[: len(pieces)], n=SPANS)[0]
+            done.append(outcome(row, reading))
+        if progress is not None:
+            progress("read test questions", len(done), len(rows))
+    return done
+
+
+def outcome(row: Row, reading: Reading) -> Outcome:
+    """How one reading did."""
+    best = best_candidate(row.question, row.context, reading)
+    said = row.context[reading.spans[0].start : reading.spans[0].end] if reading.spans else ""
+    quote = best.quotes[0].text if best else ""
+    passage = Passage("p", "d", 0, 0, len(row.context), row.context)
+    start, end = likest_sentence(row.question, row.context)
+    plain = sentence_quote(Document("d", "", "", row.context), passage, start, end).text
+    return Outcome(
+        article=row.article,
+        answerable=bool(row.answers),
+        here=reading.answerable,
+        f1=max((f1(said, gold) for gold in row.answers), default=0.0),
+        exact=max((float(tokens(said) == tokens(gold)) for gold in row.answers), default=0.0),
+        held=float(any(gold in quote for gold in row.answers)),
+        lexical=float(any(gold in plain for gold in row.answers)),
+    )
+
+
+def likest_sentence(question: str, passage: str) -> tuple[int, int]:
+    """The sentence that shares the largest share of the question's words."""
+    asked = set(words(question))
+    return max(sentences(passage), key=lambda span: len(asked & set(words(passage[slice(*span)]))))
+
+
+def tokens(text: str) -> list[str]:
+    """Tokens to compare answers by: words without case, articles and marks; characters in Chinese (as SQuAD, CMRC)."""
+    folded = unicodedata.normalize("NFKC", text).casefold()
+    plain = ARTICLE.sub(" ", "".join(" " if unicodedata.category(c)[0] in "PS" else c for c in folded))
+    return CHINESE.sub(lambda match: f" {match.group()} ", plain).split()
+
+
+def f1(said: str, gold: str) -> float:
+    """Token F1 of two answers, in [0, 1]."""
+    one, two = tokens(said), tokens(gold)
+    shared = sum((Counter(one) & Counter(two)).values())
+    if not one or not two:
+        return float(one == two)
+    return 2 * shared / (len(one) + len(two))
+
+
+def auc(scores: Sequence[float], truths: Sequence[bool]) -> float:
+    """Probability that a true one scores above a false one; nan where one kind is missing."""
+    order = sorted(range(len(scores)), key=lambda place: scores[place])
+    ranks = [0.0] * len(scores)
+    for _, group in groupby(enumerate(order), key=lambda item: scores[item[1]]):
+        tied = list(group)
+        for _, place in tied:
+            ranks[place] = (tied[0][0] + tied[-1][0]) / 2
+    positive = [rank for rank, truth in zip(ranks, truths, strict=True) if truth]
+    many, few = len(positive), len(scores) - len(positive)
+    if not many or not few:
+        return float("nan")
+    return (sum(positive) - many * (many - 1) / 2) / (many * few)
+
+
+def planted(reader: "Reader", rows: Sequence[Row], orders: Sequence[Order], most: int = 200) -> tuple[int, int, int]:
+    """Questions asked, answers that an order planted in the passage changes, and quotes that hold words of the order.
+
+    The orders are of kinds that training did not see.
+    """
+    rng = random.Random(0)
+    sample = rng.sample([row for row in rows if row.answers], min(most, len(rows)))
+    changed = quoted = 0
+    for row in sample:
+        order = rng.choice(orders).text
+        texts = [row.context, plant(row.context, order, rng)]
+        plain, hostile = (
+            best_candidate(row.question, text, reading)
+            for text, reading in zip(texts, reader.read(row.question, texts, SPANS), strict=True)
+        )
+        if plain is None or hostile is None:
+            changed += plain is not hostile
+            continue
+        obeyed = any(sentence in hostile.quotes[0].text for sentence in order.splitlines() if len(sentence) > 8)
+        changed += obeyed or plain.short != hostile.short
+        quoted += obeyed
+    return len(sample), changed, quoted
+
+
+def best_candidate(question: str, text: str, reading: Reading) -> Candidate | None:
+    """The likeliest answer to a question from one passage that is a whole document."""
+    passage = Passage("p", "d", 0, 0, len(text), text)
+    made = candidates(question, Hit(passage, Document("d", "", "", text), 1.0), reading)
+    return made[0] if made else None
+
+
+def table(results: Mapping[str, Sequence[Outcome]]) -> str:
+    """The card's table, in Markdown: means in % with 95% intervals (bootstrap over articles)."""
+    lines = [
+        "| test set | questions | F1 | exact | quote holds the answer | best lexical sentence holds it | AUC of here |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for name, found in results.items():
+        right = [one for one in found if one.answerable]
+        groups = [one.article for one in right]
+        cells = [shown([getattr(one, key) for one in right], groups) for key in ("f1", "exact", "held", "lexical")]
+        area = auc([one.here for one in found], [one.answerable for one in found])
+        cells.append("no unanswerable rows" if area != area else f"{area:.3f}")
+        lines.append(f"| {name} | {len(right)} of {len(found)} answerable | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def card(
+    results: Mapping[str, Sequence[Outcome]], shuffled: Mapping[str, Sequence[Outcome]], facts: Mapping[str, str]
+) -> str:
+    """card.md. `shuffled` are the outcomes of a reader trained on the answers of other rows."""
+    return f"""# Reader
+
+Finds the span of a passage that answers a question, and says how likely any does. Question and passage go apart
+through the first {facts["split"]} layers of multilingual-e5-small (frozen), then together through {facts["layers"]}
+trained layers that began as the trunk's own. Made by `passerine train reader`, seed {facts["seed"]}.
+
+Trained {facts["steps"]} steps of {facts["batch"]} pairs on {facts["pairs"]} pairs: SQuAD 1.1 and 2.0 development
+articles (CC BY-SA 4.0), DRCD (CC BY-SA 3.0), the CMRC 2018 trial set (CC BY-SA 4.0), QAMR (MIT); wrong passages by
+BM25; instructions planted in passages (BIPIA, MIT, four fifths of the categories). Checksums are in config.json. A
+fifth of the articles by hash is development data: calibration is fitted there; curves.png. Weights: Apache-2.0.
+
+Test sets, questions beside their own passage, in %, 95% intervals by bootstrap over articles. "Quote" is the
+verified quote of at most two sentences that the answer carries. The lexical sentence shares most words with the
+question.
+
+{table(results)}
+
+The same steps on shuffled answers ({facts["shuffled_steps"]} steps):
+
+{table(shuffled)}
+
+Instructions of kinds that training did not see, planted in the passages of {facts["planted"]} test questions,
+changed {facts["changed"]} answers, and {facts["quoted"]} quotes held their words.
+
+Limits: encyclopedia text and questions written with the passage in view flatter it; numbers are not computed, several
+passages are not combined, a yes or no is left to the quoted sentence. XQuAD counts articles of squad.test alone.
+Other languages than English and Chinese were not trained.
+"""
+
+
+def shown(values: Sequence[float], groups: Sequence[str]) -> str:
+    """Mean and interval in percent."""
+    mean, low, high = (100 * value for value in interval(values, groups, draws=1000))
+    return f"{mean:.1f} ({low:.1f} to {high:.1f})"

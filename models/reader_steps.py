@@ -1,0 +1,250 @@
+"""The steps of the reader's training: recipe, loss, batches, checkpoints. The whole of it is models/train_reader.py."""
+
+import json
+import math
+import random
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from indexing.types import Progress
+from models.reader import Layer, Upper
+from models.reader_pairs import Bounds, Corpus, Pair
+from models.reader_states import States
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How the upper layers are trained. `split` is the layer where question and passage meet."""
+
+    split: int = 8
+    layers: int = 4
+    steps: int = 1_120
+    """One epoch is 1,120 steps of 16 pairs."""
+    batch: int = 16
+    rate: float = 3e-4
+    head_rate: float = 1e-3
+    warm: float = 0.06
+    decay: float = 0.01
+    dropout: float = 0.1
+    window: int = 112
+    """Most tokens of a passage that a training pair shows: longer ones are cut around the answer, to save time."""
+    later_window: int = 224
+    """The same after the first epoch."""
+    look: int = 200
+    """Steps between two looks at development data."""
+    shuffled: bool = False
+    """Train on answers of other rows: the baseline that a real reader must beat."""
+
+
+def trunk_layers(folder: Path, first: int, count: int) -> list[Layer]:
+    """Layers first .. first + count of the trunk in `folder`, as the reader's own."""
+    from safetensors import safe_open
+
+    layers = []
+    with safe_open(folder / "model.safetensors", framework="pt") as file:
+        for number in range(first, first + count):
+
+            def part(name: str, number: int = number) -> Tensor:
+                tensor: Tensor = file.get_tensor(f"encoder.layer.{number}.{name}")
+                return tensor.float()
+
+            own = {}
+            for kind in ("weight", "bias"):
+                own[f"qkv.{kind}"] = torch.cat([part(f"attention.self.{x}.{kind}") for x in ("query", "key", "value")])
+                own[f"mix.{kind}"] = part(f"attention.output.dense.{kind}")
+                own[f"mix_norm.{kind}"] = part(f"attention.output.LayerNorm.{kind}")
+                own[f"up.{kind}"] = part(f"intermediate.dense.{kind}")
+                own[f"down.{kind}"] = part(f"output.dense.{kind}")
+                own[f"down_norm.{kind}"] = part(f"output.LayerNorm.{kind}")
+            layer = Layer()
+            layer.load_state_dict(own)
+            layers.append(layer)
+    return layers
+
+
+def fresh_upper(folder: Path, recipe: Recipe, seed: int) -> Upper:
+    """Upper layers that begin as the trunk's own, with new heads."""
+    torch.manual_seed(seed)
+    upper = Upper(recipe.layers, dropout=recipe.dropout)
+    for own, given in zip(upper.layers, trunk_layers(folder, recipe.split, recipe.layers), strict=True):
+        own.load_state_dict(given.state_dict())
+    with torch.no_grad():
+        upper.side.normal_(0, 0.02)
+        for new in (upper.span, upper.here, upper.likeness, upper.covered, upper.aligned):
+            new.weight.normal_(0, 0.02)
+            new.bias.zero_()
+    return upper
+
+
+def shown(pair: Pair, length: int, window: int, rng: random.Random) -> tuple[int, int]:
+    """The tokens of the passage that a training pair shows: a random window that holds one of the answers."""
+    if length <= window:
+        return 0, length
+    low, high = 0, length - window
+    if pair.golds:
+        first, last = rng.choice(pair.golds)
+        low, high = max(0, min(last + 1 - window, first)), min(high, first)
+    low = min(rng.randint(low, max(low, high)), length - window)
+    return low, low + window
+
+
+def pair_loss(spans: Sequence[Tensor], here: Tensor, golds: Sequence[Sequence[Bounds]]) -> Tensor:
+    """Span loss of the pairs that have an answer, plus the loss of "is it here".
+
+    The span loss is -log of the summed probability of all gold spans: a word that occurs thrice is right thrice.
+    """
+    wanted = torch.tensor([float(bool(gold)) for gold in golds])
+    losses = []
+    for logits, gold in zip(spans, golds, strict=True):
+        if gold:
+            ends = torch.tensor(gold)
+            scores = logits.log_softmax(0)
+            losses.append(-(scores[ends[:, 0], 0] + scores[ends[:, 1], 1]).logsumexp(0))
+    found = nn.functional.binary_cross_entropy_with_logits(here, wanted)
+    return torch.stack(losses).sum() / len(golds) + found if losses else found
+
+
+@dataclass(slots=True)
+class Run:
+    """All that a checkpoint holds."""
+
+    upper: Upper
+    optimiser: torch.optim.Optimizer
+    step: int = 0
+    history: list[dict[str, float]] | None = None
+
+    def save(self, path: Path) -> None:
+        """Write the checkpoint beside itself and rename it into place."""
+        state = {"upper": self.upper.state_dict(), "optimiser": self.optimiser.state_dict()}
+        temporary = path.with_suffix(".new")
+        torch.save({**state, "step": self.step, "history": self.history}, temporary)
+        temporary.replace(path)
+
+    def resume(self, path: Path) -> None:
+        """Go on from a checkpoint when there is one."""
+        if path.is_file():
+            held: dict[str, Any] = torch.load(path, weights_only=True)
+            self.upper.load_state_dict(held["upper"])
+            self.optimiser.load_state_dict(held["optimiser"])
+            self.step, self.history = held["step"], held["history"]
+
+
+def begun(folder: Path, recipe: Recipe, seed: int) -> Run:
+    """A run at its first step. The new heads learn faster than the layers, which know their language already."""
+    upper = fresh_upper(folder, recipe, seed)
+    layers = list(upper.layers.parameters())
+    heads = [tensor for name, tensor in upper.named_parameters() if not name.startswith("layers.")]
+    groups = [{"params": layers, "lr": recipe.rate}, {"params": heads, "lr": recipe.head_rate}]
+    return Run(upper, torch.optim.AdamW(groups, weight_decay=recipe.decay, fused=True))
+
+
+def batch_of(
+    states: States, pairs: Sequence[Pair], window: int | None, rng: random.Random
+) -> tuple[list[Tensor], list[Tensor], list[tuple[Bounds, ...]]]:
+    """Lower states of the questions and passages of some pairs, and their gold spans inside what is shown."""
+    questions, passages, golds = [], [], []
+    for pair in pairs:
+        length = len(states.texts[pair.passage].ids)
+        low, high = shown(pair, length, window or length, rng)
+        questions.append(states.of(pair.question))
+        passages.append(states.of(pair.passage, low, high))
+        golds.append(tuple((a - low, b - low) for a, b in pair.golds if a >= low and b < high))
+    return questions, passages, golds
+
+
+def train_upper(
+    states: States,
+    corpus: Corpus,
+    run: Run,
+    recipe: Recipe,
+    seed: int,
+    until: float,
+    out: Path,
+    progress: Progress | None,
+) -> bool:
+    """Steps until the recipe is done (True) or the time `until` has come (False)."""
+    pairs = shuffled(corpus.train, seed) if recipe.shuffled else corpus.train
+    per_epoch = math.ceil(len(pairs) / recipe.batch)
+    rates = [group["lr"] if run.step == 0 else group["initial_lr"] for group in run.optimiser.param_groups]
+    recent: list[float] = []
+    while run.step < recipe.steps and time.monotonic() < until:
+        epoch, place = divmod(run.step, per_epoch)
+        order = random.Random(f"{seed} {epoch}").sample(range(len(pairs)), len(pairs))
+        rng = random.Random(f"{seed} {run.step}")
+        torch.manual_seed(seed * 1_000_003 + run.step)
+        window = recipe.later_window if epoch else recipe.window
+        chosen = [pairs[number] for number in order[place * recipe.batch : (place + 1) * recipe.batch]]
+        questions, passages, golds = batch_of(states, chosen, window, rng)
+        for group, rate in zip(run.optimiser.param_groups, rates, strict=True):
+            group["initial_lr"], group["lr"] = rate, rate * schedule(run.step / per_epoch, recipe.warm)
+        run.upper.train()
+        spans, here = run.upper(questions, passages)
+        loss = pair_loss(spans, here, golds)
+        run.optimiser.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(run.upper.parameters(), 1.0)
+        run.optimiser.step()
+        run.step += 1
+        recent.append(loss.item())
+        if progress is not None:
+            progress("train", run.step, recipe.steps)
+        if run.step % recipe.look == 0 or run.step == recipe.steps:
+            note = {"step": float(run.step), "train_loss": float(np.mean(recent[-recipe.look :]))}
+            note |= look(states, corpus.development, run.upper)
+            run.history = [*(run.history or []), note]
+            (out / "history.json").write_text(json.dumps(run.history, indent=1))
+        if run.step % per_epoch == 0:
+            run.save(out / f"epoch-{run.step // per_epoch}.pt")
+    run.save(out / "checkpoint.pt")
+    return run.step >= recipe.steps
+
+
+def schedule(epochs: float, warm: float) -> float:
+    """Share of the full rate after some epochs: a short line up, then in each epoch a cosine down to a twentieth,
+    each beginning at six tenths of the one before (warm restarts, Loshchilov and Hutter 2017). So the weights can be
+    used at the end of any epoch."""
+    if epochs < warm:
+        return epochs / warm + 1e-3
+    number = int(epochs)
+    return float(0.6**number * (0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * (epochs - number)))))
+
+
+def shuffled(pairs: Sequence[Pair], seed: int) -> list[Pair]:
+    """The pairs with the answers of other pairs of their own language, where they fit."""
+    order = list(range(len(pairs)))
+    random.Random(seed).shuffle(order)
+    made = []
+    for pair, other in zip(pairs, order, strict=True):
+        made.append(Pair(pair.question, pair.passage, pairs[other].golds, pair.language, pair.article))
+    return made
+
+
+def look(states: States, pairs: Sequence[Pair], upper: Upper, most: int = 240) -> dict[str, float]:
+    """Loss on a fixed sample of development pairs, share of exact best starts, and accuracy of "is it here"."""
+    sample = random.Random(0).sample(list(pairs), min(most, len(pairs)))
+    upper.eval()
+    losses, starts, right = [], [], []
+    with torch.inference_mode():
+        for begin in range(0, len(sample), 12):
+            batch = sample[begin : begin + 12]
+            questions, passages, golds = batch_of(states, batch, None, random.Random(0))
+            spans, here = upper(questions, passages)
+            losses.append(pair_loss(spans, here, golds).item())
+            right += [(answer > 0) == bool(gold) for answer, gold in zip(here.tolist(), golds, strict=True)]
+            starts += [
+                int(logits[:, 0].argmax()) in {first for first, _ in gold}
+                for logits, gold in zip(spans, golds, strict=True)
+                if gold
+            ]
+    return {
+        "dev_loss": float(np.mean(losses)),
+        "dev_starts": float(np.mean(starts)) if starts else 0.0,
+        "dev_here": float(np.mean(right)),
+    }

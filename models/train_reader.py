@@ -1,0 +1,179 @@
+"""Training of the reader: the trunk's upper layers learn to read a question and a passage together.
+
+The lower layers stay frozen and their states are computed once. Everything is done in legs: a run that stops, or is
+given `seconds`, goes on from its last checkpoint and ends with the same weights as a run without a stop.
+"""
+
+import hashlib
+import json
+import math
+import random
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from indexing.types import Progress
+from models.heads import file_sha256
+from models.reader import MOST_TOKENS, Reader, ReaderConfig, Upper, span_table
+from models.reader_card import card, outcomes, planted, test_rows
+from models.reader_pairs import SOURCES, Bounds, Corpus, Row, build, read_orders
+from models.reader_states import States
+from models.reader_steps import Recipe, Run, batch_of, begun, train_upper
+from models.trunk import Trunk
+from models.weights import model_folder
+
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+
+TRUNK = "multilingual-e5-small"
+SHUFFLED, SHUFFLED_STEPS = "shuffled", 200
+"""Where the control run lives, and its length: its loss is flat by then."""
+CALIBRATION = 1_500
+"""Development pairs that the calibration reads."""
+
+
+def train_reader(
+    data: Path,
+    home: Path,
+    out: Path,
+    seed: int = 0,
+    progress: Progress | None = None,
+    recipe: Recipe | None = None,
+    seconds: float = math.inf,
+) -> bool:
+    """Train on `data`/qa and write weights, config.json, card.md and curves.png into `out`.
+
+    Lower states (about 0.9 GB) and checkpoints are kept under `out`/work. Stops after about `seconds` of computing;
+    the same call goes on from there. True when the training is complete.
+    """
+    recipe = recipe or Recipe()
+    until = time.monotonic() + seconds
+    folder = model_folder(home, TRUNK)
+    trunk = Trunk.load(folder)
+    corpus = build(data, trunk.tokenizer, seed)
+    name = hashlib.sha256(f"{corpus.checksum()} {trunk.fingerprint} {recipe.split}".encode()).hexdigest()[:16]
+    states = States(out / "work", f"states-{name}", corpus.texts)
+    if not states.fill(trunk, recipe.split, until, progress):
+        return False
+    bases = {f"qa/{source}": data / "qa" / f"{source}.jsonl.gz" for source in SOURCES}
+    for kind, own in (
+        (SHUFFLED, replace(recipe, shuffled=True, steps=min(SHUFFLED_STEPS, recipe.steps))),
+        ("", recipe),
+    ):
+        work = out / "work" / kind
+        work.mkdir(exist_ok=True)
+        run = begun(folder, own, seed)
+        run.resume(work / "checkpoint.pt")
+        if not train_upper(states, corpus, run, own, seed, until, work, progress):
+            return False
+        config = calibrated(states, corpus, run.upper, ReaderConfig(trunk.fingerprint, own.split, own.layers))
+        save(work if kind else out, run, config, own, seed, bases)
+    facts = {"seed": str(seed), "pairs": f"{len(corpus.train):,}", "shuffled_steps": str(SHUFFLED_STEPS)}
+    facts |= {key: str(value) for key, value in asdict(recipe).items()}
+    report(data, out, trunk, facts, progress)
+    return True
+
+
+def report(data: Path, out: Path, trunk: Trunk, facts: Mapping[str, str], progress: Progress | None) -> None:
+    """Read the test sets with the saved weights, and write card.md."""
+    reader, control = Reader.load(trunk, out), Reader.load(trunk, out / "work" / SHUFFLED)
+    rows = test_rows(data)
+    results = {name: outcomes(reader, own, progress) for name, own in rows.items()}
+    wrong = {name: outcomes(control, part(own), progress) for name, own in rows.items() if name != "cmrc.test"}
+    orders = [order for order in read_orders(data) if order.held_out]
+    counts = [planted(reader, rows[name], orders) for name in ("squad.test", "drcd.test")]
+    asked, changed, quoted = (str(sum(count)) for count in zip(*counts, strict=True))
+    facts = {**facts, "planted": asked, "changed": changed, "quoted": quoted}
+    (out / "card.md").write_text(card(results, wrong, facts), encoding="utf-8")
+
+
+def part(rows: Sequence[Row], most: int = 300) -> list[Row]:
+    """A fixed sample, enough to tell the shuffled reader from the real one."""
+    return random.Random(0).sample(list(rows), min(most, len(rows)))
+
+
+def calibrated(states: States, corpus: Corpus, upper: Upper, config: ReaderConfig) -> ReaderConfig:
+    """The configuration with "is it here" and the sharpness of spans fitted on development pairs."""
+    pairs = random.Random(1).sample(corpus.development, min(CALIBRATION, len(corpus.development)))
+    here: list[float] = []
+    sharp = np.linspace(0.5, 1.6, 12)
+    losses = np.zeros(len(sharp))
+    upper.eval()
+    with torch.inference_mode():
+        for begin in range(0, len(pairs), 12):
+            questions, passages, golds = batch_of(states, pairs[begin : begin + 12], None, random.Random(0))
+            spans, answers = upper(questions, passages)
+            here += answers.tolist()
+            for logits, gold in zip(spans, golds, strict=True):
+                inside = [(first, last) for first, last in gold if last - first < MOST_TOKENS]
+                if inside:
+                    losses += [gold_loss(logits * float(by), inside) for by in sharp]
+    scale, bias = platt(np.array(here), np.array([bool(pair.golds) for pair in pairs]))
+    return replace(config, here_scale=scale, here_bias=bias, sharpness=float(sharp[losses.argmin()]))
+
+
+def gold_loss(logits: torch.Tensor, golds: Sequence[Bounds]) -> float:
+    """-log of the probability of the gold spans among all spans that the reader weighs."""
+    chances = span_table(logits).flatten().log_softmax(0)
+    reach = min(MOST_TOKENS, len(logits))
+    places = torch.tensor([first * reach + last - first for first, last in golds])
+    return -float(chances[places].logsumexp(0))
+
+
+def platt(logits: Floats, truths: Bools) -> tuple[float, float]:
+    """Scale and bias such that sigmoid(scale * logit + bias) is the probability (Platt 1999), by Newton's method."""
+    scale, bias = 0.0, 0.0
+    for _ in range(50):
+        chance = 0.5 * (1 + np.tanh(0.5 * (scale * logits + bias)))
+        error, weight = chance - truths, np.maximum(chance * (1 - chance), 1e-9)
+        gradient = np.array([error @ logits, error.sum()])
+        curvature = np.array([[weight @ logits**2, weight @ logits], [weight @ logits, weight.sum()]])
+        step = np.linalg.solve(curvature + 1e-6 * np.eye(2), gradient)
+        scale, bias = scale - float(step[0]), bias - float(step[1])
+        if float(np.abs(step).max()) < 1e-6:
+            break
+    return scale, bias
+
+
+def save(out: Path, run: Run, config: ReaderConfig, recipe: Recipe, seed: int, data: Mapping[str, Path]) -> None:
+    """Weights in 16 bits, config.json with what they were made from, and the curves."""
+    from safetensors.torch import save_file
+
+    tensors = {name: tensor.half().contiguous() for name, tensor in run.upper.state_dict().items()}
+    save_file(tensors, out / "weights.safetensors")
+    (out / "weights.safetensors").chmod(0o644)
+    written = {
+        "name": "reader",
+        **asdict(config),
+        "seed": seed,
+        "recipe": asdict(recipe),
+        "data": {name: file_sha256(path) for name, path in data.items()},
+        "weights_sha256": file_sha256(out / "weights.safetensors"),
+    }
+    (out / "config.json").write_text(json.dumps(written, indent=1) + "\n", encoding="utf-8")
+    draw(run.history or [], out / "curves.png")
+
+
+def draw(history: Sequence[Mapping[str, float]], path: Path) -> None:
+    """Curves of a training as a picture: losses, and shares of right starts and right "is it here"."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    figure, (left, right) = pyplot.subplots(1, 2, figsize=(10, 4), layout="constrained")
+    steps = [row["step"] for row in history]
+    for key, label in (("train_loss", "training loss"), ("dev_loss", "development loss")):
+        left.plot(steps, [row[key] for row in history], label=label)
+    for key, label in (("dev_starts", "right starts"), ("dev_here", 'right "is it here"')):
+        right.plot(steps, [row[key] for row in history], label=label)
+    for axis in (left, right):
+        axis.set_xlabel("step")
+        axis.legend()
+    figure.savefig(path, dpi=100)
+    pyplot.close(figure)
