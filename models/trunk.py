@@ -17,6 +17,7 @@ from indexing.types import BadInput, ModelDamaged
 from models import int8, manifest
 from models.layers import FloatLayer, Layer, LayerWeights, Shape
 from models.precision import resolve
+from models.workers import Workers
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -54,6 +55,7 @@ class Trunk:
         self.fingerprint = fingerprint
         self.device = torch.device(device)
         self.precision = resolve(precision, self.device)
+        self._workers = Workers(1 if self.device.type == "cuda" else None)
         self.layers = shape.layers
         self.dimension = shape.dimension
         names = ("word_embeddings", "position_embeddings", "token_type_embeddings", "LayerNorm")
@@ -64,7 +66,7 @@ class Trunk:
         own = [LayerWeights.of(number, weights) for number in range(shape.layers)]
         self._layers: list[Layer] = []
         if self.precision == "int8":
-            self._layers, cosine = self._int8_layers(own)
+            [(self._layers, cosine)] = self._workers.map(self._int8_layers, [own])
             if precision == "auto" and cosine < FAITHFUL:
                 self.precision, self._layers = "float32", []
         if not self._layers:
@@ -112,18 +114,23 @@ class Trunk:
             raise BadInput("A text has no tokens, or too many.", f"Give between 1 and {self.shape.positions} tokens.")
         if (first > 0) != (states is not None):
             raise ValueError("states go with first > 0")
-        results: list[Tensor] = [torch.empty(0)] * len(lengths)
-        with torch.no_grad():
-            for group in groups(lengths):
-                sizes = [lengths[i] for i in group]
+
+        def run(group: list[int]) -> tuple[Tensor, ...]:
+            sizes = [lengths[i] for i in group]
+            with torch.no_grad():
                 if states is None:
                     rows = self._embed([sequences[i] for i in group])
                 else:
                     rows = torch.cat([states[i] for i in group]).to(self.device, torch.float32)
                 for layer in self._layers[first:last]:
                     rows = layer(rows, sizes)
-                for i, part in zip(group, torch.split(rows, sizes), strict=True):
-                    results[i] = part
+                return torch.split(rows, sizes)
+
+        results: list[Tensor] = [torch.empty(0)] * len(lengths)
+        split = list(groups(lengths, min(TOKENS_AT_ONCE, -(-sum(lengths) // self._workers.count))))
+        for group, parts in zip(split, self._workers.map(run, split), strict=True):
+            for i, part in zip(group, parts, strict=True):
+                results[i] = part
         return results
 
     def _float_layers(self, weights: Sequence[LayerWeights]) -> list[Layer]:
