@@ -59,7 +59,7 @@ def outcomes(reader: "Reader", rows: Sequence[Row], progress: Progress | None = 
         ids = [*(piece.ids for _, piece in pieces), *(one[0].cut(MOST_QUESTION).ids for one in asked)]
         lower = reader.trunk.hidden(ids, last=reader.config.split)
         for row, states in zip(own, lower[len(pieces) :], strict=True):
-            reading = reader.read_states(states, [context], pieces, lower[: len(pieces)], n=SPANS)[0]
+            reading = reader.read_states(row.question, states, [context], pieces, lower[: len(pieces)], n=SPANS)[0]
             done.append(outcome(row, reading))
         if progress is not None:
             progress("read test questions", len(done), len(rows))

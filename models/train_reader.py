@@ -18,10 +18,22 @@ import torch
 from numpy.typing import NDArray
 
 from indexing.types import Progress
+from models.fit import fold
 from models.heads import file_sha256
-from models.reader import MOST_TOKENS, Reader, ReaderConfig, Upper, span_table
+from models.reader import (
+    MOST_QUESTION,
+    MOST_TOKENS,
+    PASSAGE_PREFIX,
+    QUESTION_PREFIX,
+    Reader,
+    ReaderConfig,
+    Upper,
+    shared,
+    span_table,
+    tokenized,
+)
 from models.reader_card import card, outcomes, planted, test_rows
-from models.reader_pairs import SOURCES, Bounds, Corpus, Row, build, read_orders
+from models.reader_pairs import SOURCES, Bounds, Corpus, Row, build, read_orders, read_rows
 from models.reader_states import States
 from models.reader_steps import Recipe, Run, batch_of, begun, train_upper
 from models.trunk import Trunk
@@ -35,6 +47,11 @@ SHUFFLED, SHUFFLED_STEPS = "shuffled", 200
 """Where the control run lives, and its length: its loss is flat by then."""
 CALIBRATION = 1_500
 """Development pairs that the calibration reads."""
+LOCATED = ("squad.train", "drcd.train")
+LOCATIONS = 300
+"""Development rows that the weight of shared words is fitted on."""
+OVERLAPS = (0.0, 2.0, 4.0, 6.0, 8.0, 10.0, 12.0, 16.0)
+SHARPNESSES = (0.5, 0.7, 0.85, 1.0, 1.2, 1.5)
 
 
 def train_reader(
@@ -72,6 +89,8 @@ def train_reader(
         if not train_upper(states, corpus, run, own, seed, until, work, progress):
             return False
         config = calibrated(states, corpus, run.upper, ReaderConfig(trunk.fingerprint, own.split, own.layers))
+        rows = [row for source in LOCATED for row in read_rows(bases[f"qa/{source}"])]
+        config = located(Reader(trunk, trunk.tokenizer, run.upper, config), rows)
         save(work if kind else out, run, config, own, seed, bases)
     facts = {"seed": str(seed), "pairs": f"{len(corpus.train):,}", "shuffled_steps": str(SHUFFLED_STEPS)}
     facts |= {key: str(value) for key, value in asdict(recipe).items()}
@@ -115,6 +134,42 @@ def calibrated(states: States, corpus: Corpus, upper: Upper, config: ReaderConfi
                     losses += [gold_loss(logits * float(by), inside) for by in sharp]
     scale, bias = platt(np.array(here), np.array([bool(pair.golds) for pair in pairs]))
     return replace(config, here_scale=scale, here_bias=bias, sharpness=float(sharp[losses.argmin()]))
+
+
+def located(reader: Reader, rows: Sequence[Row]) -> ReaderConfig:
+    """The configuration with the weight of shared words, and the sharpness beside it, that fit development rows best.
+
+    The criterion is the loss of the gold spans; a grid, since each point costs nothing once the logits are there.
+    """
+    answered = [row for row in rows if row.answers and fold(row.article) == 0]
+    losses = np.zeros((len(OVERLAPS), len(SHARPNESSES)))
+    for row in random.Random(2).sample(answered, min(LOCATIONS, len(answered))):
+        asked = tokenized(reader.tokenizer, QUESTION_PREFIX, [row.question])[0][0].cut(MOST_QUESTION)
+        piece = tokenized(reader.tokenizer, PASSAGE_PREFIX, [row.context])[0][0]
+        golds = golds_of(row, piece.offsets)
+        if not golds:
+            continue
+        with torch.inference_mode():
+            question, passage = reader.trunk.hidden([asked.ids, piece.ids], last=reader.config.split)
+            [logits], _ = reader.upper([question], [passage])
+            hint = torch.stack([shared(row.question, row.context, piece.offsets), torch.zeros(len(piece.ids))], 1)
+            for i, overlap in enumerate(OVERLAPS):
+                losses[i] += [gold_loss(logits * sharp + hint * overlap, golds) for sharp in SHARPNESSES]
+    best = np.unravel_index(losses.argmin(), losses.shape)
+    return replace(reader.config, overlap=OVERLAPS[best[0]], sharpness=SHARPNESSES[best[1]])
+
+
+def golds_of(row: Row, offsets: Sequence[tuple[int, int]]) -> list[Bounds]:
+    """Token spans (inclusive) of every place where a gold answer stands."""
+    golds: set[Bounds] = set()
+    for answer in row.answers:
+        at = row.context.find(answer)
+        while at >= 0:
+            inside = [n for n, (start, end) in enumerate(offsets) if start < at + len(answer) and end > at]
+            if inside and inside[-1] - inside[0] < MOST_TOKENS:
+                golds.add((inside[0], inside[-1]))
+            at = row.context.find(answer, at + 1)
+    return sorted(golds)
 
 
 def gold_loss(logits: torch.Tensor, golds: Sequence[Bounds]) -> float:
