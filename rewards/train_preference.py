@@ -105,7 +105,8 @@ def fit_preference(
 def centre(network: Interaction, reader: Corpus, dev: Sequence[Ranking]) -> dict[str, float]:
     """`shift`, the mean reward of demonstrations on development data, which becomes 0; and `r_avg`, the mean of all
     drafts after that shift."""
-    found = [outputs_of(network, reader, r.drafts)[:, 0] for r in dev]
+    scores = outputs_of(network, reader, [draft for r in dev for draft in r.drafts])[:, 0]
+    found = np.split(scores, np.cumsum([len(r.drafts) for r in dev])[:-1])
     best = [rows[r.demonstration] for rows, r in zip(found, dev, strict=True) if r.demonstration is not None]
     shift = float(np.mean(best))
     return {"shift": shift, "r_avg": float(np.mean([rows.mean() for rows in found])) - shift}

@@ -44,6 +44,8 @@ HIDDEN = 0.3
 """How often a step hides the examples of all rules, so that a rule without examples works by its text."""
 STEP_LIMIT = 0.5
 """No floor lies above this: past it the judge itself holds that the rule is rather kept."""
+FALSE_ALARMS = 0.005
+"""Share of harmless texts that all floors together may strike out on development data: half of what is allowed."""
 
 
 def quotes(data: Path, split: str, seed: int) -> list[RuleExample]:
@@ -152,11 +154,24 @@ def probabilities(
 def fit_floors(
     network: Interaction, reader: Corpus, dev: Sequence[RuleExample], vectors: RuleVectors
 ) -> dict[str, float]:
-    """For each rule the highest floor, at most STEP_LIMIT, that lets every development quote and encyclopedia
-    sentence pass: an answer about a war or a disease must not be refused."""
+    """The highest floors under which at most FALSE_ALARMS of the development quotes and encyclopedia sentences fall:
+    an answer about a war or a disease must not be refused."""
     safe = [e for e in dev if e.source in ("encyclopedia", "quotes")]
-    least = probabilities(network, reader, safe, vectors).min(axis=0)
-    return {rule: round(min(STEP_LIMIT, 0.95 * float(low)), 4) for rule, low in zip(vectors.ids, least, strict=True)}
+    found = floors_of(probabilities(network, reader, safe, vectors))
+    return {rule: round(floor, 4) for rule, floor in zip(vectors.ids, found.tolist(), strict=True)}
+
+
+def floors_of(safe: NDArray[np.float64], alarms: float = FALSE_ALARMS) -> NDArray[np.float64]:
+    """[rules] from the probabilities [texts, rules] of texts that keep all rules. Every rule may strike out the same
+    number of them, as large as keeps the share of texts that any rule strikes out within `alarms`."""
+    ordered = np.sort(safe, axis=0)
+    best = np.minimum(STEP_LIMIT, 0.95 * ordered[0])
+    for strikes in range(1, len(safe)):
+        floors = np.minimum(STEP_LIMIT, ordered[strikes])
+        if (safe < floors).any(axis=1).mean() > alarms:
+            break
+        best = floors
+    return np.asarray(best, dtype=np.float64)
 
 
 def rule_figures(
@@ -196,7 +211,8 @@ p_i = P(rule i is kept | dialogue, candidate, text of rule i), rule-conditional 
 vector (its text in both languages, and its examples) looks through the token states of the candidate; one pass per
 candidate whatever the number of rules. A rule that a user adds works by its text, better with examples.
 Trained on public data and on templates written for this project (rewards/bundled/rule_examples.yaml, tested on
-templates that were not trained on). The floors are the highest at which every development quote passes.
+templates that were not trained on). Under the floors fall at most 0.5% of the development quotes and encyclopedia
+sentences, by all rules together.
 Train it again: `passerine train rules --data FOLDER`.
 """
 LIMITS = """
