@@ -120,19 +120,23 @@ def preference_figures(
     starts = np.cumsum([0, *(len(r.drafts) for r in test)])
     scores = [outputs_of(net, reader, drafts)[:, 0].astype(np.float64) for net in (network, chance)]
     scores.append(np.asarray([float(len(draft.answer)) for draft in drafts]))
-    rows = [["test set", "pair accuracy", "shuffled labels", "longer text", "minus longer text"]]
-    for source in sorted({r.source for r in test}):
+    rows = [["test set", "pair accuracy", "shuffled labels", "longer text", "minus shuffled", "minus longer text"]]
+    names = sorted({r.source for r in test})
+    parts = {name: [name] for name in names}
+    parts["all built"] = [name for name in names if name.startswith("built")]
+    parts["all human"] = [name for name in names if name not in parts["all built"]]
+    for title, sources in parts.items():
         found = [
             (starts[u] + i, starts[u] + j, share, r.group)
             for u, r in enumerate(test)
-            if r.source == source
+            if r.source in sources
             for i, j, share in r.pairs
             if share != 0.5
         ]
         left, right, shares, groups = (list(column) for column in zip(*found, strict=True))
         hits = [pair_hits(values[left], values[right], shares) for values in scores]
-        cells = [str(mean_interval(values, groups)) for values in (*hits, hits[0] - hits[2])]
-        rows.append([source, *cells])
+        gains = (hits[0] - hits[1], hits[0] - hits[2])
+        rows.append([title, *(str(mean_interval(values, groups)) for values in (*hits, *gains))])
     return rows
 
 
@@ -145,7 +149,8 @@ multilingual-e5-small. Train it again: `passerine train preference --data FOLDER
 """
 LIMITS = """
 It reads 96 tokens of a candidate and the last user turn. Human comparisons are few (about 4,600 pairs of 2,900
-prompts), most about harmlessness or about answers from evidence; where a row of the table does not lie clearly above
-"the longer text" the judge says no more than length does. PandaLM is about other tasks (rewriting, brainstorming) and
-shows how far it carries. Built pairs make it prefer what answers, not what is well written.
+prompts), most about harmlessness or about answers from evidence. Three rows are weak and are shown as they are: on
+oasst-zh it is as good as "the longer text" and no better; on qa-feedback, where both answers come from the same
+evidence, it is hardly better than chance; on PandaLM (other tasks, whose judges liked long answers) it is worse than
+length. What carries the selection is the part that it is sure of: an answer before words that do not answer.
 """
