@@ -1,6 +1,5 @@
 """The installed base models, for tests that need them."""
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,15 +8,14 @@ import pytest
 from indexing.types import Encoder, PasserineError
 from tests.serving import Served, running
 
-ROOT = Path(__file__).parent.parent
-
 
 @pytest.fixture(scope="session")
 def models_home() -> Path:
     """The home folder whose `models/` holds the installed base models."""
     from models.weights import model_folder
+    from service.config import load
 
-    home = Path(os.environ.get("PASSERINE_HOME", ROOT / ".passerine"))
+    home = load().home
     try:
         model_folder(home, "multilingual-e5-small")
     except PasserineError as error:
