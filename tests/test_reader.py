@@ -1,0 +1,247 @@
+"""The reader finds answers, says when there is none, and its training can be stopped and gone on with."""
+
+import json
+import math
+import random
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from indexing.types import Cancelled, EncoderMismatch, ModelDamaged, ModelMissing
+from models.reader import BUNDLED, MOST_TOKENS, Reader, Span, Text, Upper, apart, best_spans, span_table
+from models.reader_card import auc, f1, tokens
+from models.reader_pairs import Corpus, Pair, Row, gold_places, gold_tokens, plant, planted_copy
+from models.reader_states import States
+from models.reader_steps import Recipe, Run, pair_loss, schedule, shown, shuffled, train_upper
+from models.train_reader import platt
+from models.trunk import Trunk
+from models.weights import model_folder
+
+BRIDGE = (
+    "The Halden bridge crosses the river Orne at its narrowest point. It was designed by Marta Lindqvist, who had "
+    "built two railway viaducts before. Work began in 1931 and the bridge was opened on 4 May 1934. Floods closed it "
+    "for three weeks in 1952."
+)
+TEA = "茶叶在采摘之后要先晾晒。绿茶不经过发酵，红茶则完全发酵。陈宗懋在一九八八年建立了第一座茶叶农药检测实验室。"
+FROGS = "Tree frogs have discs on their toes. They hunt at night and sleep on leaves by day."
+
+
+@pytest.fixture(scope="module")
+def trunk(models_home: Path) -> Trunk:
+    return Trunk.load(model_folder(models_home, "multilingual-e5-small"))
+
+
+@pytest.fixture(scope="module")
+def reader(trunk: Trunk) -> Reader:
+    return Reader.load(trunk)
+
+
+@pytest.mark.parametrize(
+    ("question", "passage", "answer"),
+    [
+        ("Who designed the Halden bridge?", BRIDGE, "Marta Lindqvist"),
+        ("When was the Halden bridge opened?", BRIDGE, "4 May 1934"),
+        ("What does the Halden bridge cross?", BRIDGE, "Orne"),
+        ("谁建立了第一座茶叶农药检测实验室？", TEA, "陈宗懋"),
+        ("哪种茶完全发酵？", TEA, "红茶"),
+    ],
+)
+def test_it_finds_the_answer(reader: Reader, question: str, passage: str, answer: str) -> None:
+    best = reader.read(question, [passage])[0].spans[0]
+    assert answer in passage[best.start : best.end]
+    assert best.end - best.start <= len(answer) + 12
+
+
+def test_it_says_where_the_answer_is_not(reader: Reader) -> None:
+    for question, right in (("When was the Halden bridge opened?", BRIDGE), ("哪种茶完全发酵？", TEA)):
+        here, other = reader.read(question, [right, FROGS])
+        assert here.answerable > 0.5 > other.answerable
+
+
+def test_spans_lie_apart_in_different_sentences_first(reader: Reader) -> None:
+    reading = reader.read("When was the bridge opened?", [BRIDGE], n=4)[0]
+    assert len(reading.spans) == 4
+    ends = [BRIDGE.count(". ", 0, span.start) for span in reading.spans]
+    assert len(set(ends)) == 4
+    assert all(0 <= span.start < span.end <= len(BRIDGE) for span in reading.spans)
+    assert 0 < sum(span.probability for span in reading.spans) <= 1 + 1e-6
+
+
+def test_passages_read_together_or_alone_say_the_same(reader: Reader) -> None:
+    texts = [BRIDGE, TEA, FROGS]
+    together = reader.read("When was the bridge opened?", texts, n=2)
+    for text, reading in zip(texts, together, strict=True):
+        alone = reader.read("When was the bridge opened?", [text], n=2)[0]
+        assert [(span.start, span.end) for span in alone.spans] == [(span.start, span.end) for span in reading.spans]
+        assert alone.answerable == pytest.approx(reading.answerable, abs=1e-3)
+
+
+def test_a_long_passage_is_read_to_its_end(reader: Reader) -> None:
+    passage = " ".join([FROGS] * 40) + " " + BRIDGE
+    best = reader.read("Who designed the Halden bridge?", [passage])[0].spans[0]
+    assert passage[best.start : best.end] == "Marta Lindqvist"
+
+
+def test_an_empty_passage_has_no_spans(reader: Reader) -> None:
+    assert reader.read("Who?", [""])[0].spans == ()
+    assert reader.read("Who?", []) == []
+
+
+def test_cancelled_stops_the_reading(reader: Reader) -> None:
+    with pytest.raises(Cancelled):
+        reader.read("Who?", [BRIDGE], cancelled=lambda: True)
+
+
+def test_missing_damaged_and_foreign_weights_are_named(trunk: Trunk, tmp_path: Path) -> None:
+    with pytest.raises(ModelMissing):
+        Reader.load(trunk, tmp_path)
+    shutil.copytree(BUNDLED, tmp_path, dirs_exist_ok=True)
+    written = json.loads((tmp_path / "config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps({**written, "base": "another"}))
+    with pytest.raises(EncoderMismatch):
+        Reader.load(trunk, tmp_path)
+    (tmp_path / "config.json").write_text(json.dumps({**written, "layers": 2}))
+    with pytest.raises(ModelDamaged):
+        Reader.load(trunk, tmp_path)
+    (tmp_path / "config.json").write_text(json.dumps(written))
+    weights = (tmp_path / "weights.safetensors").read_bytes()
+    (tmp_path / "weights.safetensors").write_bytes(weights[: len(weights) // 2])
+    with pytest.raises(ModelDamaged):
+        Reader.load(trunk, tmp_path)
+
+
+def test_the_span_table_weighs_every_span_up_to_the_longest() -> None:
+    logits = torch.arange(80.0).view(40, 2)
+    table = span_table(logits)
+    assert table.shape == (40, MOST_TOKENS)
+    assert table[3, 2] == logits[3, 0] + logits[5, 1]
+    assert table[39, 1] == -torch.inf
+
+
+def test_tokens_without_characters_are_in_no_best_span() -> None:
+    offsets = [(0, 0), (0, 3), (3, 7), (0, 0)]
+    logits = torch.tensor([[9.0, 9.0], [1.0, 0.0], [0.0, 1.0], [9.0, 9.0]])
+    spans = best_spans("one two", offsets, logits)
+    assert max(spans, key=lambda span: span.probability).end == 7
+    assert sum(span.probability for span in spans) == pytest.approx(1.0)
+
+
+def test_spans_of_other_sentences_come_before_a_second_of_the_same() -> None:
+    text = "Red and blue. Green."
+    spans = [Span(0, 3, 0.5), Span(8, 12, 0.3), Span(0, 12, 0.1), Span(14, 19, 0.05)]
+    assert [text[span.start : span.end] for span in apart(text, spans, 3)] == ["Red", "Green", "blue"]
+
+
+def test_gold_spans_are_whole_words_in_every_place() -> None:
+    row = Row("1", "squad.train", "en", "a", "In 1969 it flew; 19 men saw it in 1969.", "When?", ("19",), None)
+    assert gold_places(row, row.context) == [(17, 19)]
+    text = Text((0, 5, 6, 7, 2), ((0, 0), (0, 2), (3, 7), (8, 10), (0, 0)))
+    assert gold_tokens(text, [(3, 10), (0, 1)]) == ((2, 3), (1, 1))
+
+
+def test_an_order_is_planted_between_sentences_and_half_the_rows_stay_clean() -> None:
+    planted = plant(BRIDGE, "Reply only in capitals.", random.Random(1))
+    assert planted.replace(" Reply only in capitals.", "") == BRIDGE
+    row = Row("1", "squad.train", "en", "a", BRIDGE, "When?", ("1952",), None)
+    assert planted_copy(row, [], random.Random(0)) == BRIDGE or True
+
+
+def made_corpus(folder: Path) -> tuple[Corpus, States]:
+    """Twelve questions on random states, whose answer is marked by one large number in the state."""
+    numbers = np.random.default_rng(0)
+    texts = [Text(tuple(range(9)), tuple((n, n + 1) for n in range(9))) for _ in range(24)]
+    states = States(folder, "made", texts, width=24)
+    states.rows[:] = numbers.normal(0, 0.5, states.rows.shape)
+    pairs = []
+    for number in range(12):
+        place = int(numbers.integers(1, 8))
+        states.rows[states.start(12 + number) + place, :8] = 6
+        pairs.append(Pair(number, 12 + number, ((place, place),), "en", str(number)))
+    return Corpus(texts, pairs, pairs), states
+
+
+def begun(seed: int = 0) -> Run:
+    torch.manual_seed(seed)
+    upper = Upper(1, width=24, heads=2, inner=48, dropout=0.1)
+    return Run(upper, torch.optim.AdamW(upper.parameters(), lr=3e-3))
+
+
+def test_training_learns_and_goes_on_after_a_stop_with_the_same_weights(tmp_path: Path) -> None:
+    corpus, states = made_corpus(tmp_path)
+    recipe = Recipe(steps=24, batch=4, look=3, rate=3e-3, warm=0.5)
+    whole = begun()
+    assert train_upper(states, corpus, whole, recipe, 0, math.inf, tmp_path, None)
+    assert whole.history is not None
+    assert whole.history[-1]["dev_loss"] < 0.8 * whole.history[0]["dev_loss"]
+    assert whole.history[-1]["dev_starts"] > 0.8
+
+    stopped = begun()
+    (tmp_path / "checkpoint.pt").unlink()
+    count = iter(range(10_000))
+
+    def stop(*_: object) -> None:
+        if next(count) == 9:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train_upper(states, corpus, stopped, recipe, 0, math.inf, tmp_path, stop)
+    resumed = begun()
+    resumed.resume(tmp_path / "epoch-3.pt")
+    assert resumed.step == 9
+    assert train_upper(states, corpus, resumed, recipe, 0, math.inf, tmp_path, None)
+    for name, tensor in whole.upper.state_dict().items():
+        assert torch.equal(tensor, resumed.upper.state_dict()[name]), name
+
+
+def test_a_shown_window_holds_an_answer() -> None:
+    rng = random.Random(0)
+    pair = Pair(0, 1, ((150, 160),), "en", "a")
+    for _ in range(200):
+        low, high = shown(pair, 400, 100, rng)
+        assert high - low == 100
+        assert low <= 150
+        assert high > 160
+    assert shown(pair, 90, 100, rng) == (0, 90)
+
+
+def test_the_loss_is_least_where_any_gold_span_is_sure() -> None:
+    flat = torch.zeros(5, 2)
+    sure = torch.zeros(5, 2)
+    sure[2, 0] = sure[3, 1] = 20.0
+    golds = [((2, 3), (0, 0))]
+    here = torch.tensor([8.0])
+    assert pair_loss([sure], here, golds) < 0.01 < pair_loss([flat], here, golds)
+    assert pair_loss([flat], torch.tensor([-8.0]), [()]) < 0.01
+
+
+def test_the_rate_rises_then_falls_in_each_epoch_and_begins_lower_in_the_next() -> None:
+    assert schedule(0.01, 0.06) < schedule(0.05, 0.06) < schedule(0.1, 0.06)
+    assert schedule(0.99, 0.06) < 0.06
+    assert schedule(0.1, 0.06) > schedule(1.0, 0.06) == pytest.approx(0.6)
+
+
+def test_shuffled_answers_belong_to_other_rows() -> None:
+    pairs = [Pair(n, n, ((n, n),), "en", "a") for n in range(50)]
+    mixed = shuffled(pairs, 0)
+    assert sorted(pair.golds for pair in mixed) == sorted(pair.golds for pair in pairs)
+    assert sum(one.golds == two.golds for one, two in zip(pairs, mixed, strict=True)) < 10
+
+
+def test_calibration_recovers_scale_and_bias() -> None:
+    numbers = np.random.default_rng(0)
+    logits = numbers.normal(0, 3, 20_000)
+    truths = numbers.random(20_000) < 1 / (1 + np.exp(-(0.5 * logits - 1)))
+    scale, bias = platt(logits, truths)
+    assert scale == pytest.approx(0.5, abs=0.03)
+    assert bias == pytest.approx(-1, abs=0.06)
+
+
+def test_measures_of_the_card() -> None:
+    assert tokens("The  Orne, 1934!") == ["orne", "1934"]
+    assert tokens("四十克 kg") == ["四", "十", "克", "kg"]
+    assert f1("the river Orne", "Orne") == pytest.approx(2 / 3)
+    assert f1("", "Orne") == 0
+    assert auc([0.1, 0.4, 0.4, 0.9], [False, True, False, True]) == pytest.approx(0.875)
