@@ -13,13 +13,14 @@ from pathlib import Path
 import numpy as np
 
 from eval import datasets, metrics
-from eval.datasets import Question
+from eval.datasets import Entry, Question
 from eval.outcomes import quote_holds, supported_and_correct
 from eval.report import Figure, Report, coverage_picture, figure_table, measured, write
 from eval.workbench import Workbench, documents_of, open_corpus, workbench
 from indexing.types import Progress
 from models.fit import fold
 from rewards.select import BUNDLED, Thresholds, kept, save_thresholds, sigmoid
+from rewards.train_rules import floors_of
 from service.types import Answer
 
 DEFAULT_LIMIT = 400
@@ -27,8 +28,11 @@ DEFAULT_LIMIT = 400
 WRONG_COSTS = 0.5
 """What a wrong answer costs when a right one earns 1: it comes with its quote, so a person can see that it is wrong,
 and an abstention hides the quotes that would have helped."""
+UNANSWERABLE = 0.25
+"""Share of questions that the documents do not answer, for the worth of a threshold: whatever the mix of the
+development questions, people are taken to ask mostly what their documents hold."""
 FLOOR_STRIKES = 0.005
-"""Share of right statements that one rule's floor may strike out."""
+"""Share of right statements that the floors of all rules together may strike out."""
 PENALTY = 0.002
 """A preference that does not pay by this much in selection is left near its average."""
 
@@ -61,9 +65,13 @@ class Asked:
     trials: tuple[Trial, ...]
 
 
-def development(data: Path, limit: int | None) -> list[Question]:
-    """Questions of the development articles of both languages."""
+def development(data: Path, corpus: Sequence[Entry], limit: int | None) -> list[Question]:
+    """Questions of the development articles of both languages, and half as many that the corpus cannot answer."""
     chosen: list[Question] = []
+    outside = datasets.outside(data, corpus)
+    for language in ("en", "zh"):
+        own = [question for question in outside if question.language == language]
+        chosen += datasets.stratified(own, None if limit is None else limit // 2)
     for name in ("squad.train", "drcd.train"):
         own = [question for question in datasets.questions(data, name) if fold(question.title) == 0]
         chosen += datasets.stratified(own, limit)
@@ -170,10 +178,12 @@ def levels(asked: Sequence[Asked], r_avg: float) -> list[Level]:
     right = np.array([bool(trial and trial.right) for _, trial in best])
     holds = np.array([bool(trial and trial.holds) for _, trial in best])
     no = np.array([not one.answerable for one, _ in best])
+    share = UNANSWERABLE if 0 < no.sum() < len(no) else float(no.mean())
+    weights = np.where(no, share / max(1, no.sum()), (1 - share) / max(1, (~no).sum()))
     rows = []
     for threshold in np.unique(np.quantile(scores, np.linspace(0, 1, 201))):
         said = (scores >= threshold) & (scores > 0)
-        worth = float((said & holds).sum() - WRONG_COSTS * (said & ~holds).sum()) / len(best)
+        worth = float(weights @ (said & holds) - WRONG_COSTS * (weights @ (said & ~holds)))
         count = max(int(said.sum()), 1)
         unanswerable = float((said & no).sum() / no.sum()) if no.any() else 0.0
         rows.append(
@@ -193,12 +203,11 @@ def choose(rows: Sequence[Level]) -> Level:
 
 
 def floors(asked: Sequence[Asked]) -> dict[str, float]:
-    """The floor of each rule: what at most FLOOR_STRIKES of the right statements fall under, never above one half."""
+    """The floor of each rule: all rules together strike out at most FLOOR_STRIKES of the right statements."""
     right = [trial.rules for one in asked for trial in one.trials if trial.holds]
     names = sorted({name for rules in right for name in rules})
-    return {
-        name: round(min(0.5, float(np.quantile([rules[name] for rules in right], FLOOR_STRIKES))), 4) for name in names
-    }
+    found = floors_of(np.array([[rules[name] for name in names] for rules in right]), FLOOR_STRIKES)
+    return {name: round(float(floor), 4) for name, floor in zip(names, found, strict=True)}
 
 
 def run_calibrate(
@@ -215,8 +224,9 @@ def run_calibrate(
     Asked candidates are kept in out/calibrate-asked.jsonl: remove it after a change of policy or judges. Raises
     BadInput, ModelMissing, StorageFailed.
     """
-    questions = development(data, limit)
-    bench = workbench(home, documents_of(open_corpus(data)), progress=progress)
+    corpus = open_corpus(data)
+    questions = development(data, corpus, limit)
+    bench = workbench(home, documents_of(corpus), progress=progress)
     neutral = replace(bench, parts=replace(bench.parts, thresholds=Thresholds(abstain=0.0, default_floor=0.0)))
     asked, failures = gather(neutral, questions, out / "calibrate-asked.jsonl", progress)
     thresholds, report = fitted(asked, failures, out)
@@ -251,11 +261,13 @@ def fitted(asked: Sequence[Asked], failures: int, out: Path) -> tuple[Thresholds
     settings = {
         "r_avg": f"{thresholds.r_avg}",
         "abstention threshold": f"{thresholds.abstain}",
-        "criterion": f"share of quotes that hold the answer - {WRONG_COSTS} * share of quotes that do not",
+        "criterion": f"share of quotes that hold the answer - {WRONG_COSTS} * share of those that do not",
+        "share of unanswerable questions": f"{UNANSWERABLE}",
         "highest floor of a rule": f"{max(thresholds.floors.values(), default=0.0)}",
     }
     notes = (
         "Development data: a fifth of the training articles of SQuAD and DRCD, by hash; distractors as in the test.",
+        "Half as many questions again whose answer the documents do not hold (R1-Searcher, CMRC).",
     )
     table = figure_table("Development questions", figures)
     command = "passerine evaluate calibrate"
@@ -303,7 +315,7 @@ def origin(asked: Sequence[Asked], report: Report) -> dict[str, object]:
     return {
         "command": report.command,
         "questions": len(asked),
-        "data": "a fifth of the articles of squad.train and drcd.train, by hash",
+        "data": "a fifth of the articles of squad.train and drcd.train, by hash; half as many questions from outside",
         "criterion": report.settings["criterion"],
         "curve": {
             name: [round(float(value), 4) for value in values[::step]]

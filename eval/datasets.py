@@ -208,6 +208,19 @@ def questions(data: Path, name: str) -> tuple[Question, ...]:
     )
 
 
+def outside(data: Path, corpus: Sequence[Entry]) -> tuple[Question, ...]:
+    """Questions whose answer stands in none of the texts of `corpus`: open questions in English whose gold answers it
+    does not hold, and Chinese questions on passages that it does not hold."""
+    texts = "\n".join(entry.text for entry in corpus)
+    english = [
+        Question(row["id"], "en", row["id"], "", "", row["question"], (), False)
+        for row in rows(data, "openqa/r1-searcher.train.jsonl.gz")
+        if not any(answer in texts for answer in row["answers"])
+    ]
+    chinese = [replace(question, answers=(), answerable=False) for question in questions(data, "cmrc.train")]
+    return (*english, *chinese)
+
+
 def decisions(data: Path, split: str) -> tuple[Labelled, ...]:
     """Messages labelled `search` or `none`, of `search-decision/`."""
     return tuple(
