@@ -19,7 +19,7 @@ from eval.report import Figure, Report, coverage_picture, figure_table, measured
 from eval.workbench import Workbench, documents_of, open_corpus, workbench
 from indexing.types import Progress
 from models.fit import fold
-from rewards.select import BUNDLED, Thresholds, kept, save_thresholds, sigmoid
+from rewards.select import BUNDLED, Thresholds, kept, load_thresholds, save_thresholds, sigmoid
 from rewards.train_rules import floors_of
 from service.types import Answer
 
@@ -230,6 +230,10 @@ def run_calibrate(
     neutral = replace(bench, parts=replace(bench.parts, thresholds=Thresholds(abstain=0.0, default_floor=0.0)))
     asked, failures = gather(neutral, questions, out / "calibrate-asked.jsonl", progress)
     thresholds, report = fitted(asked, failures, out)
+    # A floor only falls: the trainer of the rule judge set it on more texts than are asked here.
+    set_before = load_thresholds(target).floors if target.is_file() else {}
+    lowest = {rule: min(floor, set_before.get(rule, floor)) for rule, floor in thresholds.floors.items()}
+    thresholds = replace(thresholds, floors=lowest)
     save_thresholds(thresholds, target, origin(asked, report))
     write(report, out)
     return report

@@ -14,6 +14,7 @@ gguf_format     a Llama-architecture GGUF file
 precision       which arithmetic suits this machine
 layers          one layer of the trunk in float32 or bfloat16
 int8            one layer of the trunk in 8 bits
+workers         threads that each run torch on one core
 trunk           the multilingual trunk's forward pass without padding
 encoder         text -> unit vectors
 

@@ -7,7 +7,7 @@ Reading apart first is what makes training fit a CPU: a passage's lower states a
 
 import json
 import math
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -281,13 +281,14 @@ def best_spans(passage: str, offsets: Sequence[tuple[int, int]], logits: Tensor)
     reach = min(MOST_TOKENS, count)
     chances = span_table(logits + blocked[:, None]).flatten().softmax(0)
     values, places = chances.topk(min(KEPT, len(chances)))
+    ends = [end for _, end in sentences(passage)]
     spans: dict[tuple[int, int], float] = {}
     for value, place in zip(values.tolist(), places.tolist(), strict=True):
         first, extra = divmod(place, reach)
         if value <= 0 or first + extra >= count:
             continue
         low, high = trim(passage, offsets[first][0], offsets[first + extra][1])
-        if low < high:
+        if low < high and bisect_right(ends, low) == bisect_left(ends, high):  # inside one sentence
             spans[low, high] = spans.get((low, high), 0.0) + value
     return [Span(low, high, chance) for (low, high), chance in spans.items()]
 

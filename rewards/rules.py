@@ -143,10 +143,14 @@ def repeats(conversation: Conversation, candidate: Candidate) -> bool:
     """Whether the candidate repeats a sentence of its own, runs in a loop, or is an earlier turn over again.
 
     Sentences of fewer than four words (or characters of Chinese) may recur: "Yes." is no repetition. An earlier
-    answer may be given again when the user asks the same thing again.
+    answer may be given again when the user asks the same thing again. Quoted words are the document's: a short answer
+    before the sentence that says it is no repetition.
     """
-    sentences = [s for s in (content_words(part) for part in _ENDS.split(candidate.text)) if len(s) >= 4]
-    if len(set(sentences)) < len(sentences) or _loops(content_words(candidate.text)):
+    text = candidate.text
+    for quote in candidate.quotes:
+        text = text.replace(quote.text, " ", 1)
+    sentences = [s for s in (content_words(part) for part in _ENDS.split(text)) if len(s) >= 4]
+    if len(set(sentences)) < len(sentences) or _loops(content_words(text)):
         return True
     own = content_words(candidate.text)
     asked: list[tuple[str, ...]] = []

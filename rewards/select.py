@@ -141,7 +141,8 @@ def select(
     """Rank the candidates and say what is to be done.
 
     `question` gives the language of the reasons, `book` the texts of the rules and the floors its user set.
-    Approved answers are a person's own words: they win when they are proposed, and no floor strikes them out.
+    Approved answers are a person's own words and win when they are proposed. No floor strikes out what was written or
+    computed beforehand (approved answers, tools, small talk, questions back): the judges learnt from free text.
     A clarifying question competes by its score: its support is no free 1 but the probability of ambiguity.
     Raises BadInput when the lists differ in length.
     """
@@ -190,7 +191,7 @@ def _trial(
     share = effective_support(candidate, support, searched, ambiguous)
     margins = {rule: p - thresholds.floor(rule, texts) for rule, p in rules.items()}
     worst = min(margins, key=lambda rule: (margins[rule], rule), default=None)
-    broken = worst if worst is not None and margins[worst] < 0 and candidate.kind != "approved" else None
+    broken = worst if worst is not None and margins[worst] < 0 and candidate.kind == "statement" else None
     floor = thresholds.floor(broken, texts) if broken else 0.0
     score = liking * keeping * share
     return _Trial(candidate, preference, liking, rules, keeping, share, score, broken, floor)
