@@ -39,8 +39,8 @@ REACHES = (1, 7, 31)
 """Tokens over which likeness to the question is averaged: the word, the phrase, the sentence."""
 BATCH = 8
 """Pieces read at once; whether to stop is asked between batches."""
-KEPT = 40
-"""Best spans of a piece that are looked at."""
+KEPT = 400
+"""Best spans of a piece that are looked at; those across two sentences fall away."""
 
 
 @dataclass(frozen=True, slots=True)
