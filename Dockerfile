@@ -29,7 +29,7 @@ RUN .venv/bin/python -m pip install --quiet -c constraints.txt ".[$EXTRA]"
 
 USER passerine
 # The base models are part of the image, and a new named volume starts with them: no network is needed to run.
-RUN .venv/bin/passerine models install
+RUN .venv/bin/passerine models install --all
 
 EXPOSE 8000
 VOLUME /data

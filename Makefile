@@ -23,11 +23,11 @@ help:
 	@echo 'make evaluate         quality and speed, with the data in DATA=$(DATA)'
 
 serve: $(VENV)/.installed
-	@$(BIN)/passerine models install
+	@$(BIN)/passerine models install --all
 	@$(BIN)/passerine serve --host $(HOST) --port $(PORT) $(if $(DOCS),--docs "$(DOCS)")
 
 test: lint
-	@$(BIN)/passerine models install
+	@$(BIN)/passerine models install --all
 	@$(BIN)/python -m pytest
 
 lint: $(VENV)/.installed-dev

@@ -9,8 +9,8 @@ import { currentLanguage, text, useLanguage } from "./texts.js";
 const page = id => document.getElementById(id);
 const main = document.querySelector("main");
 const SUGGESTIONS = {
-  en: ["Who was the first person in space?", "Why did Apollo 13 not land on the Moon?", "What does Sparrow do before it answers?"],
-  zh: ["中国第一位进入太空的航天员是谁？", "嫦娥五号带回了多少月壤？", "第一位女航天员飞行了多久？"],
+  en: ["Who commanded Apollo 11?", "How tall was the Saturn V?", "How long did Valeri Polyakov stay aboard Mir?"],
+  zh: ["神舟五号是哪一年发射的？", "捷列什科娃绕地球飞行了多少圈？", "天宫空间站的轨道高度是多少？"],
 };
 let conversation = null, working = null, rules = [], examples = false;
 
