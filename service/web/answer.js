@@ -116,7 +116,7 @@ function feedback(answer) {
   const reason = element("select", { hidden: true }, ...Object.entries(text("reasons")).map(([value, label]) => element("option", { value }, label)));
   const note = element("span", { class: "quiet", role: "status" });
   const thumb = (value, label) => element("button", { type: "button", "aria-label": text(value), title: text(value), "aria-pressed": "false", click: event => vote(value, event.currentTarget) }, label);
-  const buttons = [thumb("up", "👍"), thumb("down", "👎")];
+  const buttons = [thumb("up", "✓"), thumb("down", "✗")];
 
   async function send(vote) {
     try {
