@@ -24,7 +24,7 @@ QUERIES = 1000
 """Questions a collection: enough to tell half a point apart, few enough to try a hundred settings."""
 
 GAIN = 0.001
-"""A setting must win by this much to replace a simpler one."""
+"""A weight that follows the query must win by this much: it is one more thing to understand."""
 ROUNDS = 2
 PLAIN: Mapping[str, Sequence[float]] = {
     "latin": (0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7),
@@ -150,7 +150,7 @@ class Trials:
             for name, values in grid.items():
                 steps = [self.step(replaced(best.fusion, name, value), without) for value in values]
                 found = max(steps, key=lambda step: step.mean)
-                best = found if found.mean > best.mean + GAIN else best
+                best = found if found.mean > best.mean + (GAIN if name in FOLLOWING else 0.0) else best
             if best is before:
                 break
         return best

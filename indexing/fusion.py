@@ -54,11 +54,14 @@ class Fusion:
     dense_gap    times how far the first dense hit stands out, (first - tenth cosine) * 10
     method       "scaled", or "reciprocal" ranks as a baseline
 
+    The defaults were chosen by `passerine evaluate fusion` on training questions of eight kinds; none of the terms that
+    follow the query won a thousandth of nDCG@10 there.
+
     >>> fuse(candidates, Fusion(latin=0.4, cjk=0.5))
     """
 
     latin: float = 0.5
-    cjk: float = 0.5
+    cjk: float = 0.4
     length: float = 0.0
     coverage: float = 0.0
     lexical_gap: float = 0.0
