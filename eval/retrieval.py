@@ -200,8 +200,9 @@ def run_retrieval(
     encoder: Encoder | None = None,
     cache: Path | None = None,
     fusion: Fusion | None = None,
+    names: Sequence[str] = (),
 ) -> Report:
-    """Search every test collection; writes retrieval.md, retrieval.json and retrieval.png into `out`.
+    """Search every test collection, or those in `names`; writes retrieval.md, .json and .png into `out`.
 
     `limit` keeps that many queries of each collection (all documents stay). Vectors are kept under `cache`
     (home/cache/vectors), so that a second run takes a minute. Raises BadInput, ModelMissing, StorageFailed.
@@ -210,7 +211,7 @@ def run_retrieval(
     fusion = fusion or Fusion()
     further = datasets.leads(data)
     parts: list[Scores] = []
-    for source in datasets.COLLECTIONS:
+    for source in [datasets.source_of(name) for name in names] or datasets.COLLECTIONS:
         collection = datasets.shortened(datasets.collection(data, source.name), limit)
         parts.append(scored(sides(collection, encoder, progress=progress), source.name, fusion))
         if source.grouped:
