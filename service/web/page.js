@@ -12,7 +12,8 @@ const SUGGESTIONS = {
   en: ["Who commanded Apollo 11?", "How tall was the Saturn V?", "How long did Valeri Polyakov stay aboard Mir?"],
   zh: ["神舟五号是哪一年发射的？", "捷列什科娃绕地球飞行了多少圈？", "天宫空间站的轨道高度是多少？"],
 };
-let conversation = null, working = null, rules = [], examples = false;
+const rules = [];
+let conversation = null, working = null, examples = false;
 
 async function send(question) {
   if (working) return;
@@ -156,9 +157,11 @@ addEventListener("hashchange", () => {
 useLanguage();
 refreshStatus();
 listConversations().catch(() => {});
-rules = await call("GET", "/v1/rules").then(found => found.rules, () => []);
+call("GET", "/v1/rules").then(found => rules.push(...found.rules), () => {});
 const asked = new URLSearchParams(location.search).get("q")?.trim();
-await show(location.hash.slice(1) || null);
+// Nothing is cleared after a wait: whoever asks before the page is complete keeps his question.
+main.classList.add("empty");
+if (location.hash.length > 1) await show(location.hash.slice(1));
 page("question").focus();
 if (asked) {
   history.replaceState(null, "", "/");
