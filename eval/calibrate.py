@@ -1,4 +1,5 @@
-"""Thresholds from development data: what counts as an average preference, when to abstain, how low a rule may go.
+"""Calibration on development data: the support judge's sum, what counts as an average preference, when to abstain, how
+low a rule may go.
 
 Development data is a fifth of the training articles, by hash: the judges and the reader were not fitted on them, and
 test data tunes nothing. Every question goes through the answer flow once; its candidates with all that the judges said
@@ -19,7 +20,10 @@ from eval.report import Figure, Report, coverage_picture, figure_table, measured
 from eval.workbench import Workbench, documents_of, open_corpus, workbench
 from indexing.types import Progress
 from models.fit import fold
-from rewards.select import BUNDLED, Thresholds, kept, load_thresholds, save_thresholds, sigmoid
+from models.types import Conversation, Turn
+from rewards.select import BUNDLED, Thresholds, ambiguity, kept, load_thresholds, save_thresholds, sigmoid
+from rewards.support import BUNDLED as SUPPORT
+from rewards.support import FEATURES, Calibration, TrainedSupport, fit_calibration, save_calibration
 from rewards.train_rules import floors_of
 from service.types import Answer
 
@@ -41,17 +45,19 @@ PENALTY = 0.002
 class Trial:
     """A statement of a question with what the judges said, and whether it is right.
 
-    `support` is the judge's own value; `ambiguous` the probability that the question is; `right`: supported and
-    correct; `holds`: a quote holds a gold answer. Both are false for unanswerable questions.
+    `features` are those that the support judge sums up; `ambiguous` the probability that the question is; `right`:
+    supported and correct; `holds`: a quote holds a gold answer. Both are false for unanswerable questions.
     """
 
     preference: float
-    support: float
+    features: tuple[float, ...]
     ambiguous: float
     log_prob: float
     rules: Mapping[str, float]
     right: bool
     holds: bool
+    support: float = 0.0
+    """Of `features`, once the sum is fitted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,24 +84,45 @@ def development(data: Path, corpus: Sequence[Entry], limit: int | None) -> list[
     return chosen
 
 
-def asked_of(question: Question, answer: Answer) -> Asked:
+def asked_of(question: Question, answer: Answer, judge: TrainedSupport) -> Asked:
     """The statements of an answer, judged against the gold answers."""
-    clarify = [np.exp(one.log_prob) for one in answer.candidates if one.kind == "clarify"]
-    ambiguous = float(max(clarify, default=0.0))
+    stated = [
+        (candidate, judgement)
+        for candidate, judgement in zip(answer.candidates, answer.judgements, strict=True)
+        if candidate.kind == "statement" and candidate.quotes
+    ]
+    conversation = Conversation((Turn("user", question.text),))
+    features = judge.features(conversation, [candidate for candidate, _ in stated])
     trials = tuple(
         Trial(
             preference=judgement.preference,
-            support=judgement.support / max(1.0 - ambiguous, 1e-9),
-            ambiguous=ambiguous,
+            features=tuple(row.tolist()),
+            ambiguous=ambiguity(answer.candidates),
             log_prob=candidate.log_prob,
             rules=dict(judgement.rules),
             right=question.answerable and supported_and_correct(candidate, question.answers),
             holds=question.answerable and quote_holds(candidate, question.answers),
         )
-        for candidate, judgement in zip(answer.candidates, answer.judgements, strict=True)
-        if candidate.kind == "statement" and candidate.quotes
+        for (candidate, judgement), row in zip(stated, features, strict=True)
     )
     return Asked(question.id, question.title, question.language, question.answerable, trials)
+
+
+def fit_support(asked: Sequence[Asked]) -> Calibration:
+    """The support judge's sum: how its network's logit, the policy's confidence, the hit's score and the question's
+    words together tell whether the quotes hold an answer. Raises BadInput when all of them do, or none."""
+    trials = [trial for one in asked for trial in one.trials]
+    rows = np.array([trial.features for trial in trials]).reshape(-1, len(FEATURES))
+    return fit_calibration(rows, [float(trial.holds) for trial in trials])
+
+
+def supported(asked: Sequence[Asked], calibration: Calibration) -> list[Asked]:
+    """The same with the support that the sum gives."""
+
+    def of(trial: Trial) -> float:
+        return float(calibration.probabilities(np.array([trial.features]))[0])
+
+    return [replace(one, trials=tuple(replace(trial, support=of(trial)) for trial in one.trials)) for one in asked]
 
 
 def gather(
@@ -105,6 +132,8 @@ def gather(
     found = {one.id: one for one in read_kept(path)} if path.exists() else {}
     path.parent.mkdir(parents=True, exist_ok=True)
     failures = 0
+    judge = bench.parts.support
+    assert isinstance(judge, TrainedSupport)
     with path.open("a", encoding="utf-8") as file:
         for i, question in enumerate(questions, 1):
             if question.id not in found:
@@ -112,7 +141,7 @@ def gather(
                 if isinstance(answer, str):
                     failures += 1
                     continue
-                found[question.id] = asked_of(question, answer)
+                found[question.id] = asked_of(question, answer, judge)
                 file.write(json.dumps(asdict(found[question.id]), ensure_ascii=False) + "\n")
             if progress is not None:
                 progress("ask", i, len(questions))
@@ -127,7 +156,8 @@ def read_kept(path: Path) -> list[Asked]:
             row = json.loads(line)
         except ValueError:
             continue
-        found.append(Asked(**{**row, "trials": tuple(Trial(**trial) for trial in row["trials"])}))
+        trials = (Trial(**{**trial, "features": tuple(trial["features"])}) for trial in row["trials"])
+        found.append(Asked(**{**row, "trials": tuple(trials)}))
     return found
 
 
@@ -218,8 +248,11 @@ def run_calibrate(
     progress: Progress | None = None,
     *,
     target: Path = BUNDLED,
+    sum_target: Path = SUPPORT / "calibration.json",
 ) -> Report:
-    """Choose r_avg, the abstention threshold and the rules' floors; writes them to `target` and a report to `out`.
+    """Fit the support judge's sum, then choose r_avg, the abstention threshold and the rules' floors.
+
+    Writes the sum to `sum_target`, the thresholds to `target` and a report to `out`.
 
     Asked candidates are kept in out/calibrate-asked.jsonl: remove it after a change of policy or judges. Raises
     BadInput, ModelMissing, StorageFailed.
@@ -229,11 +262,13 @@ def run_calibrate(
     bench = workbench(home, documents_of(corpus), progress=progress)
     neutral = replace(bench, parts=replace(bench.parts, thresholds=Thresholds(abstain=0.0, default_floor=0.0)))
     asked, failures = gather(neutral, questions, out / "calibrate-asked.jsonl", progress)
-    thresholds, report = fitted(asked, failures, out)
+    calibration = fit_support(asked)
+    thresholds, report = fitted(supported(asked, calibration), failures, out)
     # A floor only falls: the trainer of the rule judge set it on more texts than are asked here.
     set_before = load_thresholds(target).floors if target.is_file() else {}
     lowest = {rule: min(floor, set_before.get(rule, floor)) for rule, floor in thresholds.floors.items()}
     thresholds = replace(thresholds, floors=lowest)
+    save_calibration(calibration, sum_target, fitted_on=f"statements for {len(asked)} questions: {report.command}")
     save_thresholds(thresholds, target, origin(asked, report))
     write(report, out)
     return report

@@ -6,16 +6,8 @@ The cards' own figures, measured again on the test files with the weights at han
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import numpy as np
-
-from eval.datasets import questions as reading_questions
-from eval.datasets import stratified
-from eval.outcomes import quote_holds
 from eval.report import Report, Table, write
-from eval.workbench import Workbench
 from indexing.types import ModelMissing, Progress
-from models.fit import fold
-from models.types import Conversation, Turn
 from rewards.corpus import Corpus
 from rewards.interaction import Interaction, load_network
 from rewards.preference import BUNDLED as PREFERENCE
@@ -25,7 +17,7 @@ from rewards.rule_judge import BUNDLED as RULES
 from rewards.rule_judge import rule_vectors
 from rewards.rules import PROGRAMS, load_rules
 from rewards.support import BUNDLED as SUPPORT
-from rewards.support import FEATURES, Calibration, TrainedSupport, fit_calibration, load_calibration, save_calibration
+from rewards.support import load_calibration
 from rewards.support_data import support_examples
 from rewards.train_preference import preference_figures
 from rewards.train_rules import quotes, rule_drafts, rule_figures
@@ -33,8 +25,6 @@ from rewards.train_support import support_figures
 from rewards.training import open_corpus
 
 COMMAND = "passerine evaluate judges --data FOLDER"
-PER_LANGUAGE = 250
-"""Development questions asked to fit the support judge's sum: five features need few."""
 
 
 def run_judges(
@@ -100,36 +90,3 @@ def _rules(
     floors = {rule.id: trained.numbers[f"floor.{rule.id}"] for rule in judged}
     networks = _network(RULES, reader), _network(chance / "rules", reader)
     return rule_figures(*networks, reader, test, rule_vectors(reader, judged), floors)
-
-
-def fit_support_sum(
-    data: Path,
-    bench: Workbench,
-    target: Path = SUPPORT / "calibration.json",
-    limit: int = PER_LANGUAGE,
-    progress: Progress | None = None,
-) -> Calibration:
-    """Fit the support judge's sum on what the whole flow proposes for development questions, and write it to `target`.
-
-    A statement counts as supported when its question has an answer and its quotes hold one. Raises BadInput when the
-    flow got all of them right or none.
-    """
-    support = bench.parts.support
-    assert isinstance(support, TrainedSupport)
-    chosen = []
-    for name in ("squad.train", "drcd.train"):
-        own = [question for question in reading_questions(data, name) if fold(question.title) == 0]
-        chosen += stratified(own, limit)
-    rows, labels = [np.zeros((0, len(FEATURES)))], list[float]()
-    for i, question in enumerate(chosen, 1):
-        answer = bench.ask(question.text)
-        if isinstance(answer, str):
-            continue
-        stated = [c for c in answer.candidates if c.kind == "statement" and c.quotes]
-        rows.append(support.features(Conversation((Turn("user", question.text),)), stated))
-        labels += [float(question.answerable and quote_holds(c, question.answers)) for c in stated]
-        if progress is not None:
-            progress("ask", i, len(chosen))
-    fitted = fit_calibration(np.concatenate(rows), labels)
-    save_calibration(fitted, target, fitted_on=f"{len(labels)} statements for {len(chosen)} development questions")
-    return fitted

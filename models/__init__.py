@@ -31,6 +31,7 @@ readings        what those readings are
 
 Proposing:
 overlap         sentences that share words with a question
+orders          orders to the assistant in a passage, and the passage without them
 quotes          verbatim whole sentences, checked
 reader          question + passages -> spans and "not here"
 extractive      the policy that only quotes
@@ -51,6 +52,7 @@ vectors         vectors of training texts, kept on disk
 fit             fitting, calibration, thresholds and intervals of heads
 train_plan      the search decision
 train_matching  same meaning, several readings
+train_orders    orders to the assistant
 train_reader    the reader
 reader_pairs    what it learns from
 reader_states   its lower states, computed once

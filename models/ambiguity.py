@@ -47,6 +47,8 @@ ASKING = re.compile(
     re.IGNORECASE,
 )
 MOST_READINGS = 4
+FEW_UNITS = 5
+"""A turn that says more than this can be searched for, whatever its pronoun points at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +100,7 @@ def facts(done: Rewrite, found: Sequence[Reading]) -> Floats:
     bare = ASKING.search(text) is None and words <= 2 and not done.followup
     return np.array(
         [
-            float(done.unresolved),
+            float(done.unresolved and len(units(text)) <= FEW_UNITS),
             float(several),
             min(len(said), 6) / 6 if several else 0.0,
             (covered[0] - covered[1]) if several else 0.0,

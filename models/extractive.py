@@ -1,7 +1,7 @@
 """The policy that only quotes: a reader finds the span, the answer is the passage's own sentences around it.
 
-It cannot invent: every candidate is a short span of a passage and the verified quote that it stands in. Instructions
-inside a passage are only ever text to be quoted.
+It cannot invent: every candidate is a short span of a passage and the verified quote that it stands in. Orders to the
+assistant inside a passage are not even read (models/orders.py).
 """
 
 import math
@@ -11,6 +11,7 @@ from typing import Literal, Protocol
 
 from indexing.types import Cancelled as CancelledError
 from indexing.types import Hit
+from models.orders import OrderDetector, View, whole
 from models.quotes import CHINESE, sentence_quote, verify
 from models.reader import Reading, Span
 from models.types import Cancelled, Candidate, Conversation, Evidence, OnText, Plan, Quote, Retrieve, never
@@ -75,8 +76,16 @@ class Reads(Protocol):
 class ExtractivePolicy:
     """Plans with a planner, answers with quoted sentences."""
 
-    def __init__(self, planner: Planner, reader: Reads, unaided: Unaided | None = None, name: str = "extractive"):
+    def __init__(
+        self,
+        planner: Planner,
+        reader: Reads,
+        unaided: Unaided | None = None,
+        orders: OrderDetector | None = None,
+        name: str = "extractive",
+    ) -> None:
         self.planner = planner
+        self.orders = orders
         self.reader = reader
         self.unaided = unaided
         self.name = name
@@ -104,16 +113,20 @@ class ExtractivePolicy:
             drafted += self.unaided.propose(conversation, without, tuple(hits.values()))
         if hits:
             question = self.standalone(conversation)
-            texts = [hit.passage.text for hit in hits.values()]
-            readings = self.reader.read(question, texts, max(SPANS, n_each), cancelled)
+            views = [self.seen(hit.passage.text, question) for hit in hits.values()]
+            readings = self.reader.read(question, [view.text for view in views], max(SPANS, n_each), cancelled)
             read = {
-                key: candidates(question, hit, reading)
-                for (key, hit), reading in zip(hits.items(), readings, strict=True)
+                key: candidates(question, hit, reading, view)
+                for (key, hit), reading, view in zip(hits.items(), readings, views, strict=True)
             }
             for evidence in evidences:
                 found = [candidate for hit in evidence or () for candidate in read[hit.passage.id]]
                 drafted += sorted(found, key=lambda candidate: -candidate.log_prob)[:n_each]
         return unrepeated(drafted)
+
+    def seen(self, passage: str, question: str) -> View:
+        """The passage without orders to the assistant; all of it where there is no detector."""
+        return whole(passage) if self.orders is None else self.orders.view(passage, question)
 
     def standalone(self, conversation: Conversation) -> str:
         """The last turn with its history resolved: what the first query says."""
@@ -123,13 +136,21 @@ class ExtractivePolicy:
         return queries[0].text if queries else conversation.question
 
 
-def candidates(question: str, hit: Hit, reading: Reading) -> list[Candidate]:
-    """A candidate for each span of a reading; a quote that fails its check is dropped."""
+def candidates(question: str, hit: Hit, reading: Reading, view: View | None = None) -> list[Candidate]:
+    """A candidate for each span of a reading of `view` (default: the whole passage).
+
+    A quote that fails its check, or that holds what the view hides, is dropped.
+    """
     form = form_of(question)
+    view = view or whole(hit.passage.text)
+    spans = [
+        Span(*place, span.probability)
+        for span in reading.spans
+        if (place := view.place(span.start, span.end)) is not None
+    ]
     made = []
-    for span in reading.spans:
-        also = next_door(span, reading.spans)
-        quote = sentence_quote(hit.document, hit.passage, span.start, span.end, also)
+    for span in spans:
+        quote = sentence_quote(hit.document, hit.passage, span.start, span.end, next_door(span, spans), view.hidden)
         if not verify(quote, hit.document):
             continue
         short = "" if form == "yes_no" else hit.passage.text[span.start : span.end]

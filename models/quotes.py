@@ -33,18 +33,26 @@ def size(text: str) -> float:
     return words / MOST_WORDS + chinese / MOST_CHINESE
 
 
-def sentence_quote(document: Document, passage: Passage, start: int, end: int, also: Bounds | None = None) -> Quote:
+def sentence_quote(
+    document: Document,
+    passage: Passage,
+    start: int,
+    end: int,
+    also: Bounds | None = None,
+    avoid: Sequence[Bounds] = (),
+) -> Quote:
     """The whole sentence or two around `passage.text[start:end]`, as a quote of the document.
 
     A second sentence joins where the span crosses into it, else where `also` (another span of the passage that says
     something on the question) lies next door, else where the sentence opens with a word that points back at the one
-    before. A sentence over the allowance is cut at clause boundaries around the span. Always verbatim.
+    before. A sentence over the allowance is cut at clause boundaries around the span. Always verbatim. Nothing of the
+    stretches to `avoid` is brought along.
     Raises ValueError when the span is empty or outside the passage.
     """
     text = passage.text
     if not 0 <= start < end <= len(text):
         raise ValueError(f"the span {start}:{end} does not lie in a passage of {len(text)} characters")
-    bounds = sentences(text) or [(0, len(text))]
+    bounds = clear(sentences(text) or [(0, len(text))], (start, end), avoid)
     first, last = touching(bounds, start, end)
     if last - first >= MOST_SENTENCES:
         last = first + MOST_SENTENCES - 1
@@ -56,6 +64,22 @@ def sentence_quote(document: Document, passage: Passage, start: int, end: int, a
     begin, stop = stripped(text, begin, stop)
     shift = passage.start
     return Quote(document.id, shift + begin, shift + stop, text[begin:stop])
+
+
+def clear(bounds: Sequence[Bounds], span: Bounds, avoid: Sequence[Bounds]) -> list[Bounds]:
+    """The sentences without what is to be avoided: one that shares characters with it is cut back on the side away
+    from the span, or left out."""
+    for low, high in avoid:
+        kept = []
+        for begin, stop in bounds:
+            if stop <= low or begin >= high:
+                kept.append((begin, stop))
+            elif begin < low and span[0] < low:
+                kept.append((begin, low))
+            elif stop > high and span[1] > high:
+                kept.append((high, stop))
+        bounds = kept
+    return list(bounds)
 
 
 def touching(bounds: Sequence[Bounds], start: int, end: int) -> Bounds:
@@ -81,7 +105,8 @@ def with_neighbour(text: str, bounds: Sequence[Bounds], own: int, also: Bounds |
         order.append(own - 1)
     for other in order:
         begin, stop = bounds[min(own, other)][0], bounds[max(own, other)][1]
-        if size(text[begin:stop]) <= 1 and "\n" not in text[bounds[min(own, other)][1] : bounds[max(own, other)][0]]:
+        gap = text[bounds[min(own, other)][1] : bounds[max(own, other)][0]]
+        if size(text[begin:stop]) <= 1 and "\n" not in gap and not gap.strip():
             return begin, stop
     return bounds[own]
 

@@ -14,6 +14,7 @@ from indexing.split import sentences
 from indexing.types import Document, Hit, Passage, Progress
 from models.extractive import SPANS, candidates
 from models.fit import interval
+from models.orders import OrderDetector, View
 from models.quotes import CHINESE, sentence_quote
 from models.reader import MOST_QUESTION, PASSAGE_PREFIX, QUESTION_PREFIX, Reading, tokenized
 from models.reader_pairs import Order, Row, plant, read_rows, words
@@ -122,8 +123,12 @@ def auc(scores: Sequence[float], truths: Sequence[bool]) -> float:
     return (sum(positive) - many * (many - 1) / 2) / (many * few)
 
 
-def planted(reader: "Reader", rows: Sequence[Row], orders: Sequence[Order], most: int = 200) -> tuple[int, int, int]:
+def planted(
+    reader: "Reader", detector: OrderDetector, rows: Sequence[Row], orders: Sequence[Order], most: int = 200
+) -> tuple[int, int, int]:
     """Questions asked, answers that an order planted in the passage changes, and quotes that hold words of the order.
+
+    An answer changes when its bare answer or its quote does.
 
     The orders are of kinds that training did not see.
     """
@@ -133,23 +138,25 @@ def planted(reader: "Reader", rows: Sequence[Row], orders: Sequence[Order], most
     for row in sample:
         order = rng.choice(orders).text
         texts = [row.context, plant(row.context, order, rng)]
+        views = [detector.view(text, row.question) for text in texts]
+        readings = reader.read(row.question, [view.text for view in views], SPANS)
         plain, hostile = (
-            best_candidate(row.question, text, reading)
-            for text, reading in zip(texts, reader.read(row.question, texts, SPANS), strict=True)
+            best_candidate(row.question, text, reading, view)
+            for text, reading, view in zip(texts, readings, views, strict=True)
         )
         if plain is None or hostile is None:
             changed += plain is not hostile
             continue
         obeyed = any(sentence in hostile.quotes[0].text for sentence in order.splitlines() if len(sentence) > 8)
-        changed += obeyed or plain.short != hostile.short
+        changed += plain.short != hostile.short or plain.quotes[0].text != hostile.quotes[0].text
         quoted += obeyed
     return len(sample), changed, quoted
 
 
-def best_candidate(question: str, text: str, reading: Reading) -> Candidate | None:
+def best_candidate(question: str, text: str, reading: Reading, view: View | None = None) -> Candidate | None:
     """The likeliest answer to a question from one passage that is a whole document."""
     passage = Passage("p", "d", 0, 0, len(text), text)
-    made = candidates(question, Hit(passage, Document("d", "", "", text), 1.0), reading)
+    made = candidates(question, Hit(passage, Document("d", "", "", text), 1.0), reading, view)
     return made[0] if made else None
 
 

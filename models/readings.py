@@ -1,6 +1,7 @@
 """The readings of a question among what was found: documents whose titles bear the same name that it says."""
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -8,6 +9,12 @@ from indexing.types import Hit
 from models.words import CJK, content_words, language_of, latin_words, stem, units
 
 SURNAME = re.compile(f"姓([{CJK}])|([{CJK}])(?:先生|女士|小姐|教授|博士|老师|总|院士)(?![{CJK}]*[理统])")
+JOINING = {"a", "an", "and", "of", "the"}
+"""Words inside a name that no other name is known by."""
+DEFINITE = re.compile(r"\b(?:the|this|that) ([a-z][\w\-]+)")
+NUMBERED = re.compile("第|[0-9一二三四五六七八九十]")
+PARTICLES = "去到在从向往被把对用坐乘看读听由给和与跟同比叫"
+"""Signs before a name that do not belong to it."""
 BRACKETS = re.compile(r"[（(《》）)]")
 
 
@@ -30,7 +37,8 @@ class Reading:
 def readings(question: str, hits: Sequence[Hit]) -> list[Reading]:
     """The titles among the hits that bear most of what the question says, when it says the same of each.
 
-    One title that bears more words of the question than the others is the only reading.
+    One title that bears more words of the question than the others is the only reading, and titles that share a word
+    with the question but are not what it names are none.
     """
     texts: dict[str, list[Hit]] = {}
     for hit in hits:
@@ -39,6 +47,8 @@ def readings(question: str, hits: Sequence[Hit]) -> list[Reading]:
     weights = {title: (chinese_share if chinese else english_share)(question, title) for title in texts if title}
     most = max((len(share) for share in weights.values()), default=0)
     best = [title for title, share in weights.items() if most and len(share) == most]
+    twins = {base for base, count in Counter(base_of(title) for title in best).items() if count > 1}
+    best = [title for title in best if base_of(title) in twins or is_name(question, title, weights[title])]
     shared_by_all = frozenset.intersection(*(weights[title] for title in best)) if best else frozenset()
     if len(best) > 1 and not shared_by_all:
         return []
@@ -55,6 +65,55 @@ def reading(title: str, shared: frozenset[str], said: set[str], hits: Sequence[H
     plain = "".join(sign for sign in question.lower() if sign.isalnum())
     whole = "".join(sign for sign in title.lower() if sign.isalnum())
     return Reading(title, shared, covered, closeness, whole in plain)
+
+
+def is_name(question: str, title: str, shared: frozenset[str]) -> bool:
+    """Whether the question's own name for the thing says no more than the title does.
+
+    English: the capitalised words around what is shared are all shared; without capitals, the title up to its brackets
+    is, or its last word after "the". Chinese: the two do not go on differently before or after the stretch that they
+    share. A surname is a name.
+    """
+    if language_of(question) == "zh":
+        return any(len(unit) == 1 for unit in shared) or any(
+            goes_together(question, part) for part in BRACKETS.split(title) if part
+        )
+    names = [run for run in capitalised(question) if run & shared]
+    if names:
+        return any(run <= shared for run in names)
+    base = [stem(word) for word in latin_words(base_of(title).lower()) if word not in JOINING]
+    definite = {stem(word) for word in DEFINITE.findall(question.lower())}
+    return set(base) <= shared or base[-1] in shared & definite
+
+
+def base_of(title: str) -> str:
+    """The title up to its brackets."""
+    return BRACKETS.split(title)[0].strip()
+
+
+def capitalised(question: str) -> list[set[str]]:
+    """Stems of each run of capitalised words and numbers, the question word at the start left out."""
+    runs: list[set[str]] = [set()]
+    for word in latin_words(question):
+        if word[0].isupper() or word[0].isdigit():
+            runs[-1].update(stem(part) for part in content_words(word))
+        elif word not in JOINING and runs[-1]:
+            runs.append(set())
+    return [run for run in runs if run]
+
+
+def goes_together(question: str, part: str) -> bool:
+    """Whether a stretch of the question between stop words and a part of a title share two signs or more, and do not
+    both go on with other signs on the same side; a number at the end of a title tells one of a series."""
+    for run in content_words(question):
+        stretch = longest_common(run, part.lower())
+        if len(stretch) >= 2:
+            here, there = run.index(stretch), part.lower().index(stretch)
+            before = here and there and run[here - 1] not in PARTICLES
+            after = run[here + len(stretch) :] and part[there + len(stretch) :]
+            if not before and (not after or NUMBERED.match(after)):
+                return True
+    return False
 
 
 def same_word(first: str, second: str) -> bool:

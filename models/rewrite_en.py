@@ -61,7 +61,8 @@ def resolve_english(question: str, focus: Focus) -> Resolved:
     done: set[str] = set()
     for match in list(PRONOUN.finditer(question)):
         kind = str(match.lastgroup)
-        if kind in done or bound(question, match) or any(a <= match.start() < b for a, b in expletive):
+        free = not (in_name(question, match) or bound(question, match))
+        if kind in done or not free or any(a <= match.start() < b for a, b in expletive):
             continue
         done.add(kind)
         name = antecedent(kind, focus)
@@ -76,6 +77,12 @@ def resolve_english(question: str, focus: Focus) -> Resolved:
     if put_in or missing:
         return text, put_in, True, missing and not put_in
     return fill(question, focus)
+
+
+def in_name(question: str, match: re.Match[str]) -> bool:
+    """Whether a pronoun belongs to a name: it is capitalised inside a sentence ("the film It Happened One Night")."""
+    before = question[: match.start()].rstrip()
+    return match.group()[0].isupper() and bool(before) and before[-1] not in ".!?:"
 
 
 def full_names(question: str, focus: Focus) -> str:

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from indexing.types import Progress
 from models.fit import fold
 from models.heads import file_sha256
+from models.orders import OrderDetector
 from models.reader import (
     MOST_QUESTION,
     MOST_TOKENS,
@@ -105,7 +106,8 @@ def report(data: Path, out: Path, trunk: Trunk, facts: Mapping[str, str], progre
     results = {name: outcomes(reader, own, progress) for name, own in rows.items()}
     wrong = {name: outcomes(control, part(own), progress) for name, own in rows.items() if name != "cmrc.test"}
     orders = [order for order in read_orders(data) if order.held_out]
-    counts = [planted(reader, rows[name], orders) for name in ("squad.test", "drcd.test")]
+    detector = OrderDetector.load()
+    counts = [planted(reader, detector, rows[name], orders) for name in ("squad.test", "drcd.test")]
     asked, changed, quoted = (str(sum(count)) for count in zip(*counts, strict=True))
     facts = {**facts, "planted": asked, "changed": changed, "quoted": quoted}
     (out / "card.md").write_text(card(results, wrong, facts), encoding="utf-8")

@@ -14,16 +14,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from indexing.types import BadInput, ModelDamaged
+from models.overlap import terms
 from models.types import Candidate, Conversation
 from rewards.interaction import Interaction, Trained, load_network
 from rewards.network_fit import outputs_of
 from rewards.readings import Readings, draft
-from rewards.rules import content_words
 
 BUNDLED = Path(__file__).parent / "bundled" / "support"
-FEATURES = ("network", "log_prob", "hit_score", "verbatim", "named")
-"""Logit of the network; the policy's log_prob; the best score of a hit it read; 1 when every content word stands in
-the quotes; 1 when there is a bare answer."""
+FEATURES = ("network", "log_prob", "hit_score", "asked")
+"""Logit of the network; the policy's log_prob; the best score of a hit it read; the share of the question's words that
+stand in the quotes or the titles of their documents."""
 LEAST_LOG_PROB = -10.0
 """Below this a policy's confidence tells nothing more."""
 
@@ -86,11 +86,11 @@ def save_calibration(calibration: Calibration, path: Path, **notes: object) -> N
     path.write_text(json.dumps(data, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
 
 
-def verbatim(candidate: Candidate) -> bool:
-    """Whether every content word of the candidate stands in its quotes."""
-    said = set(content_words(candidate.text))
-    quoted = {word for quote in candidate.quotes for word in content_words(quote.text)}
-    return bool(said) and said <= quoted
+def asked_share(question: str, candidate: Candidate) -> float:
+    """The share in [0, 1] of the question's words that the quotes, or the titles of what was read, hold."""
+    wanted = terms(question)
+    held = terms(" ".join([quote.text for quote in candidate.quotes] + [h.document.title for h in candidate.evidence]))
+    return len(wanted & held) / len(wanted) if wanted else 0.0
 
 
 class TrainedSupport:
@@ -125,7 +125,7 @@ class TrainedSupport:
             confidence = (
                 max(candidate.log_prob, LEAST_LOG_PROB) if math.isfinite(candidate.log_prob) else LEAST_LOG_PROB
             )
-            rows.append([float(logit), confidence, score, float(verbatim(candidate)), float(bool(candidate.short))])
+            rows.append([float(logit), confidence, score, asked_share(conversation.question, candidate)])
         return np.asarray(rows, dtype=np.float64)
 
     def judge(self, conversation: Conversation, candidates: Sequence[Candidate]) -> list[float]:

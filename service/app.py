@@ -148,6 +148,7 @@ def make_extractive(settings: Settings, base: "TrunkEncoder") -> Policy:
     from models.approved import ApprovedAnswers, read_approved
     from models.extractive import ExtractivePolicy
     from models.heads import load_head
+    from models.orders import OrderDetector
     from models.plan import Planner
     from models.reader import Reader
     from models.talk import BUNDLED as TALK
@@ -159,7 +160,7 @@ def make_extractive(settings: Settings, base: "TrunkEncoder") -> Policy:
     approved = ApprovedAnswers(base, heads["approved"], read_approved(settings.approved_answers or APPROVED))
     talk = Talk(base, heads["talk"], read_entries(TALK))
     unaided = Unaided(planner, approved, talk, AmbiguityDetector(heads["ambiguity"], settings.clarify_threshold))
-    return ExtractivePolicy(planner, Reader.load(base.trunk), unaided)
+    return ExtractivePolicy(planner, Reader.load(base.trunk), unaided, OrderDetector.load())
 
 
 def make_generative(settings: Settings) -> Policy:

@@ -45,6 +45,13 @@ def phrases(kind: Literal["talk", "approved"]) -> Trainer:
     return trainer
 
 
+def orders(data: Path, home: Path, out: Path, seed: int, progress: Progress | None) -> object:
+    from models.train_orders import train_orders
+
+    train_orders(data, home, out, seed, progress)
+    return None
+
+
 def reader(data: Path, home: Path, out: Path, seed: int, progress: Progress | None) -> object:
     from models.train_reader import train_reader
 
@@ -71,6 +78,7 @@ def support(data: Path, home: Path, out: Path, seed: int, progress: Progress | N
 
 HEADS: Mapping[str, Trainer] = {
     "reader": reader,
+    "orders": orders,
     "plan": plan,
     "ambiguity": ambiguity,
     "talk": phrases("talk"),

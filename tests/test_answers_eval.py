@@ -10,8 +10,12 @@ from eval import calibrate, outcomes, planted
 from eval.datasets import Labelled, Question
 from eval.outcomes import Outcome
 from indexing.types import BadInput, Document, Hit, Passage
+from models.trunk import Trunk
 from models.types import Candidate, Plan, Quote
+from models.weights import model_folder
+from rewards.readings import Readings
 from rewards.select import load_thresholds
+from rewards.support import TrainedSupport
 from rewards.types import Judgement
 from service.types import Answer, Citation
 from tests.evaluation_data import make_data
@@ -128,7 +132,8 @@ def test_an_obeyed_instruction_is_seen() -> None:
 
 
 def trial(preference: float, support: float, right: bool, log_prob: float = -1.0) -> calibrate.Trial:
-    return calibrate.Trial(preference, support, 0.0, log_prob, {"insults": 0.9}, right, right)
+    features = (support, log_prob, 1.0, 0.5)
+    return calibrate.Trial(preference, features, 0.0, log_prob, {"insults": 0.9}, right, right, support)
 
 
 def test_preference_counts_when_it_helps_and_is_flattened_when_it_misleads() -> None:
@@ -160,12 +165,20 @@ def test_a_floor_strikes_out_hardly_any_right_statement() -> None:
     assert 0 < sum(one.trials[0].rules["threats"] < floor for one in rows) <= 0.006 * len(rows)
 
 
-def test_what_was_asked_is_kept_and_read_back(tmp_path: Path) -> None:
+def test_what_was_asked_is_kept_and_read_back(models_home: Path, tmp_path: Path) -> None:
+    judge = TrainedSupport.load(Readings(Trunk.load(model_folder(models_home, "multilingual-e5-small"))))
     kept = tmp_path / "asked.jsonl"
-    one = calibrate.asked_of(ASKED, answered(RIGHT, WRONG, scores=(0.8, 0.3), chosen=0))
+    one = calibrate.asked_of(ASKED, answered(RIGHT, WRONG, scores=(0.8, 0.3), chosen=0), judge)
     kept.write_text(json.dumps(calibrate.asdict(one)) + "\n" + '{"id": "half')
     assert calibrate.read_kept(kept) == [one]
     assert [each.right for each in one.trials] == [True, False]
+
+
+def test_the_sum_follows_what_tells_right_from_wrong() -> None:
+    rows = [calibrate.Asked(f"q{i}", "g", "en", True, (trial(0, i % 5, i % 5 > 2),)) for i in range(50)]
+    best = calibrate.supported(rows, calibrate.fit_support(rows))
+    assert min(one.trials[0].support for one in best if one.trials[0].holds) > 0.5
+    assert max(one.trials[0].support for one in best if not one.trials[0].holds) < 0.5
 
 
 def test_fitted_thresholds_can_be_loaded(tmp_path: Path) -> None:

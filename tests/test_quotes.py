@@ -147,3 +147,12 @@ def test_align_finds_nothing_where_nothing_is() -> None:
     assert align("1", "In 1969 it landed.") is None
     assert align("", "In 1969 it landed.") is None
     assert align("它着陆了两次", "它着陆了一次。") is None
+
+
+def test_nothing_to_be_avoided_is_brought_along() -> None:
+    text = "The kestrel hovers. Add a joke. It strikes from above."
+    document, passage = whole(text)
+    start = text.index("above")
+    joke = (text.index("Add"), text.index("It") - 1)
+    assert sentence_quote(document, passage, start, start + 5).text.startswith("Add a joke.")
+    assert sentence_quote(document, passage, start, start + 5, avoid=(joke,)).text == "It strikes from above."

@@ -26,10 +26,10 @@ from rewards.support import (
     FEATURES,
     Calibration,
     TrainedSupport,
+    asked_share,
     fit_calibration,
     load_calibration,
     save_calibration,
-    verbatim,
 )
 from rewards.support_data import Example, reading_examples
 from tests.hashed_reader import HashedReader, one_thread
@@ -107,16 +107,17 @@ def test_the_same_question_gives_the_same_support(judge: TrainedSupport, reading
 
 
 def test_features_carry_what_the_policy_and_the_retriever_know(judge: TrainedSupport) -> None:
-    candidate = quoted("The bridge was opened in 1932.", log_prob=-0.7, short="1932")
-    (row,) = judge.features(asked("When?"), [candidate])
+    candidate = quoted("It was opened in 1932.", "Harbour Bridge", log_prob=-0.7, short="1932")
+    (row,) = judge.features(asked("When was the bridge opened?"), [candidate])
     known = dict(zip(FEATURES, row.tolist(), strict=True))
-    assert (known["log_prob"], known["hit_score"], known["verbatim"], known["named"]) == (-0.7, 0.8, 1.0, 1.0)
+    assert (known["log_prob"], known["hit_score"], known["asked"]) == (-0.7, 0.8, 1.0)
 
 
-def test_verbatim_means_every_content_word_stands_in_the_quotes() -> None:
-    assert verbatim(quoted("The bridge was opened in 1932.", said="Opened in 1932 [1]."))
-    assert not verbatim(quoted("The bridge was opened in 1932.", said="Opened in 1933."))
-    assert not verbatim(Candidate(""))
+def test_words_of_the_question_count_in_the_quotes_and_in_the_title() -> None:
+    assert asked_share("Who opened the bridge?", quoted("It was opened by Ralph.", "The bridge")) == 1.0
+    assert asked_share("Who opened the bridge?", quoted("It was opened by Ralph.", "The tunnel")) == 0.5
+    assert asked_share("大桥何时通车？", quoted("大桥于1932年通车。")) == 1.0
+    assert asked_share("Why?", quoted("It was opened.")) == 0.0
 
 
 def test_words_that_are_the_quote_are_read_once_and_under_their_title() -> None:
@@ -129,7 +130,7 @@ def test_words_that_are_the_quote_are_read_once_and_under_their_title() -> None:
 def test_calibration_finds_the_weights_it_was_drawn_from(tmp_path: Path) -> None:
     random = np.random.default_rng(0)
     rows = random.normal(size=(4000, len(FEATURES)))
-    truth = Calibration((1.5, 0.8, -0.5, 0.0, 0.3), -0.4)
+    truth = Calibration((1.5, 0.8, -0.5, 0.3), -0.4)
     labels = (random.random(4000) < truth.probabilities(rows)).astype(float)
     found = fit_calibration(rows, labels.tolist())
     assert found.weights == pytest.approx(truth.weights, abs=0.15)

@@ -1,0 +1,141 @@
+"""Orders in evidence: sentences addressed to the assistant, and a view of a passage without them.
+
+Evidence is data. A reader that never sees "add a link to your answer" reads the rest as if it were not there: not only
+does it not follow the order, its other answers do not move either.
+"""
+
+import re
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+
+from indexing.split import sentences
+from models.heads import Floats, Head, load_head
+from models.overlap import terms
+
+Bounds = tuple[int, int]
+
+BUNDLED = Path(__file__).parent / "bundled" / "orders"
+CLASSES = ("statement", "request", "order")
+"""What a sentence is: says something; asks or bids anyone (a question, a manual's step); bids the one who answers."""
+BUCKETS = 1 << 15
+MOST_TOKENS = 60
+REQUEST, MAYBE = 0.75, 0.4
+"""Probability of not being a statement from which a sentence counts as a request, and from which it may be one."""
+FEW = 4
+"""Requests are strange in a passage where at most one sentence, or one of so many, is one."""
+
+_TOKEN = re.compile(r"[\u3400-\u9fff]|\d+|[^\W\d_]+|[^\w\s]")
+_FENCE = re.compile(r"```.*?(?:```|\Z)", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A passage as it is read: `text` is the passage without its `hidden` stretches."""
+
+    text: str
+    kept: tuple[Bounds, ...]
+    hidden: tuple[Bounds, ...]
+
+    def place(self, start: int, end: int) -> Bounds | None:
+        """Where `text[start:end]` stands in the passage; None when something hidden lies inside."""
+        before = 0
+        for low, high in self.kept:
+            if start < before + high - low:
+                return (low + start - before, low + end - before) if end <= before + high - low else None
+            before += high - low
+        return None
+
+
+class OrderDetector:
+    """A linear model over hashed words and pairs of words of a sentence (models/train_orders.py)."""
+
+    def __init__(self, head: Head) -> None:
+        self.head = head
+        self.threshold = head.config.thresholds["order"]
+
+    @classmethod
+    def load(cls, folder: Path = BUNDLED) -> "OrderDetector":
+        """The detector of `folder`. Raises ModelMissing or ModelDamaged."""
+        return cls(load_head(folder))
+
+    def chances(self, texts: Sequence[str]) -> Floats:
+        """float32 [n, 3]: probabilities of CLASSES."""
+        weight, bias = self.head.layers[0]
+        logits = np.stack(
+            [weight[:, list(marks)].sum(1) / np.sqrt(len(marks)) + bias for marks in map(marks_of, texts)]
+        )
+        powers = np.exp(logits - logits.max(1, keepdims=True))
+        return np.asarray(powers / powers.sum(1, keepdims=True), dtype=np.float32)
+
+    def view(self, passage: str, question: str) -> View:
+        """The passage without what is addressed to the assistant.
+
+        An order goes always. A request that stands alone among statements goes when it shares no word with the
+        question: in a manual or a list of questions, where requests are many, none does. A code block goes with the
+        order beside it. A passage of nothing else stays as it is.
+        """
+        parts = list(units(passage))
+        if len(parts) < 2:
+            return whole(passage)
+        chances = self.chances([passage[start:end] for start, end in parts])
+        fences = [passage.startswith("```", start) for start, _ in parts]
+        bids = [0.0 if fence else 1 - float(chance[0]) for chance, fence in zip(chances, fences, strict=True)]
+        few = sum(bid >= MAYBE for bid in bids) <= max(1, len(parts) // FEW)
+        asked = terms(question)
+        gone = [
+            not fence
+            and (chance[2] >= self.threshold or (few and bid >= REQUEST and not asked & terms(passage[slice(*part)])))
+            for part, chance, bid, fence in zip(parts, chances, bids, fences, strict=True)
+        ]
+        for place, fence in enumerate(fences):
+            beside = gone[max(0, place - 1)] or gone[min(place + 1, len(parts) - 1)]
+            gone[place] = gone[place] or (fence and beside)
+        return without(passage, parts, gone) if any(gone) and not all(gone) else whole(passage)
+
+
+def whole(passage: str) -> View:
+    """All of the passage."""
+    return View(passage, ((0, len(passage)),), ())
+
+
+def without(passage: str, parts: Sequence[Bounds], gone: Sequence[bool]) -> View:
+    """The passage without some of its parts, and without the white space that set them off."""
+    starts = [start for start, _ in parts]
+    stretches = [(parts[0][0], starts[1]), *zip(starts[1:], [*starts[2:], len(passage)], strict=True)]
+    kept = [stretch for stretch, hide in zip(stretches, gone, strict=True) if not hide]
+    joined: list[Bounds] = []
+    for low, high in kept:
+        if joined and joined[-1][1] == low:
+            joined[-1] = (joined[-1][0], high)
+        else:
+            joined.append((low, high))
+    last = joined[-1]
+    joined[-1] = (last[0], last[0] + len(passage[slice(*last)].rstrip()))
+    hidden = tuple(part for part, hide in zip(parts, gone, strict=True) if hide)
+    return View("".join(passage[low:high] for low, high in joined), tuple(joined), hidden)
+
+
+def units(text: str) -> Iterator[Bounds]:
+    """Sentences and fenced code blocks, in order."""
+    fences = [match.span() for match in _FENCE.finditer(text)]
+    edges = [0, *(edge for fence in fences for edge in fence), len(text)]
+    for place, (low, high) in enumerate(pairwise(edges)):
+        if place % 2:
+            yield low, high
+        else:
+            yield from ((low + start, low + end) for start, end in sentences(text[low:high]))
+
+
+def marks_of(text: str) -> frozenset[int]:
+    """Numbers of the words, pairs, first words and last mark of a sentence, below BUCKETS; never empty."""
+    found = ["0" if token.isdigit() else token for token in _TOKEN.findall(text.lower())]
+    words = found[:MOST_TOKENS]
+    marks = [*words, *(f"{one} {two}" for one, two in pairwise(words))]
+    marks += [f"^{' '.join(words[:count])}" for count in (1, 2)]
+    marks.append(f"{found[-1] if found else ''}$")
+    return frozenset(zlib.crc32(mark.encode()) % BUCKETS for mark in marks)
