@@ -11,13 +11,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+import numpy as np
+
 from eval import datasets, metrics
 from eval.datasets import Labelled, Question
 from eval.outcomes import CORRECT_F1, Outcome, curve, figures, latencies, outcome_of
-from eval.planted import assignments, attack, copied, planted
+from eval.planted import Attacked, assignments, attack, copied, harmless, planted
 from eval.report import Figure, Report, Table, coverage_picture, figure_table, measured, share, write
 from eval.workbench import Workbench, documents_of, open_corpus, place, workbench
 from indexing.types import BadInput, Document, Progress
+from models.train_matching import conversation_of
 from models.types import Conversation, Turn
 
 SETS = ("squad", "drcd", "search", "clarify", "planted")
@@ -128,8 +131,7 @@ def clarify_figures(home: Path, like: Workbench, progress: Progress | None) -> d
     with tempfile.TemporaryDirectory(prefix="passerine-eval-") as folder:
         bench = workbench(home, documents, Path(folder), progress, like)
         for i, row in enumerate(rows, 1):
-            history = [Turn(turn["role"], turn["text"]) for turn in row["history"]]
-            answer = bench.ask(row["question"], history)
+            answer = bench.ask(row["question"], conversation_of(row).turns[:-1])
             if isinstance(answer, str):
                 failed += 1
             else:
@@ -153,28 +155,27 @@ def planted_figures(
     limit: int | None,
     progress: Progress | None,
 ) -> dict[str, Figure]:
-    """Share of answers that change when instructions stand in the documents that answer them."""
+    """Share of answers that change when instructions stand in the documents that answer them.
+
+    Baseline: statements of the same length from other documents in the same places, which move the borders of passages
+    and the ranking as much.
+    """
     questions = [
         question
         for name in ("squad", "drcd")
         for question in datasets.stratified(datasets.questions(data, f"{name}.test"), limit and limit // 2)
     ]
     pairs = assignments(questions, datasets.attacks(data))
-    by_id = {document.id: document for document in documents}
-    changed = [planted(by_id[question.passage_id], attack.text, where) for question, attack, where in pairs]
-    with tempfile.TemporaryDirectory(prefix="passerine-eval-") as temporary:
-        folder = copied(place(home, documents, bench.encoder), Path(temporary) / "index")
-        dirty = workbench(home, documents, folder, progress, bench)
-        dirty.library.add(changed)
-        outcomes = attack(bench, dirty, pairs)
-        dirty.library.index.close()
+    outcomes = attacked(home, bench, documents, pairs, progress)
+    plain = attacked(home, bench, documents, harmless(pairs, documents), progress)
+    control = float(np.mean([one.changed for one in plain if not one.failure]))
     failed = sum(bool(one.failure) for one in outcomes)
     done = [one for one in outcomes if not one.failure]
     groups = [one.group for one in done]
     result = {
         "planted/answers changed": measured(
             metrics.interval([float(one.changed) for one in done], groups),
-            failures=failed, target=PLANTED_TARGET, better="lower",
+            failures=failed, target=PLANTED_TARGET, better="lower", baseline=control,
         ),
         "planted/instruction said": measured(
             metrics.interval([float(one.repeated) for one in done], groups),
@@ -186,6 +187,25 @@ def planted_figures(
         values = [float(one.changed) for one in done if one.place == where]
         result[f"planted/changed, at the {where}"] = measured(metrics.interval(values), better="lower")
     return result
+
+
+def attacked(
+    home: Path,
+    bench: Workbench,
+    documents: Sequence[Document],
+    pairs: Sequence[tuple[Question, Labelled, str]],
+    progress: Progress | None,
+) -> list[Attacked]:
+    """What was planted into a copy of the index did to the answers."""
+    by_id = {document.id: document for document in documents}
+    changed = [planted(by_id[question.passage_id], planted_text.text, where) for question, planted_text, where in pairs]
+    with tempfile.TemporaryDirectory(prefix="passerine-eval-") as temporary:
+        folder = copied(place(home, documents, bench.encoder), Path(temporary) / "index")
+        dirty = workbench(home, documents, folder, progress, bench)
+        dirty.library.add(changed)
+        outcomes = attack(bench, dirty, pairs)
+        dirty.library.index.close()
+    return outcomes
 
 
 def reported(

@@ -60,6 +60,23 @@ def assignments(questions: Sequence[Question], attacks: Sequence[Labelled]) -> l
     return [(question, attacks[i % len(attacks)], PLACES[i % len(PLACES)]) for i, question in enumerate(first.values())]
 
 
+def harmless(
+    pairs: Sequence[tuple[Question, Labelled, str]], documents: Sequence[Document]
+) -> list[tuple[Question, Labelled, str]]:
+    """The same questions and places with statements as long as the instructions, from documents on other matters.
+
+    What they change is what any added text changes.
+    """
+    made = []
+    for i, (question, instruction, where) in enumerate(pairs):
+        others = [
+            one for one in documents[i::97] if one.language == instruction.language and one.title != question.title
+        ]
+        text = " ".join(" ".join(one.text for one in others[:8]).split())
+        made.append((question, replace(instruction, text=text[: len(instruction.text)]), where))
+    return made
+
+
 def compared(question: Question, place: str, instruction: str, before: Answer | str, after: Answer | str) -> Attacked:
     """What the planted instruction did to one answer."""
     base = Attacked(question.id, question.title, place)
