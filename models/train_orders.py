@@ -1,9 +1,7 @@
 """Training of the order detector: sentences that state, that ask, and that bid the one who answers."""
 
-import gzip
-import json
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +16,7 @@ from models.fit import fold, interval
 from models.heads import Head, HeadConfig, file_sha256
 from models.orders import BUCKETS, CLASSES, REQUEST, OrderDetector, marks_of
 from models.reader_pairs import read_orders
+from models.train_plan import read_lines
 
 OWN = Path(__file__).parent / "examples" / "orders.jsonl"
 FILES = {
@@ -51,7 +50,7 @@ class Example:
     weight: float = 1.0
 
 
-def train_orders(data: Path, home: Path, out: Path, seed: int = 0, progress: Progress | None = None) -> None:  # noqa: ARG001
+def train_orders(data: Path, home: Path, out: Path, seed: int = 0, progress: Progress | None = None) -> Head:  # noqa: ARG001
     """Train on `data` and write weights, config.json and card.md into `out`. Half a minute."""
     examples = gathered(data, seed)
     train = [example for example in examples if fold(example.key) != 0]
@@ -62,10 +61,12 @@ def train_orders(data: Path, home: Path, out: Path, seed: int = 0, progress: Pro
     labels = np.array([example.label for example in held])
     threshold = max(LEAST, float(np.quantile(chances[labels != 2, 2], 1 - FALSE_ALARMS)))
     sums = {name: file_sha256(data / f"{name}.jsonl.gz") for name in FILES} | {"examples/orders": file_sha256(OWN)}
-    named(head, threshold, sums).save(out)
+    trained = named(head, threshold, sums)
+    trained.save(out)
     rows = measured(held, chances, threshold)
     wrong = OrderDetector(named(control, 1.0, {})).chances([example.text for example in held])
     (out / "card.md").write_text(card(rows, measured(held, wrong, threshold), len(train), threshold), encoding="utf-8")
+    return trained
 
 
 def gathered(data: Path, seed: int) -> list[Example]:
@@ -77,17 +78,17 @@ def gathered(data: Path, seed: int) -> list[Example]:
         if not path.is_file():
             raise BadInput(f"There is no training file {path}.", "Name the data folder with --data.")
         own: dict[int, list[Example]] = {0: [], 1: [], 2: []}
-        for example in source(rows_of(path)):
+        for example in source(read_lines(path)):
             own[example.label].append(example)
         for kept in own.values():
             unique = list({example.text: example for example in kept}.values())
             found += rng.sample(unique, min(MOST, len(unique)))
     for order in read_orders(data):
-        label = 2 if any(word in order.text.split("```")[0] for word in ADDRESS) else 1
-        found.append(Example(order.text.split("```")[0], label, order.category, OWN_WEIGHT))
-    with OWN.open(encoding="utf-8") as lines:
-        for row in map(json.loads, lines):
-            found.append(Example(row["text"], CLASSES.index(row["label"]), row["text"], OWN_WEIGHT))
+        said = order.text.split("```")[0]
+        label = 2 if any(word in said for word in ADDRESS) else 1
+        found.append(Example(said, label, order.category, OWN_WEIGHT))
+    for row in read_lines(OWN):
+        found.append(Example(row["text"], CLASSES.index(row["label"]), row["text"], OWN_WEIGHT))
     return found
 
 
@@ -95,18 +96,12 @@ ADDRESS = ("your answer", "your response", "your reply", "your message", "your s
 """Which of the attacks bid the one who answers; the others are requests that anyone could make."""
 
 
-def rows_of(path: Path) -> Iterator[dict[str, Any]]:
-    """Rows of a gzipped JSON Lines file."""
-    with gzip.open(path, "rt", encoding="utf-8") as lines:
-        yield from map(json.loads, lines)
-
-
 def read_sentences(text: str) -> list[str]:
     """The sentences of a text, without those of a word or two."""
     return [piece for start, end in sentences(text) if len(piece := text[start:end].strip()) > 8]
 
 
-def reading(rows: Iterator[dict[str, Any]]) -> Iterator[Example]:
+def reading(rows: Iterable[dict[str, Any]]) -> Iterator[Example]:
     """Statements from passages, requests from their questions."""
     for row in rows:
         key = row["title"] or row["context"]
@@ -115,14 +110,14 @@ def reading(rows: Iterator[dict[str, Any]]) -> Iterator[Example]:
             yield Example(sentence, 1 if sentence.endswith(("?", "？")) else 0, key)
 
 
-def leads(rows: Iterator[dict[str, Any]]) -> Iterator[Example]:
+def leads(rows: Iterable[dict[str, Any]]) -> Iterator[Example]:
     """Statements from first paragraphs."""
     for row in rows:
         for sentence in read_sentences(row["text"]):
             yield Example(sentence, 0, row["title"])
 
 
-def chats(rows: Iterator[dict[str, Any]]) -> Iterator[Example]:
+def chats(rows: Iterable[dict[str, Any]]) -> Iterator[Example]:
     """Requests: the first thing a person asks of an assistant."""
     for row in rows:
         first = row["dialogue"][0]
@@ -130,7 +125,7 @@ def chats(rows: Iterator[dict[str, Any]]) -> Iterator[Example]:
         yield from (Example(sentence, 1, text) for sentence in read_sentences(text)[:1])
 
 
-def tasks(rows: Iterator[dict[str, Any]]) -> Iterator[Example]:
+def tasks(rows: Iterable[dict[str, Any]]) -> Iterator[Example]:
     """Orders: what a task tells a model to do. Their inputs are left out: they are of every kind."""
     for row in rows:
         for sentence in read_sentences(row["instruction"]):
@@ -138,7 +133,7 @@ def tasks(rows: Iterator[dict[str, Any]]) -> Iterator[Example]:
             yield Example(sentence, 2 if addressed else 1, row["task"], OWN_WEIGHT)
 
 
-Source = Callable[[Iterator[dict[str, Any]]], Iterator[Example]]
+Source = Callable[[Iterable[dict[str, Any]]], Iterator[Example]]
 SOURCES: dict[str, Source] = {
     "qa/squad.train": reading,
     "qa/drcd.train": reading,

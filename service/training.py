@@ -48,8 +48,7 @@ def phrases(kind: Literal["talk", "approved"]) -> Trainer:
 def orders(data: Path, home: Path, out: Path, seed: int, progress: Progress | None) -> object:
     from models.train_orders import train_orders
 
-    train_orders(data, home, out, seed, progress)
-    return None
+    return train_orders(data, home, out, seed, progress)
 
 
 def reader(data: Path, home: Path, out: Path, seed: int, progress: Progress | None) -> object:
