@@ -9,24 +9,35 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from indexing.lines import WIDE_CHARACTER
 from indexing.sentences import sentences
 from indexing.types import Document, Mark, Passage
 
-__all__ = ["HEADING_SEPARATOR", "LIMIT", "TARGET", "sentences", "size", "split"]
+__all__ = ["CAP", "HEADING_SEPARATOR", "LIMIT", "TARGET", "fences", "sentences", "size", "split"]
 
 HEADING_SEPARATOR = " > "
 TARGET = 220
 """Size aimed at, in estimated tokens of the encoder: about 170 English words or 270 Chinese characters."""
 
 LIMIT = 330
-"""Size that no passage passes: encoders are trained on 512 tokens at most and blur long before."""
+"""A sentence up to this size stays whole."""
+
+WHOLE = 420
+"""A paragraph up to this size stays whole. Text that is not in a paragraph never moves the borders inside it."""
+
+CAP = 480
+"""Size that no passage passes, its code included: encoders read 512 tokens at most."""
+
+SHORT_CODE = 160
+"""A fenced block of code up to this size goes with the words before it and does not count when they are shared out."""
 
 SMALL = 90
 """A part under its own heading smaller than this is merged with its neighbour of the same parent."""
 
 _WORD = re.compile(r"[^\W_]+")
+_FENCE = re.compile(r"```.*?(?:```|\Z)", re.DOTALL)
 _BREAK = re.compile(r"\n[^\S\n]*\n")
 
 
@@ -39,6 +50,8 @@ class _Unit:
     size: float
     opens: bool
     """Whether a paragraph begins here."""
+    weight: float
+    """Its share of a passage: the size, or 0 for a line of a short code block."""
 
 
 @dataclass(slots=True)
@@ -117,22 +130,32 @@ def _headings(text: str, marks: Iterable[Mark]) -> list[tuple[int, tuple[str, ..
 def _units(text: str, borders: Sequence[int]) -> list[_Unit]:
     """Sentences, cut at the borders of headings and where one is too long for a passage."""
     units: list[_Unit] = []
+    short = iter([*(span for span in fences(text) if size(text[slice(*span)]) <= SHORT_CODE), (len(text), len(text))])
+    low, high = next(short)
     border = 0
     before = 0
     for start, end in sentences(text):
-        opens = _BREAK.search(text, before, start) is not None or not units
+        while start >= high:
+            low, high = next(short)
+        code = low <= start
+        opens = (_BREAK.search(text, before, start) is not None and not (code and before > low)) or not units
         while start < end:
             while border < len(borders) and borders[border] <= start:
                 border += 1
             stop = min(end, borders[border]) if border < len(borders) else end
             visible = start + len(text[start:stop].rstrip())
             for first, last, cost in _pieces(text, start, visible):
-                units.append(_Unit(first, last, cost, opens))
+                units.append(_Unit(first, last, cost, opens, 0.0 if code else cost))
                 opens = False
             start = stop + len(text[stop:end]) - len(text[stop:end].lstrip())
             opens = True
         before = end
     return units
+
+
+def fences(text: str) -> list[tuple[int, int]]:
+    """(start, end) of blocks of code as Markdown marks them; one that is not closed goes to the end."""
+    return [match.span() for match in _FENCE.finditer(text)]
 
 
 def _pieces(text: str, start: int, end: int) -> Iterator[tuple[int, int, float]]:
@@ -233,23 +256,66 @@ def _related(one: _Part, other: _Part) -> bool:
 
 
 def _pack(part: _Part) -> Iterator[tuple[str, int, int]]:
-    """(heading, start, end) of passages of about equal size, broken where a paragraph begins when one is near."""
+    """(heading, start, end) of passages: whole paragraphs where they fit, a long one in pieces of about equal size."""
     heading = HEADING_SEPARATOR.join(part.path)
-    left = part.size
+    runs = [run for paragraph in _paragraphs(part.units) for run in _evenly(paragraph)]
+    for first, last in _together(runs):
+        yield heading, runs[first][0].start, runs[last - 1][-1].end
+
+
+def _paragraphs(units: Sequence[_Unit]) -> Iterator[Sequence[_Unit]]:
+    """Units up to where the next paragraph begins."""
+    begins = [index for index, unit in enumerate(units) if unit.opens or not index]
+    for first, last in pairwise([*begins, len(units)]):
+        yield units[first:last]
+
+
+def _evenly(units: Sequence[_Unit]) -> Iterator[Sequence[_Unit]]:
+    """A paragraph as it is, or cut between units into runs of about the target weight."""
+    left = sum(unit.weight for unit in units)
+    if left <= WHOLE and sum(unit.size for unit in units) <= CAP:
+        yield units
+        return
     goal = _goal(left)
-    first, filled = 0, 0.0
-    for index, unit in enumerate(part.units):
-        full = filled + unit.size > LIMIT or filled + unit.size / 2 >= goal or (unit.opens and filled >= 0.75 * goal)
-        tail = left - filled <= goal / 4 and left <= LIMIT  # too little left for a passage of its own
-        if filled and full and not tail:
-            yield heading, part.units[first].start, part.units[index - 1].end
+    first, filled, taken = 0, 0.0, 0.0
+    for index, unit in enumerate(units):
+        full = taken + unit.size > CAP or (unit.weight > 0 and filled + unit.weight / 2 >= goal)
+        tail = left - filled <= goal / 4 and left <= LIMIT and taken + left <= CAP  # too little for a run of its own
+        if index > first and full and not tail:
+            yield units[first:index]
             left -= filled
             goal = _goal(left)
-            first, filled = index, 0.0
-        filled += unit.size
-    yield heading, part.units[first].start, part.units[-1].end
+            first, filled, taken = index, 0.0, 0.0
+        filled += unit.weight
+        taken += unit.size
+    yield units[first:]
 
 
 def _goal(total: float) -> float:
-    """Size of each passage when `total` is shared evenly."""
+    """Weight of each run when `total` is shared evenly."""
     return total / max(1, round(total / TARGET))
+
+
+def _together(runs: Sequence[Sequence[_Unit]]) -> list[tuple[int, int]]:
+    """First and past-the-last run of each passage: neighbours joined so that the squared distances of all passages
+    from the target size are least (Knuth and Plass 1981 break lines so)."""
+    sizes = [sum(unit.size for unit in run) for run in runs]
+    best = [0.0]
+    origin = [0]
+    for end in range(1, len(runs) + 1):
+        costs: list[tuple[float, int]] = []
+        total = 0.0
+        for start in range(end - 1, -1, -1):
+            total += sizes[start]
+            if start < end - 1 and total > CAP:
+                break
+            costs.append((best[start] + (total / TARGET - 1) ** 2, start))
+        cost, start = min(costs)
+        best.append(cost)
+        origin.append(start)
+    groups: list[tuple[int, int]] = []
+    end = len(runs)
+    while end:
+        groups.append((origin[end], end))
+        end = origin[end]
+    return groups[::-1]

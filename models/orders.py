@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from indexing.split import sentences
+from indexing.split import fences, sentences
 from models.heads import Floats, Head, load_head
 from models.overlap import terms
 
@@ -30,7 +30,6 @@ FEW = 4
 """Requests are strange in a passage where at most one sentence, or one of so many, is one."""
 
 _TOKEN = re.compile(r"[\u3400-\u9fff]|\d+|[^\W\d_]+|[^\w\s]")
-_FENCE = re.compile(r"```.*?(?:```|\Z)", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,16 +82,16 @@ class OrderDetector:
         if len(parts) < 2:
             return whole(passage)
         chances = self.chances([passage[start:end] for start, end in parts])
-        fences = [passage.startswith("```", start) for start, _ in parts]
-        bids = [0.0 if fence else 1 - float(chance[0]) for chance, fence in zip(chances, fences, strict=True)]
+        coded = [passage.startswith("```", start) for start, _ in parts]
+        bids = [0.0 if fence else 1 - float(chance[0]) for chance, fence in zip(chances, coded, strict=True)]
         few = sum(bid >= MAYBE for bid in bids) <= max(1, len(parts) // FEW)
         asked = terms(question)
         gone = [
             not fence
             and (chance[2] >= self.threshold or (few and bid >= REQUEST and not asked & terms(passage[slice(*part)])))
-            for part, chance, bid, fence in zip(parts, chances, bids, fences, strict=True)
+            for part, chance, bid, fence in zip(parts, chances, bids, coded, strict=True)
         ]
-        for place, fence in enumerate(fences):
+        for place, fence in enumerate(coded):
             beside = gone[max(0, place - 1)] or gone[min(place + 1, len(parts) - 1)]
             gone[place] = gone[place] or (fence and beside)
         return without(passage, parts, gone) if any(gone) and not all(gone) else whole(passage)
@@ -122,8 +121,7 @@ def without(passage: str, parts: Sequence[Bounds], gone: Sequence[bool]) -> View
 
 def units(text: str) -> Iterator[Bounds]:
     """Sentences and fenced code blocks, in order."""
-    fences = [match.span() for match in _FENCE.finditer(text)]
-    edges = [0, *(edge for fence in fences for edge in fence), len(text)]
+    edges = [0, *(edge for fence in fences(text) for edge in fence), len(text)]
     for place, (low, high) in enumerate(pairwise(edges)):
         if place % 2:
             yield low, high

@@ -23,19 +23,19 @@ from models.reader_states import States
 class Recipe:
     """How the upper layers are trained. `split` is the layer where question and passage meet."""
 
-    split: int = 8
-    layers: int = 4
-    steps: int = 1_120
-    """One epoch is 1,120 steps of 16 pairs."""
+    split: int = 4
+    layers: int = 8
+    steps: int = 3_000
+    """About two epochs of 16 pairs a step."""
     batch: int = 16
-    rate: float = 3e-4
+    rate: float = 2e-4
     head_rate: float = 1e-3
     warm: float = 0.06
     decay: float = 0.01
     dropout: float = 0.1
     window: int = 112
     """Most tokens of a passage that a training pair shows: longer ones are cut around the answer, to save time."""
-    later_window: int = 224
+    later_window: int = 208
     """The same after the first epoch."""
     look: int = 200
     """Steps between two looks at development data."""
@@ -200,6 +200,7 @@ def train_upper(
             note |= look(states, corpus.development, run.upper)
             run.history = [*(run.history or []), note]
             (out / "history.json").write_text(json.dumps(run.history, indent=1))
+            run.save(out / "checkpoint.pt")
         if run.step % per_epoch == 0:
             run.save(out / f"epoch-{run.step // per_epoch}.pt")
     run.save(out / "checkpoint.pt")

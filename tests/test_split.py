@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from indexing.split import LIMIT, SMALL, TARGET, sentences, size, split
+from indexing.split import CAP, LIMIT, SMALL, TARGET, sentences, size, split
 from indexing.types import Document, Mark, Passage
 
 
@@ -133,7 +133,7 @@ def test_passages_are_exact_and_cover_everything(text: str, times: int, places: 
     position = 0
     for passage in passages(text, marks):
         assert text[position : passage.start].strip() == ""
-        assert size(passage.text) <= LIMIT * 1.1  # sizes of sentences add up to a little less than that of all
+        assert size(passage.text) <= CAP * 1.1  # sizes of sentences add up to a little less than that of all
         position = passage.end
     assert text[position:].strip() == ""
 
@@ -147,6 +147,36 @@ def test_a_long_text_is_split_evenly_into_whole_sentences() -> None:
     found = passages(text)
     assert all(passage.text.endswith(".") for passage in found)
     assert all(0.6 * TARGET <= size(passage.text) <= 1.3 * TARGET for passage in found)
+
+
+def test_text_beside_a_paragraph_never_moves_the_borders_inside_it() -> None:
+    text = prose(90)
+    inside = [passage.text for passage in passages(text)]
+    added = "Visitors may bring a coat. " * 12
+    for changed in (f"{added}\n\n{text}", f"{text}\n\n{added}", f"{added}\n\n{text}\n\n{added}"):
+        found = [passage.text.replace(added.strip(), "").strip() for passage in passages(changed)]
+        assert [one for one in found if one] == inside
+
+
+def test_a_short_code_block_moves_no_border() -> None:
+    text = prose(30)
+    code = '```\nimport os\n\nos.rename("a.txt", "b.txt")\n```'
+    place = text.index("The 15th")
+    (only,) = passages(f"{text[:place]}Run this first:\n{code} {text[place:]}")
+    assert len(passages(text)) == 1
+    assert code in only.text
+
+
+def test_a_long_code_block_is_cut_like_text() -> None:
+    code = "\n".join(f"value_{number} = compute(value_{number - 1}, step={number})" for number in range(80))
+    found = passages(f"Run this first:\n```\n{code}\n```")
+    assert len(found) > 2
+    assert all(size(passage.text) <= CAP for passage in found)
+
+
+def test_a_heading_is_not_left_alone_above_a_long_paragraph() -> None:
+    found = passages(f"Weather\n\n{prose(30)}")
+    assert found[0].text.startswith("Weather\n\nThe 0th observer")
 
 
 def test_chinese_passages_are_about_as_large() -> None:
