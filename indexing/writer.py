@@ -13,8 +13,8 @@ from indexing.types import Cancelled, Document, Encoder, Passage, Progress, Vect
 COMMIT_SECONDS = 2.0
 """Work between commits: what is done can be asked after this long, and a kill loses no more (of small documents)."""
 
-SLICE = 32
-"""Passages encoded between two looks at `cancelled`: one or two seconds on a slow machine."""
+SLICE = 96
+"""Passages encoded between two looks at `cancelled`: a few seconds on a slow machine."""
 
 _FIRST_BATCH, _LARGEST_BATCH = 32, 1024  # passages a commit, before and after the encoder's speed is known
 

@@ -8,7 +8,7 @@ Reading apart first is what makes training fit a CPU: a passage's lower states a
 import json
 import math
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,13 +20,13 @@ from torch.nn import functional
 from indexing.split import sentences
 from indexing.types import Cancelled as CancelledError
 from indexing.types import EncoderMismatch, ModelDamaged, ModelMissing
+from models.layers import LayerWeights
 from models.overlap import shares
+from models.trunk import CALIBRATION, Trunk
 from models.types import Cancelled, never
 
 if TYPE_CHECKING:
     from tokenizers import Encoding, Tokenizer
-
-    from models.trunk import Trunk
 
 BUNDLED = Path(__file__).parent / "bundled" / "reader"
 QUESTION_PREFIX, PASSAGE_PREFIX = "query: ", "passage: "
@@ -90,6 +90,23 @@ def shifted(encoding: "Encoding", shift: int) -> Text:
     return Text(tuple(encoding.ids), offsets)
 
 
+class Dropout(nn.Module):
+    """Dropout from a generator of its own (`generator`, else torch's), so that threads draw the same numbers each
+    time."""
+
+    generator: torch.Generator | None = None
+
+    def __init__(self, share: float) -> None:
+        super().__init__()
+        self.share = share
+
+    def forward(self, rows: Tensor) -> Tensor:
+        if not self.training or not self.share:
+            return rows
+        kept = torch.rand(rows.shape, generator=self.generator) >= self.share
+        return rows * kept / (1 - self.share)
+
+
 class Layer(nn.Module):
     """One BERT layer (post-norm, GELU) over packed sequences: rows of all sequences in one matrix."""
 
@@ -102,7 +119,7 @@ class Layer(nn.Module):
         self.up = nn.Linear(width, inner)
         self.down = nn.Linear(inner, width)
         self.down_norm = nn.LayerNorm(width, eps=1e-12)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(self, rows: Tensor, lengths: Sequence[int]) -> Tensor:
         """[sum of lengths, width] -> the same; each sequence attends to itself alone."""
@@ -115,6 +132,11 @@ class Layer(nn.Module):
         inner = self.down(functional.gelu(self.up(rows)))
         normed: Tensor = self.down_norm(rows + self.dropout(inner))
         return normed
+
+    def weights(self) -> LayerWeights:
+        """The weights as the trunk's layers hold them."""
+        modules = (self.qkv, self.mix, self.mix_norm, self.up, self.down, self.down_norm)
+        return LayerWeights(*((module.weight.detach(), module.bias.detach()) for module in modules))
 
 
 class Upper(nn.Module):
@@ -137,21 +159,27 @@ class Upper(nn.Module):
     def forward(self, questions: Sequence[Tensor], passages: Sequence[Tensor]) -> tuple[list[Tensor], Tensor]:
         """Lower states of n questions [q, width] and passages [p, width] ->
         n tensors [p, 2] of start and end logits, and logits [n] that the passage answers the question."""
-        pieces: list[Tensor] = []
-        lengths: list[int] = []
+        rows = self.joined(questions, passages)
+        lengths = [len(piece) for piece in rows]
+        packed = torch.cat(rows)
+        for layer in self.layers:
+            packed = layer(packed, lengths)
+        return self.answers(questions, torch.split(packed, lengths))
+
+    def joined(self, questions: Sequence[Tensor], passages: Sequence[Tensor]) -> list[Tensor]:
+        """n pairs as the layers take them: [q + p, width] each, every token told how it matches the other text."""
+        rows = []
         for question, passage in zip(questions, passages, strict=True):
             likeness, covered, aligned = match(question, passage)
-            pieces.append(question + self.side[0] + self.covered(covered))
-            pieces.append(passage + self.side[1] + self.likeness(likeness) + self.aligned(aligned))
-            lengths.append(len(question) + len(passage))
-        rows = torch.cat(pieces)
-        for layer in self.layers:
-            rows = layer(rows, lengths)
-        spans, firsts = [], []
-        for question, piece in zip(questions, torch.split(rows, lengths), strict=True):
-            spans.append(self.span(piece[len(question) :]))
-            firsts.append(piece[0])
-        return spans, self.here(torch.stack(firsts))[:, 0]
+            asked = question + self.side[0] + self.covered(covered)
+            said = passage + self.side[1] + self.likeness(likeness) + self.aligned(aligned)
+            rows.append(torch.cat([asked, said]))
+        return rows
+
+    def answers(self, questions: Sequence[Tensor], rows: Sequence[Tensor]) -> tuple[list[Tensor], Tensor]:
+        """The rows of n pairs after the layers -> what `forward` gives."""
+        spans = [self.span(piece[len(question) :]) for question, piece in zip(questions, rows, strict=True)]
+        return spans, self.here(torch.stack([piece[0] for piece in rows]))[:, 0]
 
 
 def match(question: Tensor, passage: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -195,14 +223,16 @@ class Reader:
     Span(start=0, end=12, probability=0.97)
     """
 
-    def __init__(self, trunk: "Trunk", tokenizer: "Tokenizer", upper: Upper, config: ReaderConfig) -> None:
+    def __init__(self, trunk: Trunk, tokenizer: "Tokenizer", upper: Upper, config: ReaderConfig) -> None:
         self.trunk = trunk
         self.tokenizer = tokenizer
-        self.upper = upper.eval()
+        self.upper = upper.eval().to(trunk.device)
         self.config = config
+        own = [layer for layer in upper.layers if isinstance(layer, Layer)]
+        self._layers = trunk.faster([layer.weights() for layer in own], self._calibration()) or own
 
     @classmethod
-    def load(cls, trunk: "Trunk", folder: Path = BUNDLED) -> "Reader":
+    def load(cls, trunk: Trunk, folder: Path = BUNDLED) -> "Reader":
         """The reader of `folder` on `trunk`. Raises ModelMissing, ModelDamaged or EncoderMismatch."""
         config = read_config(folder)
         if config.base != trunk.fingerprint:
@@ -211,6 +241,16 @@ class Reader:
                 "Run `passerine models install multilingual-e5-small`, or train it again: `passerine train reader`.",
             )
         return cls(trunk, trunk.tokenizer, read_upper(folder, config), config)
+
+    def _calibration(self) -> Iterator[Tensor]:
+        """Pairs of sentences as the layers take them, each sentence beside itself and the next two."""
+        lines = CALIBRATION.read_text(encoding="utf-8").splitlines()
+        asked = tokenized(self.tokenizer, QUESTION_PREFIX, lines)
+        told = tokenized(self.tokenizer, PASSAGE_PREFIX, [" ".join(lines[n : n + 3]) for n in range(len(lines))])
+        sequences = [pieces[0].ids for pieces in (*asked, *told)]
+        states = self.trunk.hidden(sequences, last=self.config.split)
+        with torch.inference_mode():
+            yield from self.upper.joined(states[: len(lines)], states[len(lines) :])
 
     def read(self, question: str, passages: Sequence[str], n: int = 1, cancelled: Cancelled = never) -> list[Reading]:
         """One reading a passage, each with at most n spans. Raises Cancelled between batches."""
@@ -238,11 +278,13 @@ class Reader:
         for begin in range(0, len(pieces), BATCH):
             stop_if(cancelled)
             batch = pieces[begin : begin + BATCH]
+            asked = [question] * len(batch)
             with torch.inference_mode():
-                spans, here = self.upper([question] * len(batch), states[begin : begin + BATCH])
-            for (place, piece), logits, answer in zip(batch, spans, here.tolist(), strict=True):
+                rows = self.upper.joined(asked, states[begin : begin + BATCH])
+                spans, here = self.upper.answers(asked, self.trunk.through(self._layers, rows))
+            for (place, piece), found_logits, answer in zip(batch, spans, here.tolist(), strict=True):
                 chance = 1 / (1 + math.exp(-(self.config.here_scale * answer + self.config.here_bias)))
-                logits = logits * self.config.sharpness
+                logits = found_logits.cpu() * self.config.sharpness
                 logits[:, 0] += self.config.overlap * shared(words, passages[place], piece.offsets)
                 best = best_spans(passages[place], piece.offsets, logits)
                 chances[place].append(chance)

@@ -5,6 +5,7 @@ import math
 import random
 import time
 from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,13 @@ import torch
 from torch import Tensor, nn
 
 from indexing.types import Progress
-from models.reader import Layer, Upper
+from models.reader import Dropout, Layer, Upper
 from models.reader_pairs import Bounds, Corpus, Pair
 from models.reader_states import States
+from models.workers import Workers
+
+PARTS = 2
+"""Into how many parts a batch goes: a fixed number, so that the weights do not depend on the machine's cores."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +164,51 @@ def batch_of(
     return questions, passages, golds
 
 
+class Team:
+    """Copies of the upper layers, one a core, that share out the pairs of a batch.
+
+    Cores that work on pairs of their own meet once a step; sharing out each small operation, they would meet hundreds
+    of times (models/workers.py).
+    """
+
+    def __init__(self, upper: Upper) -> None:
+        self._workers = Workers(PARTS)
+        self._members = [upper, *(deepcopy(upper) for _ in range(PARTS - 1))]
+        self._generators = [torch.Generator() for _ in self._members]
+        for member, generator in zip(self._members, self._generators, strict=True):
+            for module in member.modules():
+                if isinstance(module, Dropout):
+                    module.generator = generator
+
+    def gradients(
+        self, questions: Sequence[Tensor], passages: Sequence[Tensor], golds: Sequence[Sequence[Bounds]], seed: int
+    ) -> float:
+        """Put the gradients of the batch's loss into the upper layers, and give the loss."""
+        order = sorted(range(len(golds)), key=lambda place: -len(passages[place]))
+        parts = [order[part::PARTS] for part in range(min(PARTS, len(order)))]
+        first = list(self._members[0].parameters())
+
+        def own(part: int) -> float:
+            member, places = self._members[part], parts[part]
+            if part:
+                for tensor, source in zip(member.parameters(), first, strict=True):
+                    tensor.data.copy_(source.data)
+            self._generators[part].manual_seed(seed * PARTS + part)
+            member.train()
+            member.zero_grad()
+            spans, here = member([questions[place] for place in places], [passages[place] for place in places])
+            loss = pair_loss(spans, here, [golds[place] for place in places]) * len(places) / len(golds)
+            loss.backward()  # type: ignore[no-untyped-call]
+            return loss.item()
+
+        total = sum(self._workers.map(own, range(len(parts))))
+        for member in self._members[1 : len(parts)]:
+            for tensor, other in zip(first, member.parameters(), strict=True):
+                if other.grad is not None:
+                    tensor.grad = other.grad.clone() if tensor.grad is None else tensor.grad.add_(other.grad)
+        return total
+
+
 def train_upper(
     states: States,
     corpus: Corpus,
@@ -174,25 +224,20 @@ def train_upper(
     per_epoch = math.ceil(len(pairs) / recipe.batch)
     rates = [group["lr"] if run.step == 0 else group["initial_lr"] for group in run.optimiser.param_groups]
     recent: list[float] = []
+    team = Team(run.upper)
     while run.step < recipe.steps and time.monotonic() < until:
         epoch, place = divmod(run.step, per_epoch)
         order = random.Random(f"{seed} {epoch}").sample(range(len(pairs)), len(pairs))
         rng = random.Random(f"{seed} {run.step}")
-        torch.manual_seed(seed * 1_000_003 + run.step)
         window = recipe.later_window if epoch else recipe.window
         chosen = [pairs[number] for number in order[place * recipe.batch : (place + 1) * recipe.batch]]
-        questions, passages, golds = batch_of(states, chosen, window, rng)
+        batch = batch_of(states, chosen, window, rng)
         for group, rate in zip(run.optimiser.param_groups, rates, strict=True):
             group["initial_lr"], group["lr"] = rate, rate * schedule(run.step / per_epoch, recipe.warm)
-        run.upper.train()
-        spans, here = run.upper(questions, passages)
-        loss = pair_loss(spans, here, golds)
-        run.optimiser.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        recent.append(team.gradients(*batch, seed * 1_000_003 + run.step))
         nn.utils.clip_grad_norm_(run.upper.parameters(), 1.0)
         run.optimiser.step()
         run.step += 1
-        recent.append(loss.item())
         if progress is not None:
             progress("train", run.step, recipe.steps)
         if run.step % recipe.look == 0 or run.step == recipe.steps:

@@ -5,7 +5,7 @@ The encoder pools its last states; the heads read states of any layer. Texts are
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -115,23 +115,48 @@ class Trunk:
         if (first > 0) != (states is not None):
             raise ValueError("states go with first > 0")
 
+        def begun(group: list[int]) -> Tensor:
+            if states is None:
+                return self._embed([sequences[i] for i in group])
+            return torch.cat([states[i] for i in group]).to(self.device, torch.float32)
+
+        return self._through(self._layers[first:last], lengths, begun)
+
+    def through(self, layers: Sequence[Layer], rows: Sequence[Tensor]) -> list[Tensor]:
+        """Rows [tokens, dimension] of some texts after layers that need not be the trunk's own."""
+        return self._through(layers, [len(own) for own in rows], lambda group: torch.cat([rows[i] for i in group]))
+
+    def _through(
+        self, layers: Sequence[Layer], lengths: Sequence[int], begun: Callable[[list[int]], Tensor]
+    ) -> list[Tensor]:
+        """The same, in groups of texts on all workers; `begun` gives the packed rows of a group."""
+
         def run(group: list[int]) -> tuple[Tensor, ...]:
             sizes = [lengths[i] for i in group]
             with torch.no_grad():
-                if states is None:
-                    rows = self._embed([sequences[i] for i in group])
-                else:
-                    rows = torch.cat([states[i] for i in group]).to(self.device, torch.float32)
-                for layer in self._layers[first:last]:
+                rows = begun(group)
+                for layer in layers:
                     rows = layer(rows, sizes)
                 return torch.split(rows, sizes)
 
         results: list[Tensor] = [torch.empty(0)] * len(lengths)
-        split = list(groups(lengths, min(TOKENS_AT_ONCE, -(-sum(lengths) // self._workers.count))))
+        split = groups(lengths, self._workers.count)
         for group, parts in zip(split, self._workers.map(run, split), strict=True):
             for i, part in zip(group, parts, strict=True):
                 results[i] = part
         return results
+
+    def faster(self, weights: Sequence[LayerWeights], calibration: Iterable[Tensor]) -> Sequence[Layer] | None:
+        """Layers of these weights in 8 bits, fitted to the rows of some texts; None where the trunk itself is not in
+        8 bits, or where they would say something else."""
+        if self.precision != "int8":
+            return None
+        rows = sorted(calibration, key=len)
+        lengths = [len(own) for own in rows]
+        [(layers, cosine)] = self._workers.map(
+            lambda own: int8.calibrated(own, self.shape, torch.cat(rows), lengths), [weights]
+        )
+        return layers if cosine >= FAITHFUL else None
 
     def _float_layers(self, weights: Sequence[LayerWeights]) -> list[Layer]:
         dtype = torch.bfloat16 if self.precision == "bfloat16" else torch.float32
@@ -151,16 +176,17 @@ class Trunk:
         return functional.layer_norm(rows, (self.dimension,), *self._norm, self.shape.epsilon)
 
 
-def groups(lengths: Sequence[int], tokens: int = TOKENS_AT_ONCE) -> Iterator[list[int]]:
-    """Indices of texts that go through the layers together, texts of one length side by side."""
-    order = sorted(range(len(lengths)), key=lambda i: (-lengths[i], i))
-    group: list[int] = []
-    total = 0
-    for i in order:
-        if group and total + lengths[i] > tokens:
-            yield group
-            group, total = [], 0
-        group.append(i)
-        total += lengths[i]
-    if group:
-        yield group
+def groups(lengths: Sequence[int], workers: int = 1, tokens: int = TOKENS_AT_ONCE) -> list[list[int]]:
+    """Indices of texts that go through the layers together: the longest first, texts of one length side by side.
+
+    As many groups as give each worker the same number of them, all of about the same size and of about `tokens` at
+    most, so that no worker waits long for another.
+    """
+    total = sum(lengths)
+    count = workers * -(-total // (workers * tokens))
+    made: list[list[int]] = [[] for _ in range(count)]
+    before = 0
+    for i in sorted(range(len(lengths)), key=lambda i: (-lengths[i], i)):
+        made[(2 * before + lengths[i]) * count // (2 * total)].append(i)
+        before += lengths[i]
+    return [group for group in made if group]

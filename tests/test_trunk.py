@@ -85,11 +85,14 @@ def test_a_sequence_of_impossible_length_is_refused(exact: Trunk, length: int) -
         exact.hidden([[5] * length])
 
 
-def test_groups_hold_every_text_once_and_keep_to_the_size() -> None:
-    lengths = [7, 500, 3, 512, 7, 90, 1, 2000]
-    found = list(groups(lengths, tokens=600))
+@pytest.mark.parametrize("lengths", [[7, 500, 3, 512, 7, 90, 1, 2000], [200] * 32, [512], [], list(range(1, 300))])
+def test_groups_hold_every_text_once_and_are_of_about_one_size(lengths: list[int]) -> None:
+    found = groups(lengths, workers=2, tokens=600)
     assert sorted(i for group in found for i in group) == list(range(len(lengths)))
-    assert all(len(group) == 1 or sum(lengths[i] for i in group) <= 600 for group in found)
+    sizes = [sum(lengths[i] for i in group) for group in found]
+    assert all(size <= 600 + max(lengths) for size in sizes)
+    assert len(lengths) < 2 or len(found) >= 2
+    assert all(abs(size - sum(sizes) / len(sizes)) <= max(lengths) for size in sizes)
 
 
 def test_padded_attention_is_the_same_as_text_by_text() -> None:
