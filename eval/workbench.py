@@ -12,7 +12,9 @@ from eval import datasets
 from eval.datasets import Entry
 from eval.vectors import CachedEncoder
 from indexing.refresh import add_documents
+from indexing.rerank import RerankedRetriever
 from indexing.search import Searcher
+from indexing.split import split
 from indexing.store import Index
 from indexing.types import Document, Encoder, PasserineError, Progress
 from models.types import Conversation, Turn
@@ -79,11 +81,20 @@ def make_index(
 
 
 def place(home: Path, documents: Sequence[Document], encoder: Encoder) -> Path:
-    """Where the index of these documents by this encoder is kept."""
+    """Where the index of these documents, split as they are now, by this encoder is kept."""
     texts = hashlib.sha256()
     for document in documents:
-        texts.update(f"{document.id}\0{document.title}\0{document.text}\0".encode())
+        borders = [passage.start for passage in split(document)]
+        texts.update(f"{document.id}\0{document.title}\0{document.text}\0{borders}\0".encode())
     return home / "cache" / "indexes" / f"{encoder.fingerprint[:12]}-{texts.hexdigest()[:12]}"
+
+
+def over(parts: Parts, searcher: Searcher) -> Parts:
+    """The same parts over another index."""
+    was = parts.retriever
+    if isinstance(was, RerankedRetriever):
+        return replace(parts, retriever=RerankedRetriever(searcher, was.reranker, was.weight, was.depth))
+    return replace(parts, retriever=searcher)
 
 
 def workbench(
@@ -104,5 +115,5 @@ def workbench(
     index = make_index(folder or place(home, documents, encoder), documents, cached, progress)
     searcher = Searcher(index, encoder, per_document=settings.passages_per_document)
     library = Library(index, encoder, searcher, settings.document_limit)
-    parts = replace(like.parts, retriever=searcher) if like else make_parts(settings, encoder, library, load_rules())
+    parts = over(like.parts, searcher) if like else make_parts(settings, encoder, library, load_rules())
     return Workbench(library, parts, CAREFUL, encoder)

@@ -27,5 +27,6 @@ tokenize   the one analyser of index and query
 lexical    BM25 over postings
 dense      vectors and FAISS (the only importer of faiss)
 fusion     two ranked lists into one
+rerank     hits read again and put in a better order
 search     queries -> Hits: filters, fusion, near-duplicates, cap per document
 """

@@ -34,6 +34,7 @@ overlap         sentences that share words with a question
 orders          orders to the assistant in a passage, and the passage without them
 quotes          verbatim whole sentences, checked
 reader          question + passages -> spans and "not here"
+reranker        the reader's order of the hits
 extractive      the policy that only quotes
 unaided         candidates without evidence
 phrases         matching by meaning

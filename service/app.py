@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, cast
 
 import indexing
 import models
+from indexing.rerank import RerankedRetriever
 from indexing.search import Searcher
 from indexing.store import Index
-from indexing.types import Encoder, EncoderMismatch, IndexMissing, PasserineError
+from indexing.types import Encoder, EncoderMismatch, IndexMissing, PasserineError, Retriever
 from models.types import Conversation, Policy, Turn
 from rewards.rules import load_rules
 from rewards.select import load_thresholds
@@ -28,6 +29,8 @@ from service.startup import Lazy, Startup
 
 if TYPE_CHECKING:
     from models.encoder import TrunkEncoder
+    from models.extractive import Reads
+    from models.orders import OrderDetector
 
 LOG = logging.getLogger("passerine")
 BASE = "multilingual-e5-small"
@@ -96,6 +99,9 @@ def make_library(settings: Settings, encoder: Encoder) -> Library:
 
 def make_parts(settings: Settings, encoder: Encoder, library: Library, rules: Sequence[Rule] | None = None) -> Parts:
     """Policy and judges (for the bundled rules). All heads sit on one trunk, the encoder's when it is the usual one."""
+    from models.orders import OrderDetector
+    from models.reader import Reader
+    from models.reranker import WEIGHT, ReadingReranker, RememberingReader
     from rewards.preference import TrainedPreference
     from rewards.readings import Readings
     from rewards.rule_judge import TrainedRules
@@ -104,12 +110,16 @@ def make_parts(settings: Settings, encoder: Encoder, library: Library, rules: Se
     rules = load_rules() if rules is None else rules
     base = make_base(settings, encoder)
     readings = Readings(base.trunk)
+    reader, orders = RememberingReader(Reader.load(base.trunk)), OrderDetector.load()
+    retriever: Retriever = library.searcher
+    if settings.reread:
+        retriever = RerankedRetriever(library.searcher, ReadingReranker(reader, orders), WEIGHT, settings.reread)
     thresholds = load_thresholds()
     if settings.answer_threshold is not None:
         thresholds = replace(thresholds, abstain=settings.answer_threshold)
     return Parts(
-        policy=make_policy(settings, base),
-        retriever=library.searcher,
+        policy=make_policy(settings, base, reader, orders),
+        retriever=retriever,
         preference=TrainedPreference.load(readings),
         rule=TrainedRules.load(readings, rules),
         support=TrainedSupport.load(readings),
@@ -129,28 +139,26 @@ def make_base(settings: Settings, encoder: Encoder) -> "TrunkEncoder":
     return encoder
 
 
-def make_policy(settings: Settings, base: "TrunkEncoder") -> Policy:
+def make_policy(settings: Settings, base: "TrunkEncoder", reader: "Reads", orders: "OrderDetector") -> Policy:
     """The policy of the settings; the generative one needs its language model, the extractive one does not."""
     from models.mixed import MixedPolicy
 
     if settings.policy == "extractive":
-        return make_extractive(settings, base)
+        return make_extractive(settings, base, reader, orders)
     writes = make_generative(settings)
     if settings.policy == "generative":
         return writes
     # Both are frozen, and the Protocol asks for a name that could be set; nothing sets it.
-    return cast(Policy, MixedPolicy(make_extractive(settings, base), writes))
+    return cast(Policy, MixedPolicy(make_extractive(settings, base, reader, orders), writes))
 
 
-def make_extractive(settings: Settings, base: "TrunkEncoder") -> Policy:
+def make_extractive(settings: Settings, base: "TrunkEncoder", reader: "Reads", orders: "OrderDetector") -> Policy:
     from models.ambiguity import AmbiguityDetector
     from models.approved import BUNDLED as APPROVED
     from models.approved import ApprovedAnswers, read_approved
     from models.extractive import ExtractivePolicy
     from models.heads import load_head
-    from models.orders import OrderDetector
     from models.plan import Planner
-    from models.reader import Reader
     from models.talk import BUNDLED as TALK
     from models.talk import Talk, read_entries
     from models.unaided import Unaided
@@ -160,7 +168,7 @@ def make_extractive(settings: Settings, base: "TrunkEncoder") -> Policy:
     approved = ApprovedAnswers(base, heads["approved"], read_approved(settings.approved_answers or APPROVED))
     talk = Talk(base, heads["talk"], read_entries(TALK))
     unaided = Unaided(planner, approved, talk, AmbiguityDetector(heads["ambiguity"], settings.clarify_threshold))
-    return ExtractivePolicy(planner, Reader.load(base.trunk), unaided, OrderDetector.load())
+    return ExtractivePolicy(planner, reader, unaided, orders)
 
 
 def make_generative(settings: Settings) -> Policy:

@@ -1,0 +1,61 @@
+"""The reader's second use: does this passage answer the question at all?
+
+What was read for the order of the passages is remembered, so that drafting answers from the best of them reads nothing
+twice.
+"""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+
+import numpy as np
+
+from indexing.types import Vectors
+from models.extractive import SPANS, Reads
+from models.orders import OrderDetector, whole
+from models.reader import Reading
+from models.types import Cancelled, never
+
+WEIGHT = 0.5
+"""What the reader says about a passage against what the search says."""
+KEPT = 256
+"""Readings remembered: those of the last twenty questions or so."""
+
+
+class RememberingReader:
+    """A reader that knows its last readings; safe to share between threads."""
+
+    def __init__(self, reader: Reads) -> None:
+        self.reader = reader
+        self._kept: OrderedDict[tuple[str, str, int], Reading] = OrderedDict()
+        self._turn = threading.Lock()
+
+    def read(self, question: str, passages: Sequence[str], n: int = 1, cancelled: Cancelled = never) -> list[Reading]:
+        """One reading a passage; those that are not known are read together."""
+        with self._turn:
+            known = {text: self._kept[key] for text in passages if (key := (question, text, n)) in self._kept}
+        new = [text for text in dict.fromkeys(passages) if text not in known]
+        if new:
+            known |= zip(new, self.reader.read(question, new, n, cancelled), strict=True)
+        with self._turn:
+            for text in passages:
+                self._kept[question, text, n] = known[text]
+                self._kept.move_to_end((question, text, n))
+            while len(self._kept) > KEPT:
+                self._kept.popitem(last=False)
+        return [known[text] for text in passages]
+
+
+class ReadingReranker:
+    """Scores passages by the reader's probability that they answer the question; orders to the assistant are not
+    read."""
+
+    def __init__(self, reader: Reads, orders: OrderDetector | None = None) -> None:
+        self.reader = reader
+        self.orders = orders
+
+    def score(self, query: str, passages: Sequence[str]) -> Vectors:
+        """float32 [n] in [0, 1]."""
+        views = [whole(text) if self.orders is None else self.orders.view(text, query) for text in passages]
+        readings = self.reader.read(query, [view.text for view in views], SPANS)
+        return np.array([reading.answerable for reading in readings], dtype=np.float32)
