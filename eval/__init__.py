@@ -14,5 +14,6 @@ planted    instructions planted in documents
 answers    the answer flow measured whole
 judges     the judges against their baselines
 calibrate  thresholds from development data, with their curves
+clock      a refresh beside the bare encoder, and answers over HTTP
 speed      the encoder beside plain float32
 """

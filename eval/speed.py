@@ -1,11 +1,11 @@
-"""How fast the encoder is beside plain float32, and how far its vectors are from those.
+"""How fast the encoder is beside plain float32, and how far its vectors are from those; then eval/clock.py.
 
 Plain float32 is `SentenceTransformer.encode` with batches of 32, measured in the same run, in turns with ours, on the
 same passages: figures of two machines, or of two moments of a busy one, cannot be compared.
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -14,6 +14,7 @@ from statistics import median
 import numpy as np
 
 from eval import datasets
+from eval.clock import FILES, answer_speed, clock_figures, refresh_speed
 from eval.report import Figure, Report, figure_table, write
 from indexing.types import Encoder, Progress, Vectors
 from service.config import Settings
@@ -62,7 +63,9 @@ def run(
     encoder = load_encoder(settings.encoder, settings.home, settings.device, settings.precision)
     texts = sample(data, encoder, passages)
     speed = measure(encoder, settings.home, settings.encoder, texts, progress=progress)
-    report = reported(speed, encoder.name)
+    entries = [entry for name in COLLECTIONS for entry in datasets.collection(data, name).entries[: FILES // 2]]
+    clocks = clock_figures(refresh_speed(entries, encoder), answer_speed(data, settings, progress=progress))
+    report = reported(speed, encoder.name, clocks)
     write(report, out)
     return report
 
@@ -114,8 +117,8 @@ def sample(data: Path, encoder: Encoder, passages: int) -> list[str]:
     return texts
 
 
-def reported(speed: Speed, name: str) -> Report:
-    """The figures as a report."""
+def reported(speed: Speed, name: str, clocks: Mapping[str, Figure]) -> Report:
+    """The figures of the encoder, and those of eval/clock.py, as a report."""
     n, cosine = len(speed.cosines), speed.cosines
     figures = {
         "speed/encoder/passages": Figure(speed.rate, n, baseline=speed.plain_rate, unit="/s"),
@@ -127,8 +130,8 @@ def reported(speed: Speed, name: str) -> Report:
     }
     settings = {"encoder": name, "precision": speed.precision, "device": speed.device, "tokens": f"{speed.tokens:.0f}"}
     notes = (f"Baseline: SentenceTransformer in float32, batches of {BATCH}, in turns with ours in the same run.",)
-    table = figure_table("Encoder", figures)
-    return Report("speed", "passerine evaluate speed", (table,), figures, settings, notes=notes)
+    tables = (figure_table("Encoder", figures), figure_table("Refresh and answers", clocks))
+    return Report("speed", "passerine evaluate speed", tables, {**figures, **clocks}, settings, notes=notes)
 
 
 def cosines(a: Vectors, b: Vectors) -> Vectors:

@@ -2,8 +2,11 @@
 
 from pathlib import Path
 
+from eval.clock import Waited, clock_figures, event_times, refresh_speed, serving
+from eval.datasets import Entry
 from eval.speed import TARGET_COSINE, TARGET_RATIO, Speed, measure, reported
 from indexing.types import Encoder
+from service.config import load
 
 TEXTS = [
     "The lighthouse at the mouth of the river is 41 metres tall and was lit for the first time in 1893.",
@@ -23,9 +26,30 @@ def test_both_encoders_are_timed_and_compared(encoder: Encoder, models_home: Pat
 
 def test_the_report_says_what_was_reached() -> None:
     slow = Speed("float32", "cpu", 190, 15.0, 30.0, (2.0, 2.0, 1.9), (0.9999, 0.9971), 9.0, 40.0)
-    report = reported(slow, "an encoder")
+    report = reported(slow, "an encoder", {})
     ratio, cosine = report.figures["speed/encoder/ratio"], report.figures["speed/encoder/cosine"]
     assert (ratio.value, ratio.target, ratio.reached) == (2.0, TARGET_RATIO, False)
     assert (cosine.target, cosine.reached) == (TARGET_COSINE, False)
     assert report.figures["speed/encoder/cosine/least"].value == 0.9971
     assert report.figures["speed/encoder/query"].reached
+
+
+def test_a_refresh_is_timed_beside_the_encoder_on_the_same_passages(encoder: Encoder) -> None:
+    entries = [Entry(str(n), f"Light {n}", f"{text} It is number {n}.", "en") for n, text in enumerate(TEXTS * 3)]
+    found = refresh_speed(entries, encoder, rounds=2)
+    assert found.passages >= len(entries) // 3
+    assert len(found.refreshed) == len(found.encoded) == 2
+    assert 0 < found.ratio < 2
+    waited = Waited(10, (9.0, 11.0, 70.0), (200.0, 300.0, 400.0))
+    figures = clock_figures(found, waited)
+    assert figures["speed/answer/first event p50"].reached
+    assert not figures["speed/answer/first event p95"].reached
+    assert figures["speed/refresh/passages"].baseline
+
+
+def test_events_are_timed_over_http(examples_home: Path) -> None:
+    with serving(load({"home": examples_home}, {})) as client:
+        times = event_times(client, "Who landed on the Moon first?")
+    assert len(times) >= 6
+    assert times == sorted(times)
+    assert times[0] < times[-1]
