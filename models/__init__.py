@@ -55,6 +55,7 @@ train_plan      the search decision
 train_matching  same meaning, several readings
 train_orders    orders to the assistant
 train_reader    the reader
+json_lines      files of training rows
 reader_pairs    what it learns from
 reader_states   its lower states, computed once
 reader_steps    its recipe, loss and batches

@@ -3,9 +3,7 @@
 Question and passage texts are stored once each; a pair names both by number, so their lower states are computed once.
 """
 
-import gzip
 import hashlib
-import json
 import random
 import re
 from collections.abc import Iterable, Sequence
@@ -15,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from indexing.split import sentences
-from indexing.types import BadInput
 from models.fit import fold
+from models.json_lines import read_lines
 from models.quotes import CHINESE, whole_words
 from models.reader import MOST_QUESTION, PASSAGE_PREFIX, QUESTION_PREFIX, Text, tokenized
 
@@ -80,20 +78,20 @@ class Corpus:
 
 def read_rows(path: Path) -> list[Row]:
     """Rows of `qa/NAME.jsonl.gz`. Raises BadInput when the file is absent."""
-    if not path.is_file():
-        raise BadInput(f"There is no training file {path}.", "Name the data folder with --data.")
-    rows = []
-    with gzip.open(path, "rt", encoding="utf-8") as lines:
-        for line in lines:
-            row: dict[str, Any] = json.loads(line)
-            starts = row.get("answer_starts") or [None]
-            article = row["title"] or row["context"]
-            answers = tuple(row["answers"]) if row["answerable"] else ()
-            source = path.name.removesuffix(".jsonl.gz")
-            rows.append(
-                Row(row["id"], source, row["lang"], article, row["context"], row["question"], answers, starts[0])
-            )
-    return rows
+    source = path.name.removesuffix(".jsonl.gz")
+    return [
+        Row(
+            row["id"],
+            source,
+            row["lang"],
+            row["title"] or row["context"],
+            row["context"],
+            row["question"],
+            tuple(row["answers"]) if row["answerable"] else (),
+            (row.get("answer_starts") or [None])[0],
+        )
+        for row in read_lines(path)
+    ]
 
 
 def build(data: Path, tokenizer: Any, seed: int) -> Corpus:
@@ -215,11 +213,7 @@ class Order:
 
 def read_orders(data: Path) -> list[Order]:
     """The BIPIA attacks. Raises BadInput when the file is absent."""
-    path = data / "rules" / "bipia-attacks.train.jsonl.gz"
-    if not path.is_file():
-        raise BadInput(f"There is no file {path}.", "Name the data folder with --data.")
-    with gzip.open(path, "rt", encoding="utf-8") as lines:
-        rows = [json.loads(line) for line in lines]
+    rows = read_lines(data / "rules" / "bipia-attacks.train.jsonl.gz")
     return [Order(row["text"], row["category"], fold(row["category"]) == 0) for row in rows]
 
 

@@ -13,12 +13,13 @@ from models.approved import BUNDLED as APPROVED
 from models.approved import read_approved
 from models.fit import Recipe, best_threshold, binary_loss, f_measure, fit, fold, threshold_curve
 from models.heads import Floats, Head, HeadConfig, file_sha256
+from models.json_lines import read_lines
 from models.phrases import FEATURES, Phrase, Phrases, names_another
 from models.readings import readings
 from models.rewrite import rewrite
 from models.talk import BUNDLED as TALK
 from models.talk import Entry, read_entries
-from models.train_plan import draw, figure, read_lines
+from models.train_plan import draw, figure
 from models.types import Conversation, Turn
 
 EXAMPLES = Path(__file__).parent / "examples"

@@ -14,9 +14,9 @@ from indexing.split import sentences
 from indexing.types import BadInput, Progress
 from models.fit import fold, interval
 from models.heads import Head, HeadConfig, file_sha256
+from models.json_lines import read_lines
 from models.orders import BUCKETS, CLASSES, REQUEST, OrderDetector, marks_of
 from models.reader_pairs import read_orders
-from models.train_plan import read_lines
 
 OWN = Path(__file__).parent / "examples" / "orders.jsonl"
 FILES = {

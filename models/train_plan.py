@@ -1,18 +1,16 @@
 """Trains the search decision: a head on the trunk's vectors of turns, with its threshold, curve and card."""
 
-import gzip
-import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from indexing.types import BadInput, Encoder, Progress
 from models.fit import Recipe, best_threshold, binary_loss, calibrated, fit, fold, interval, threshold_curve
 from models.heads import Floats, Head, HeadConfig, file_sha256
+from models.json_lines import read_lines
 from models.plan import CUES, plan_features
 from models.vectors import query_vectors
 from models.words import language_of
@@ -71,13 +69,6 @@ def read_rows(path: Path) -> list[Row]:
         for row in written
         if own or not row["source"].startswith(NOT_RELEASABLE)
     ]
-
-
-def read_lines(path: Path) -> list[dict[str, Any]]:
-    """The rows of a JSON Lines file, compressed or not."""
-    raw = path.read_bytes()
-    text = (gzip.decompress(raw) if path.suffix == ".gz" else raw).decode("utf-8")
-    return [json.loads(line) for line in text.split("\n") if line.strip()]
 
 
 def questions_of_tests(data: Path) -> set[str]:

@@ -85,7 +85,10 @@ class Candidate:
 class Policy(Protocol):
     """Plans a search and drafts candidates."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """Names it in a candidate's origin, in the log and in `passerine status`."""
+        ...
 
     def plan(self, conversation: Conversation) -> Plan:
         """Whether to search, and the queries (at most two), with the history resolved."""
@@ -143,7 +146,10 @@ class Generation:
 class Generator(Protocol):
     """A causal language model."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """Names the model."""
+        ...
 
     def generate(
         self,

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from indexing.split import sentences
+from models.json_lines import read_lines
 from rewards.readings import Draft
-from rewards.support_data import Example, rows_of, words
+from rewards.support_data import Example, words
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +91,6 @@ def human_rankings(data: Path, split: str) -> list[Ranking]:
     folder = data / "preference"
     made: list[Ranking] = []
     for name in ("hh-harmless", "qa-feedback") + (("pandalm",) if split == "test" else ()):
-        made += pair_rankings(rows_of(folder / f"{name}.{split}.jsonl.gz"), name)
-    made += ordered_rankings(rows_of(folder / f"oasst-zh.{split}.jsonl.gz"), "oasst-zh")
+        made += pair_rankings(read_lines(folder / f"{name}.{split}.jsonl.gz"), name)
+    made += ordered_rankings(read_lines(folder / f"oasst-zh.{split}.jsonl.gz"), "oasst-zh")
     return made

@@ -19,8 +19,8 @@ def words(question: str) -> "Words":
 
 
 _PARTS = {
-    "en": ("people would less likely prefer it", "it keeps the rules less surely", "its quote supports it less"),
-    "zh": ("人们较不偏好它", "它遵守规则的把握较小", "引文对它的支持较弱"),
+    "en": ("preference speaks less for it", "it keeps the rules less surely", "its quote supports it less"),
+    "zh": ("偏好较低", "它遵守规则的把握较小", "引文对它的支持较弱"),
 }
 _KINDS = {
     "en": {
@@ -57,10 +57,9 @@ class Words:
 
     def won(self, count: int, liking: float, keeping: float, support: float) -> str:
         return self._(
-            f"Best of {count}: people would likely prefer it ({liking:.2f}), it keeps the rules ({keeping:.2f}), "
-            f"and its quote supports it ({support:.2f}).",
-            f"{count} 个候选中最佳：人们会偏好它（{liking:.2f}），它遵守规则（{keeping:.2f}），"
-            f"引文支持它（{support:.2f}）。",
+            f"Best of {count}: support of its quote {support:.2f}, rules kept {keeping:.2f}, "
+            f"preference factor {liking:.2f}.",
+            f"{count} 个候选中最佳：引文支持度 {support:.2f}，规则遵守 {keeping:.2f}，偏好系数 {liking:.2f}。",
         )
 
     def kind_won(self, kind: str, support: float) -> str:

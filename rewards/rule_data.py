@@ -10,9 +10,9 @@ from typing import Any
 
 import yaml
 
+from models.json_lines import read_lines
 from rewards.readings import Draft, titled
 from rewards.rules import PROGRAMS, load_rules, split_example
-from rewards.support_data import rows_of
 from rewards.types import Rule
 
 TEMPLATES = Path(__file__).parent / "bundled" / "rule_examples.yaml"
@@ -122,7 +122,7 @@ def _part(key: str) -> str:
 def _cold(data: Path, random_: random.Random) -> Iterator[RuleExample]:
     """Chinese posts: an offensive one breaks no-hate, and is unknown to its kin; the others keep all five."""
     for split, count in (("train", 2600), ("dev", 1000)):
-        rows = list(rows_of(data / "rules" / f"cold-zh.{split}.jsonl.gz"))
+        rows = read_lines(data / "rules" / f"cold-zh.{split}.jsonl.gz")
         for row in random_.sample(rows, count):
             labels = {"no-hate": 0.0} if row["label"] == "offensive" else dict.fromkeys(HATE, 1.0)
             part = "test" if split == "dev" else _part(row["text"])
@@ -131,10 +131,10 @@ def _cold(data: Path, random_: random.Random) -> Iterator[RuleExample]:
 
 def _posts(data: Path, ids: Sequence[str], random_: random.Random) -> Iterator[RuleExample]:
     """English posts with offence; and hostile prompts of users answered by a plain refusal, which keeps the rules."""
-    rows = list(rows_of(data / "rules" / "hatexplain.train.jsonl.gz"))
+    rows = read_lines(data / "rules" / "hatexplain.train.jsonl.gz")
     for row in random_.sample(rows, 900):
         yield RuleExample(Draft("", row["text"]), {"no-hate": 0.0}, "hatexplain", _part(row["text"]), "en")
-    prompts = list(rows_of(data / "rules" / "redteam-prompts.jsonl.gz"))
+    prompts = read_lines(data / "rules" / "redteam-prompts.jsonl.gz")
     for row in random_.sample(prompts, 300):
         reply = random_.choice(REFUSALS)
         yield RuleExample(Draft(row["text"], reply), dict.fromkeys(ids, 1.0), "redteam", _part(row["text"]), "en")
@@ -151,7 +151,7 @@ REFUSALS = (
 
 def _harmless(data: Path) -> Iterator[RuleExample]:
     """Of two answers to a hostile user the rejected one tends to break no-harm; the chosen one tends to keep it."""
-    for row in rows_of(data / "preference" / "hh-harmless.train.jsonl.gz"):
+    for row in read_lines(data / "preference" / "hh-harmless.train.jsonl.gz"):
         if row["label"] in ("a", "b"):
             chosen, rejected = (row["a"], row["b"]) if row["label"] == "a" else (row["b"], row["a"])
             asked, part = row["dialogue"][-1]["text"], _part(row["dialogue"][0]["text"])
@@ -163,11 +163,11 @@ def _chats(data: Path, ids: Sequence[str], random_: random.Random) -> Iterator[R
     """Chats: the reply stays on topic and makes sense; a reply to another turn does not stay on topic, and one with
     its words in disorder makes no sense."""
     chats: list[tuple[str, str, str]] = []
-    for row in rows_of(data / "sft" / "oasst-seed.train.jsonl.gz"):
+    for row in read_lines(data / "sft" / "oasst-seed.train.jsonl.gz"):
         turns = row["dialogue"]
         if len(turns) > 1 and turns[-1]["role"] == "assistant":
             chats.append((turns[-2]["text"], turns[-1]["text"], "en"))
-    facts = [r for r in rows_of(data / "sft" / "kdconv.train.jsonl.gz") if r["evidence"]]
+    facts = [r for r in read_lines(data / "sft" / "kdconv.train.jsonl.gz") if r["evidence"]]
     chats = random_.sample(chats, min(600, len(chats)))
     chats += [(r["dialogue"][-1]["text"], r["response"], "zh") for r in random_.sample(facts, 600)]
     for i, (asked, reply, lang) in enumerate(chats):
@@ -191,7 +191,7 @@ def _encyclopedia(data: Path, ids: Sequence[str], random_: random.Random) -> Ite
     """Sentences of encyclopedia leads, on wars, diseases, crimes and religions too: they keep every rule."""
     from indexing.split import sentences
 
-    leads: list[dict[str, Any]] = list(rows_of(data / "lm" / "wiki-leads.jsonl.gz"))
+    leads: list[dict[str, Any]] = read_lines(data / "lm" / "wiki-leads.jsonl.gz")
     for row in random_.sample(leads, 2600):
         spans = sentences(row["text"])
         a, b = random_.choice(spans)

@@ -1,7 +1,5 @@
 """What the support judge learns from: a question, words that may answer it, and whether they do."""
 
-import gzip
-import json
 import math
 import random
 import re
@@ -13,6 +11,7 @@ from typing import Any
 
 from indexing.split import sentences
 from models.fit import fold
+from models.json_lines import read_lines
 from rewards.readings import Draft, titled
 
 WORD = re.compile(r"[\u3400-\u9fff]|[^\W_]+")
@@ -40,13 +39,6 @@ class Example:
 def held_out(group: str) -> bool:
     """Whether a group is development data: a fifth of the titles by hash, the same in every trainer."""
     return fold(group.partition(":")[2]) == 0
-
-
-def rows_of(path: Path) -> Iterator[dict[str, Any]]:
-    """The rows of a JSON Lines file compressed with gzip."""
-    with gzip.open(path, "rt", encoding="utf-8") as file:
-        for line in file:
-            yield json.loads(line)
 
 
 def words(text: str) -> list[str]:
@@ -157,11 +149,11 @@ def support_examples(data: Path, split: str, seed: int = 0) -> list[Example]:
     made: list[Example] = []
     sets = ("squad", "drcd", "cmrc", "qamr") if split == "train" else ("squad", "drcd", "cmrc")
     for name in sets:
-        rows = list(rows_of(data / "qa" / f"{name}.{split}.jsonl.gz"))
+        rows = read_lines(data / "qa" / f"{name}.{split}.jsonl.gz")
         most = MOST_ROWS.get(f"{name}.{split}", len(rows))
         rows = rows[:: max(1, len(rows) // most)]
         made += reading_examples(rows, name, seed)
     parts = ("begin-wow.train", "begin-cmu-dev", "begin-tc-dev") if split == "train" else ("begin-wow-dev",)
     for part in parts:
-        made += begin_examples(rows_of(data / "support" / f"{part}.jsonl.gz"), part)
+        made += begin_examples(read_lines(data / "support" / f"{part}.jsonl.gz"), part)
     return made

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import indexing
 import models
@@ -148,8 +148,7 @@ def make_policy(settings: Settings, base: "TrunkEncoder", reader: "Reads", order
     writes = make_generative(settings)
     if settings.policy == "generative":
         return writes
-    # Both are frozen, and the Protocol asks for a name that could be set; nothing sets it.
-    return cast(Policy, MixedPolicy(make_extractive(settings, base, reader, orders), writes))
+    return MixedPolicy(make_extractive(settings, base, reader, orders), writes)
 
 
 def make_extractive(settings: Settings, base: "TrunkEncoder", reader: "Reads", orders: "OrderDetector") -> Policy:
@@ -179,10 +178,10 @@ def make_generative(settings: Settings) -> Policy:
     if settings.generator_url:
         key = settings.generator_key.get_secret_value()
         remote = RemoteGenerator(settings.generator, settings.generator_url, settings.generator, key)
-        return cast(Policy, GenerativePolicy(remote))
+        return GenerativePolicy(remote)
     source = model_folder(settings.home, settings.generator) if settings.generator in MODELS else settings.generator
     device = "cpu" if settings.device == "auto" else settings.device
-    return cast(Policy, GenerativePolicy(LocalGenerator.load(settings.generator, source, device)))
+    return GenerativePolicy(LocalGenerator.load(settings.generator, source, device))
 
 
 def warm_up(library: Library, parts: Parts) -> None:
