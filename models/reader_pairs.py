@@ -171,8 +171,9 @@ def gold_tokens(text: Text, places: Sequence[Bounds]) -> tuple[Bounds, ...]:
     return tuple(dict.fromkeys(spans))
 
 
-def wrong_passages(rows: Sequence[Row], share: float, rng: random.Random) -> list[tuple[Row, str]]:
-    """For a share of the answerable rows, a passage of the same file that BM25 likes and that lacks the answers.
+def wrong_passages(rows: Sequence[Row], share: float, rng: random.Random, near: int = NEAR) -> list[tuple[Row, str]]:
+    """For a share of the answerable rows, one of the `near` passages of the same file that BM25 likes most and that
+    lack the answers.
 
     Stays on the row's own side of the development split.
     """
@@ -189,10 +190,10 @@ def wrong_passages(rows: Sequence[Row], share: float, rng: random.Random) -> lis
             continue
         side = fold(row.article) == 0
         scores = ranks[side].get_scores(words(row.question))
-        best = [sides[side][place] for place in scores.argsort()[::-1][: NEAR + 5]]
+        best = [sides[side][place] for place in scores.argsort()[::-1][: near + 5]]
         wrong = [text for text in best if text != row.context and not any(answer in text for answer in row.answers)]
         if wrong:
-            drawn.append((row, rng.choice(wrong[:NEAR])))
+            drawn.append((row, rng.choice(wrong[:near])))
     return drawn
 
 

@@ -33,7 +33,7 @@ from models.reader import (
     span_table,
     tokenized,
 )
-from models.reader_card import card, outcomes, planted, test_rows
+from models.reader_card import card, outcomes, planted, test_rows, told_apart
 from models.reader_pairs import SOURCES, Bounds, Corpus, Row, build, read_orders, read_rows
 from models.reader_states import States
 from models.reader_steps import Recipe, Run, batch_of, begun, train_upper
@@ -105,11 +105,15 @@ def report(data: Path, out: Path, trunk: Trunk, facts: Mapping[str, str], progre
     rows = test_rows(data)
     results = {name: outcomes(reader, own, progress) for name, own in rows.items()}
     wrong = {name: outcomes(control, part(own), progress) for name, own in rows.items() if name != "cmrc.test"}
+    apart = {
+        f"apart_{language}": f"{told_apart(reader, rows[name], progress):.3f}"
+        for language, name in (("en", "squad.test"), ("zh", "drcd.test"))
+    }
     orders = [order for order in read_orders(data) if order.held_out]
     detector = OrderDetector.load()
     counts = [planted(reader, detector, rows[name], orders) for name in ("squad.test", "drcd.test")]
     asked, changed, quoted = (str(sum(count)) for count in zip(*counts, strict=True))
-    facts = {**facts, "planted": asked, "changed": changed, "quoted": quoted}
+    facts = {**facts, **apart, "planted": asked, "changed": changed, "quoted": quoted}
     (out / "card.md").write_text(card(results, wrong, facts), encoding="utf-8")
 
 
