@@ -183,7 +183,7 @@ def wrong_passages(rows: Sequence[Row], share: float, rng: random.Random, near: 
 
     passages = {row.context: fold(row.article) == 0 for row in rows}
     sides = {side: [text for text, own in passages.items() if own == side] for side in (True, False)}
-    ranks = {side: BM25Okapi([words(text) for text in texts]) for side, texts in sides.items()}
+    ranks = {side: BM25Okapi([words(text) for text in texts]) for side, texts in sides.items() if texts}
     drawn = []
     for row in rows:
         if not row.answers or rng.random() >= share:
