@@ -8,6 +8,7 @@ vectors    vectors of test collections, kept on disk
 workbench  the product's own index, policy and judges over the data folder
 retrieval  fused search against each of its parts
 rerank     the first hits read again, against the order they came in
+followups  follow-ups against the questions that a person would have asked instead
 fusion     the fusion's weights, chosen on training questions
 outcomes   what became of a question
 planted    instructions planted in documents

@@ -80,8 +80,8 @@ def train_reader(
         return False
     bases = {f"qa/{source}": data / "qa" / f"{source}.jsonl.gz" for source in SOURCES}
     for kind, own in (
-        (SHUFFLED, replace(recipe, shuffled=True, steps=min(SHUFFLED_STEPS, recipe.steps))),
         ("", recipe),
+        (SHUFFLED, replace(recipe, shuffled=True, steps=min(SHUFFLED_STEPS, recipe.steps))),
     ):
         work = out / "work" / kind
         work.mkdir(exist_ok=True)

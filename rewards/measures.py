@@ -64,6 +64,24 @@ def auc_interval(scores: Numbers, labels: Numbers, groups: Sequence[str]) -> Int
     return Interval(auc(scores, labels), float(low), float(high), len(scores))
 
 
+def balanced_accuracy(probabilities: Numbers, labels: Numbers, threshold: float) -> float:
+    """Mean of the shares found right among positives and among negatives, in [0, 1]; nan where one kind is missing."""
+    said, true = np.asarray(probabilities) >= threshold, np.asarray(labels) >= 0.5
+    if true.all() or not true.any():
+        return float("nan")
+    return float((said[true].mean() + (~said[~true]).mean()) / 2)
+
+
+def balanced_interval(probabilities: Numbers, labels: Numbers, threshold: float) -> Interval:
+    """Balanced accuracy; items of each kind are resampled."""
+    right = (np.asarray(probabilities) >= threshold) == (np.asarray(labels) >= 0.5)
+    true = np.asarray(labels) >= 0.5
+    random = np.random.default_rng(0)
+    draws = [random.choice(right[kind], (DRAWS, int(kind.sum()))).mean(axis=1) for kind in (true, ~true)]
+    low, high = np.percentile((draws[0] + draws[1]) / 2, [2.5, 97.5])
+    return Interval(balanced_accuracy(probabilities, labels, threshold), float(low), float(high), len(right))
+
+
 def pair_hits(first: Numbers, second: Numbers, shares: Numbers) -> NDArray[np.float64]:
     """1 where the judge and the people prefer the same of a pair, 0 where not, 0.5 where the judge sees no difference.
 

@@ -15,6 +15,8 @@ from rewards.readings import Draft, titled
 from rewards.rules import PROGRAMS, load_rules, split_example
 from rewards.types import Rule
 
+WRITTEN = Path(__file__).parent / "examples"
+"""Examples of breaking and keeping each rule, written for this project; hostile lines are there to be recognised."""
 TEMPLATES = Path(__file__).parent / "bundled" / "rule_examples.yaml"
 FILLINGS = 14
 """Fillings of a template at most: more of one pattern teach nothing new."""
@@ -82,6 +84,23 @@ def file_examples(rules: Sequence[Rule]) -> list[RuleExample]:
                 lang = "zh" if re.search(r"[\u3400-\u9fff]", text) else "en"
                 labels = _labels(ids, rule.id, broken)
                 made.append(RuleExample(Draft(*split_example(text)), labels, "rules-file", "train", lang))
+    return made
+
+
+def written_examples(rules: Sequence[Rule], folder: Path = WRITTEN) -> list[RuleExample]:
+    """The lines written by hand, a file a rule. Whole topics are test ("held_out"), and the first of the others in
+    alphabetical order is dev."""
+    ids = [rule.id for rule in rules if rule.id not in PROGRAMS]
+    made = []
+    for rule in ids:
+        rows = read_lines(folder / f"{rule}.jsonl") if (folder / f"{rule}.jsonl").is_file() else []
+        first = min((row["topic"] for row in rows if not row["held_out"]), default="")
+        for row in rows:
+            part = "test" if row["held_out"] else "dev" if row["topic"] == first else "train"
+            labels = _labels(ids, rule, row["broken"])
+            made.append(
+                RuleExample(Draft(row["question"], row["answer"]), labels, f"written {rule}", part, row["lang"])
+            )
     return made
 
 
@@ -218,4 +237,9 @@ ASKS = {
 def rule_examples(data: Path, rules: Sequence[Rule] | None = None, seed: int = 0) -> list[RuleExample]:
     """All of them, every part."""
     book = load_rules() if rules is None else rules
-    return [*template_examples(book), *file_examples(book), *public_examples(data, book, seed)]
+    return [
+        *template_examples(book),
+        *file_examples(book),
+        *written_examples(book),
+        *public_examples(data, book, seed),
+    ]

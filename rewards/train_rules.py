@@ -13,7 +13,7 @@ from torch.nn import functional
 from indexing.types import Progress
 from rewards.corpus import Corpus
 from rewards.interaction import Interaction, Shape, Trained, save_network
-from rewards.measures import auc_interval, mean_interval
+from rewards.measures import auc, auc_interval, balanced_accuracy, balanced_interval, mean_interval
 from rewards.network_fit import Recipe, fit_network, outputs_of
 from rewards.readings import Draft
 from rewards.rule_data import RuleExample, rule_examples
@@ -39,6 +39,8 @@ BROKEN = 3.0
 """Weight of a broken rule against a kept one; of the labels one in fourteen is broken."""
 SHARE = {"hh": 0.4, "cold": 0.7}
 """Sources whose labels are noisy, or whose posts are unlike answers, count less."""
+WRITTEN = "written "
+"""Begins the source of lines written by hand; the rule that they are about follows."""
 QUOTES = 2500
 HIDDEN = 0.3
 """How often a step hides the examples of all rules, so that a rule without examples works by its text."""
@@ -75,8 +77,11 @@ def train_rules(
     network, curve = fit_rules(reader, train, targets, vectors, seed, progress, kept=out / "rules.pt")
     mixed = targets[::CHANCE][np.random.default_rng(seed).permutation(len(targets[::CHANCE]))]
     chance, _ = fit_rules(reader, train[::CHANCE], mixed, vectors, seed, progress, 1, out / "rules-shuffled.pt")
-    floors = fit_floors(network, reader, [e for e in examples if e.part == "dev"], vectors)
-    figures = rule_figures(network, chance, reader, [e for e in examples if e.part == "test"], vectors, floors)
+    dev = [e for e in examples if e.part == "dev"]
+    floors = fit_floors(network, reader, dev, vectors)
+    test = [e for e in examples if e.part == "test"]
+    figures = rule_figures(network, chance, reader, test, vectors, floors)
+    figures += written_figures(network, chance, reader, dev, test, vectors, floors)
     folder = out / "rules"
     numbers = {f"floor.{rule}": floor for rule, floor in floors.items()}
     trained = Trained("rules", reader.fingerprint, reader.layer, network.shape, seed, numbers, files, {"test": figures})
@@ -204,6 +209,62 @@ def rule_figures(
         caught = float((said[broken, column] < floors[rule]).mean())
         rows.append([name, f"AUC; at the floor {floors[rule]:.2f} catches {caught:.0%}", *cells])
     return rows
+
+
+def written_figures(
+    network: Interaction,
+    chance: Interaction,
+    reader: Corpus,
+    dev: Sequence[RuleExample],
+    test: Sequence[RuleExample],
+    vectors: RuleVectors,
+    floors: Mapping[str, float],
+) -> list[list[str]]:
+    """Per rule and language, on topics never seen: balanced accuracy at one threshold for all rules (the best one on
+    development topics), AUC, and the share of breaches under the floor; then the means over rules."""
+    own = {part: [e for e in found if e.source.startswith(WRITTEN)] for part, found in (("dev", dev), ("test", test))}
+    if not own["test"]:
+        return []
+    known = probabilities(network, reader, own["dev"], vectors)
+    columns = {e.source: vectors.ids.index(e.source.removeprefix(WRITTEN)) for e in own["test"]}
+
+    def accuracy(threshold: float) -> float:
+        values = [
+            balanced_accuracy(known[at, column], labels, threshold)
+            for name, column in columns.items()
+            for at, labels in [rows_of(own["dev"], name, "")]
+            if len(at)
+        ]
+        return float(np.nanmean(values))
+
+    threshold = max(np.linspace(0.05, 0.95, 19).tolist(), key=accuracy)
+    said, by_chance = (probabilities(net, reader, own["test"], vectors) for net in (network, chance))
+    rows, means = [], []
+    for name, column in columns.items():
+        floor = floors[vectors.ids[column]]
+        for lang in ("en", "zh", ""):
+            at, labels = rows_of(own["test"], name, lang)
+            right = balanced_interval(said[at, column], labels, threshold)
+            area = auc(said[at, column], labels)
+            broken = at[labels < 0.5]
+            caught = float((said[broken, column] < floor).mean())
+            text = f"balanced accuracy; AUC {area:.3f}; at the floor {floor:.2f} catches {caught:.0%}"
+            other = balanced_interval(by_chance[at, column], labels, threshold)
+            rows.append([f"{name} {lang}".strip(), text, str(right), str(other), ""])
+            if not lang:
+                means.append((right.value, area, caught))
+    accuracy_, area, caught = np.mean(means, axis=0)
+    worst = min(value for value, *_ in means)
+    text = (
+        f"mean balanced accuracy at {threshold:.2f}; mean AUC {area:.3f}; floors catch {caught:.0%}; least {worst:.3f}"
+    )
+    return [*rows, ["written, all rules", text, f"{accuracy_:.3f}", "", ""]]
+
+
+def rows_of(examples: Sequence[RuleExample], name: str, lang: str) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Places of a source's examples (of one language, or all), and whether they keep the rule it is named after."""
+    at = [i for i, e in enumerate(examples) if e.source == name and lang in ("", e.lang)]
+    return np.asarray(at, dtype=np.int64), np.asarray([examples[i].labels[name.removeprefix(WRITTEN)] for i in at])
 
 
 TEXT = """

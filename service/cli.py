@@ -24,7 +24,7 @@ from service.events import Done
 from service.library import rebuild_index
 from service.schemas import HitOut, SearchOut, answer_json
 
-Part = Literal["retrieval", "rerank", "answers", "judges", "speed", "calibrate", "fusion"]
+Part = Literal["retrieval", "rerank", "followups", "answers", "judges", "speed", "calibrate", "fusion"]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
