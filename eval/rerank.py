@@ -20,7 +20,7 @@ from indexing.types import Encoder, Progress, Reranker
 from models.fit import fold
 from models.reranker import WEIGHT
 
-DEPTH = 8
+DEPTH = 6
 """Hits that are read again, as in the product's settings."""
 WEIGHTS = (0.0, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 MEASURES = {

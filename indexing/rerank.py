@@ -17,7 +17,7 @@ class RerankedRetriever:
     >>> RerankedRetriever(searcher, reranker, weight=0.5).search(Query("Who was first?"), k=2)  # doctest: +SKIP
     """
 
-    def __init__(self, retriever: Retriever, reranker: Reranker, weight: float, depth: int = 8) -> None:
+    def __init__(self, retriever: Retriever, reranker: Reranker, weight: float, depth: int = 6) -> None:
         self.retriever = retriever
         self.reranker = reranker
         self.weight = weight

@@ -16,8 +16,9 @@ from models.orders import OrderDetector, whole
 from models.reader import Reading
 from models.types import Cancelled, never
 
-WEIGHT = 0.5
-"""What the reader says about a passage against what the search says."""
+WEIGHT = 0.4
+"""What the reader says about a passage against what the search says: on development queries .3 to .5 are alike, and
+hit@2 goes from .935 to .965 (squad-ir) and from .975 to .980 (drcd-ir)."""
 KEPT = 256
 """Readings remembered: those of the last twenty questions or so."""
 

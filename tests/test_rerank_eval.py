@@ -34,7 +34,7 @@ def test_the_report_tells_a_good_reranker_from_a_bad_one(data: Path, encoder: En
         run_rerank(data, tmp_path / "home", tmp_path / name, None, encoder=encoder, reranker=Knowing(wrong))
         for name, wrong in (("good", False), ("bad", True))
     )
-    assert WEIGHT >= 0.5
+    assert 0 < WEIGHT < 1
     assert good.figures["rerank/squad-ir/hit@1"].value == 1
     assert bad.figures["rerank/squad-ir/hit@1"].value < 1
     assert good.figures["rerank/squad-ir/hit@1"].baseline == bad.figures["rerank/squad-ir/hit@1"].baseline
