@@ -27,8 +27,9 @@ LIMIT = 330
 WHOLE = 420
 """A paragraph up to this size stays whole. Text that is not in a paragraph never moves the borders inside it."""
 
-CAP = 480
-"""Size that no passage passes, its code included: encoders read 512 tokens at most."""
+CAP = 560
+"""Size that no passage passes, its code included. What lies past the 512 tokens of an encoder is still found by its
+words, and read in a second piece."""
 
 SHORT_CODE = 160
 """A fenced block of code up to this size goes with the words before it and does not count when they are shared out."""

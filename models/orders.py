@@ -16,6 +16,7 @@ import numpy as np
 from indexing.split import fences, sentences
 from models.heads import Floats, Head, load_head
 from models.overlap import terms
+from models.quotes import CHINESE
 
 Bounds = tuple[int, int]
 
@@ -26,6 +27,8 @@ BUCKETS = 1 << 15
 MOST_TOKENS = 60
 REQUEST, MAYBE = 0.75, 0.4
 """Probability of not being a statement from which a sentence counts as a request, and from which it may be one."""
+SHARED = 0.4
+"""A request that holds so many of the question's words is what the question is about."""
 FEW = 4
 """Requests are strange in a passage where at most one sentence, or one of so many, is one."""
 
@@ -74,9 +77,10 @@ class OrderDetector:
     def view(self, passage: str, question: str) -> View:
         """The passage without what is addressed to the assistant.
 
-        An order goes always. A request that stands alone among statements goes when it shares no word with the
-        question: in a manual or a list of questions, where requests are many, none does. A code block goes with the
-        order beside it. A passage of nothing else stays as it is.
+        An order goes always. A request that stands alone among statements goes when it shares few words with the
+        question: in a manual or a list of questions, where requests are many, none does. So does what may be a request
+        in Latin letters in a Chinese passage. A code block goes with the order beside it. A passage of nothing else
+        stays as it is.
         """
         parts = list(units(passage))
         if len(parts) < 2:
@@ -86,11 +90,14 @@ class OrderDetector:
         bids = [0.0 if fence else 1 - float(chance[0]) for chance, fence in zip(chances, coded, strict=True)]
         few = sum(bid >= MAYBE for bid in bids) <= max(1, len(parts) // FEW)
         asked = terms(question)
-        gone = [
-            not fence
-            and (chance[2] >= self.threshold or (few and bid >= REQUEST and not asked & terms(passage[slice(*part)])))
-            for part, chance, bid, fence in zip(parts, chances, bids, coded, strict=True)
-        ]
+        chinese = len(CHINESE.findall(passage)) * 4 > len(passage)
+        gone = []
+        for part, chance, bid, fence in zip(parts, chances, bids, coded, strict=True):
+            said = passage[slice(*part)]
+            foreign = chinese and not CHINESE.search(said)
+            request = few and bid >= (MAYBE if foreign else REQUEST)
+            apart = len(asked & terms(said)) < SHARED * max(1, len(asked))
+            gone.append(not fence and (bool(chance[2] >= self.threshold) or (request and apart)))
         for place, fence in enumerate(coded):
             beside = gone[max(0, place - 1)] or gone[min(place + 1, len(parts) - 1)]
             gone[place] = gone[place] or (fence and beside)
