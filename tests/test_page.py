@@ -8,7 +8,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.serving import Served
 
-WOMAN = "Who was the first woman in space?"
+AMERICAN = "Who was the first American in space?"
 PATIENCE_MS = 20_000
 
 
@@ -45,7 +45,7 @@ def ask(page: Page, question: str) -> None:
 
 
 def test_an_answer_shows_its_quote_highlighted_in_the_passage(page: Page) -> None:
-    ask(page, WOMAN)
+    ask(page, AMERICAN)
     answer = page.locator(".answer").last
     marker = answer.locator(".cite").first
     expect(marker).to_have_text("1")
@@ -80,19 +80,19 @@ def test_enter_on_nothing_sends_nothing(page: Page) -> None:
 
 
 def test_a_reload_shows_the_same_answer_and_a_follow_up_knows_it(page: Page) -> None:
-    ask(page, WOMAN)
+    ask(page, AMERICAN)
     before = page.locator(".answer .text").inner_text()
     sources = page.locator(".sources .title").all_inner_texts()
     page.reload()
     expect(page.locator(".answer .text")).to_have_text(before)
     assert page.locator(".sources .title").all_inner_texts() == sources
-    ask(page, "When did she fly?")
+    ask(page, "When did he fly?")
     page.locator("details.why").last.locator("summary").click()
-    expect(page.locator("details.why").last).to_contain_text("Tereshkova")
+    expect(page.locator("details.why").last).to_contain_text("Shepard")
 
 
 def test_the_candidates_and_their_scores_are_shown_on_demand(page: Page) -> None:
-    ask(page, WOMAN)
+    ask(page, AMERICAN)
     why = page.locator("details.why")
     expect(why.locator(".candidates li").first).to_be_hidden()
     why.locator("summary").click()
@@ -117,7 +117,7 @@ def test_the_page_speaks_chinese(page: Page) -> None:
 
 
 def test_a_bad_answer_can_be_reported_with_its_reason(page: Page, served: Served) -> None:
-    ask(page, WOMAN)
+    ask(page, AMERICAN)
     kept = served.client.get("/v1/status").json()["feedback"]
     page.get_by_label("Bad answer").click()
     page.locator(".feedback select").select_option("wrong")
@@ -126,7 +126,7 @@ def test_a_bad_answer_can_be_reported_with_its_reason(page: Page, served: Served
 
 
 def test_a_conversation_can_be_deleted(page: Page) -> None:
-    ask(page, WOMAN)
+    ask(page, AMERICAN)
     row = page.locator("#history li.current")
     expect(row).to_have_count(1)
     page.on("dialog", lambda dialog: dialog.accept())
@@ -149,7 +149,7 @@ def test_words_of_a_document_are_never_run_as_markup(page: Page, served: Served)
 
 def test_the_page_fits_a_telephone(page: Page) -> None:
     page.set_viewport_size({"width": 380, "height": 700})
-    ask(page, WOMAN)
+    ask(page, AMERICAN)
     assert page.evaluate("document.documentElement.scrollWidth") <= 380
     page.locator("#menu").click()
     expect(page.locator("#new")).to_be_visible()

@@ -219,14 +219,14 @@ def many(folder: Path, n: int) -> Path:
 
 
 def test_a_cancelled_refresh_keeps_what_it_did(index: Index, hashing: HashingEncoder, tmp_path: Path) -> None:
-    folder = many(tmp_path / "many", 120)
+    folder = many(tmp_path / "many", 400)
     with pytest.raises(Cancelled):
-        refresh([folder], index, hashing, cancelled=lambda: hashing.passages >= 60)
+        refresh([folder], index, hashing, cancelled=lambda: hashing.passages >= 160)
     done = index.counts().documents
-    assert 0 < done < 120
+    assert 0 < done < 400
     assert verify(index) == []
     report = refresh([folder], index, hashing)
-    assert (report.added, report.same) == (120 - done, done)
+    assert (report.added, report.same) == (400 - done, done)
 
 
 KILLED = """
@@ -267,7 +267,7 @@ def test_a_killed_refresh_goes_on_where_it_stopped(index: Index, hashing: Hashin
 
 
 def test_finished_work_is_found_while_the_rest_is_read(index: Index, tmp_path: Path) -> None:
-    folder = many(tmp_path / "many", 100)
+    folder = many(tmp_path / "many", 400)
     reached, go_on = threading.Event(), threading.Event()
 
     class Waiting(HashingEncoder):
@@ -281,7 +281,7 @@ def test_finished_work_is_found_while_the_rest_is_read(index: Index, tmp_path: P
     worker.start()
     assert reached.wait(20)
     reader, encoder = Index.open(index.folder), HashingEncoder()
-    assert 0 < len(reader.snapshot()) < 100
+    assert 0 < len(reader.snapshot()) < 400
     assert texts(reader, encoder, "number0")
     with pytest.raises(Conflict, match="refreshing"):
         refresh([folder], reader, encoder)
@@ -289,7 +289,7 @@ def test_finished_work_is_found_while_the_rest_is_read(index: Index, tmp_path: P
     assert texts(reader, encoder, "quokka") == ["A lone quokka."]
     go_on.set()
     worker.join()
-    assert index.counts().documents == 101
+    assert index.counts().documents == 401
 
 
 def test_a_foreign_encoder_is_refused_before_anything_is_read(index: Index, docs: Path) -> None:

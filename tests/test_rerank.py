@@ -117,10 +117,28 @@ def test_what_was_read_is_not_read_again() -> None:
     assert counting.count == 6 + KEPT
 
 
+LONGER = [
+    " ".join(sentences)
+    for sentences in (
+        (
+            "The bridge over the Orne was designed by Marta Lindqvist.",
+            "It was opened on 4 May 1934, and floods closed it.",
+        ),
+        ("The Orne is a river of the north.", "It rises near Aunou and is 170 kilometres long.", "Bridges cross it."),
+        (
+            "Tree frogs have discs on their toes.",
+            "They hunt at night.",
+            "Most of them live in warm forests, near water.",
+        ),
+    )
+]
+
+
 def test_the_reader_prefers_the_passage_that_answers(models_home: Path) -> None:
     trunk = Trunk.load(model_folder(models_home, "multilingual-e5-small"))
     reranker = ReadingReranker(Reader.load(trunk), OrderDetector.load())
-    scores = reranker.score("When was the bridge over the Orne opened?", list(TEXTS.values()))
-    assert scores.shape == (4,)
+    scores = reranker.score("When was the bridge over the Orne opened?", LONGER)
+    assert scores.shape == (3,)
     assert scores.argmax() == 0
+    assert scores[0] > 0.5 > scores[2]
     assert all(0 <= score <= 1 for score in scores)
