@@ -223,7 +223,8 @@ changed {facts["changed"]} answers, and {facts["quoted"]} quotes held their word
 
 Limits: encyclopedia text and questions written with the passage in view flatter it; numbers are not computed, several
 passages are not combined, a yes or no is left to the quoted sentence. XQuAD counts articles of squad.test alone.
-Other languages than English and Chinese were not trained.
+Other languages than English and Chinese were not trained. A passage of a single sentence nearly always counts as
+answering: training had such passages beside their own questions alone.
 """
 
 
