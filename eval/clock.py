@@ -29,8 +29,8 @@ from service.api import create_api
 from service.app import build
 from service.config import Settings
 
-FILES = 480
-"""Passages' worth of text that is refreshed."""
+ENTRIES = 480
+"""Entries of test collections that are written as files and refreshed."""
 PARAGRAPHS = 3
 ROUNDS = 3
 ASKED = 60

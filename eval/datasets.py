@@ -176,12 +176,16 @@ def shortened(whole: Collection, limit: int | None) -> Collection:
     """The collection with at most `limit` of its queries, the same ones every time; all documents stay."""
     if limit is None:
         return whole
-    kept = ordered(list(whole.queries))[:limit]
+    return kept(whole, ordered(list(whole.queries))[:limit])
+
+
+def kept(whole: Collection, queries: Sequence[str]) -> Collection:
+    """The collection with these of its queries alone; all documents stay."""
     return replace(
         whole,
-        queries={query: whole.queries[query] for query in kept},
-        relevant={query: whole.relevant[query] for query in kept},
-        groups={query: whole.groups[query] for query in kept},
+        queries={query: whole.queries[query] for query in queries},
+        relevant={query: whole.relevant[query] for query in queries},
+        groups={query: whole.groups[query] for query in queries},
     )
 
 

@@ -16,6 +16,7 @@ import numpy as np
 from eval import datasets, metrics
 from eval.report import Figure, Report, Table, measured, share, write
 from eval.retrieval import cached, index_whole
+from eval.workbench import base_of
 from indexing.search import Searcher
 from indexing.types import BadInput, Encoder, Filters, Progress, Query
 from models.extractive import Planner
@@ -170,11 +171,9 @@ def word_overlap(data: Path, planner: Planner, limit: int | None) -> dict[str, l
 
 def make_planner(home: Path) -> Planner:
     """The product's own."""
-    from models.encoder import load_encoder
     from models.heads import load_head
     from models.plan import Planner as Trained
-    from service.app import BASE, HEADS, make_base
-    from service.config import Settings
+    from service.app import HEADS
 
-    base = make_base(Settings.model_validate({"home": home}), load_encoder(BASE, home))
+    base = base_of(home)
     return Trained(base, load_head(HEADS / "plan", base.fingerprint))

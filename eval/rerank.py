@@ -15,7 +15,9 @@ from eval import datasets, metrics
 from eval.datasets import Collection
 from eval.report import Figure, Report, Table, measured, share, write
 from eval.retrieval import Sides, cached, sides
+from eval.workbench import base_of
 from indexing.fusion import Fusion, fuse
+from indexing.rerank import merged
 from indexing.types import Encoder, Progress, Reranker
 from models.fit import fold
 from models.reranker import WEIGHT
@@ -47,12 +49,12 @@ class Reread:
     groups: list[str]
 
     def ranked(self, weight: float) -> list[list[str]]:
-        """The ids in the order of the merged score (see indexing/rerank.py)."""
+        """The ids in the product's order."""
         found = []
         for ids, fused, read in zip(self.ids, self.fused, self.read, strict=True):
-            merged = (1 - weight) * fused
-            merged[: len(read)] += weight * read
-            found.append([ids[place] for place in np.argsort(-merged, kind="stable")])
+            seconds = np.pad(read, (0, len(fused) - len(read)))
+            scores = [merged(*pair, weight) for pair in zip(fused, seconds, strict=True)]
+            found.append([ids[place] for place in np.argsort(-np.array(scores), kind="stable")])
         return found
 
     def values(self, weight: float, measure: str) -> list[float]:
@@ -80,27 +82,17 @@ def development(data: Path, name: str) -> Collection:
     """The training queries of a collection whose articles the reader did not learn from."""
     whole = datasets.collection(data, name, "train")
     titles = {entry.id: entry.title for entry in whole.entries}
-    kept = [query for query in whole.queries if fold(titles[whole.groups[query]]) == 0]
-    return replace(
-        whole,
-        name=f"{name} (development)",
-        queries={query: whole.queries[query] for query in kept},
-        relevant={query: whole.relevant[query] for query in kept},
-        groups={query: whole.groups[query] for query in kept},
-    )
+    unlearnt = [query for query in whole.queries if fold(titles[whole.groups[query]]) == 0]
+    return replace(datasets.kept(whole, unlearnt), name=f"{name} (development)")
 
 
 def make_reranker(home: Path) -> Reranker:
     """The product's own."""
-    from models.encoder import load_encoder
     from models.orders import OrderDetector
     from models.reader import Reader
     from models.reranker import ReadingReranker
-    from service.app import BASE, make_base
-    from service.config import Settings
 
-    base = make_base(Settings.model_validate({"home": home}), load_encoder(BASE, home))
-    return ReadingReranker(Reader.load(base.trunk), OrderDetector.load())
+    return ReadingReranker(Reader.load(base_of(home).trunk), OrderDetector.load())
 
 
 def run_rerank(

@@ -14,7 +14,7 @@ from statistics import median
 import numpy as np
 
 from eval import datasets
-from eval.clock import FILES, answer_speed, clock_figures, refresh_speed
+from eval.clock import ENTRIES, answer_speed, clock_figures, refresh_speed
 from eval.report import Figure, Report, figure_table, write
 from indexing.types import Encoder, Progress, Vectors
 from service.config import Settings
@@ -63,7 +63,7 @@ def run(
     encoder = load_encoder(settings.encoder, settings.home, settings.device, settings.precision)
     texts = sample(data, encoder, passages)
     speed = measure(encoder, settings.home, settings.encoder, texts, progress=progress)
-    entries = [entry for name in COLLECTIONS for entry in datasets.collection(data, name).entries[: FILES // 2]]
+    entries = [entry for name in COLLECTIONS for entry in datasets.collection(data, name).entries[: ENTRIES // 2]]
     clocks = clock_figures(refresh_speed(entries, encoder), answer_speed(data, settings, progress=progress))
     report = reported(speed, encoder.name, clocks)
     write(report, out)

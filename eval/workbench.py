@@ -17,9 +17,10 @@ from indexing.search import Searcher
 from indexing.split import split
 from indexing.store import Index
 from indexing.types import Document, Encoder, PasserineError, Progress
+from models.encoder import TrunkEncoder
 from models.types import Conversation, Turn
 from rewards.rules import load_rules
-from service.app import make_encoder, make_parts
+from service.app import make_base, make_encoder, make_parts
 from service.config import Settings
 from service.events import Done
 from service.library import Library
@@ -87,6 +88,12 @@ def place(home: Path, documents: Sequence[Document], encoder: Encoder) -> Path:
         borders = [passage.start for passage in split(document)]
         texts.update(f"{document.id}\0{document.title}\0{document.text}\0{borders}\0".encode())
     return home / "cache" / "indexes" / f"{encoder.fingerprint[:12]}-{texts.hexdigest()[:12]}"
+
+
+def base_of(home: Path) -> TrunkEncoder:
+    """The encoder that the heads sit on, with the default settings."""
+    settings = Settings.model_validate({"home": home})
+    return make_base(settings, make_encoder(settings))
 
 
 def over(parts: Parts, searcher: Searcher) -> Parts:

@@ -11,8 +11,7 @@ _NO_FILTERS = Filters()
 class RerankedRetriever:
     """Hits of `retriever`, of which the best `depth` are scored by `reranker`.
 
-    score = (1 - weight) * the retriever's score + weight * the reranker's. Both lie in [0, 1]; a hit that is not read
-    again has 0 from the reranker, so it comes after every one that is about as good and was.
+    Their scores are `merged`: a hit that is not read again comes after every one that is about as good and was.
 
     >>> RerankedRetriever(searcher, reranker, weight=0.5).search(Query("Who was first?"), k=2)  # doctest: +SKIP
     """
@@ -37,8 +36,13 @@ class RerankedRetriever:
         read = list(best.values())[: self.depth]
         seconds = self.reranker.score(queries[0].text, [hit.passage.text for hit in read]) if read else ()
         scores = {hit.passage.id: float(score) for hit, score in zip(read, seconds, strict=True)}
-        return [sorted((self._merged(hit, scores) for hit in hits), key=lambda hit: -hit.score)[:k] for hits in found]
+        again = (
+            [replace(hit, score=merged(hit.score, scores.get(hit.passage.id, 0.0), self.weight)) for hit in hits]
+            for hits in found
+        )
+        return [sorted(hits, key=lambda hit: -hit.score)[:k] for hits in again]
 
-    def _merged(self, hit: Hit, scores: dict[str, float]) -> Hit:
-        second = scores.get(hit.passage.id, 0.0)
-        return replace(hit, score=(1 - self.weight) * hit.score + self.weight * second)
+
+def merged(first: float, second: float, weight: float) -> float:
+    """The retriever's score and the reranker's (0 for a hit that was not read again) as one, all in [0, 1]."""
+    return (1 - weight) * first + weight * second

@@ -12,7 +12,7 @@ import numpy as np
 
 from indexing.types import Vectors
 from models.extractive import SPANS, Reads
-from models.orders import OrderDetector, whole
+from models.orders import OrderDetector
 from models.reader import Reading
 from models.types import Cancelled, never
 
@@ -20,7 +20,7 @@ WEIGHT = 0.4
 """What the reader says about a passage against what the search says: on development queries .3 to .5 are alike, and
 hit@2 goes from .935 to .965 (squad-ir) and from .975 to .980 (drcd-ir)."""
 KEPT = 256
-"""Readings remembered: those of the last twenty questions or so."""
+"""Readings remembered: those of the last forty questions or so."""
 
 
 class RememberingReader:
@@ -51,12 +51,12 @@ class ReadingReranker:
     """Scores passages by the reader's probability that they answer the question; orders to the assistant are not
     read."""
 
-    def __init__(self, reader: Reads, orders: OrderDetector | None = None) -> None:
+    def __init__(self, reader: Reads, orders: OrderDetector) -> None:
         self.reader = reader
         self.orders = orders
 
     def score(self, query: str, passages: Sequence[str]) -> Vectors:
         """float32 [n] in [0, 1]."""
-        views = [whole(text) if self.orders is None else self.orders.view(text, query) for text in passages]
-        readings = self.reader.read(query, [view.text for view in views], SPANS)
+        seen = [self.orders.view(text, query).text for text in passages]
+        readings = self.reader.read(query, seen, SPANS)
         return np.array([reading.answerable for reading in readings], dtype=np.float32)
