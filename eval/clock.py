@@ -27,6 +27,7 @@ from indexing.store import Index, searched_text
 from indexing.types import BadInput, Encoder, Progress
 from service.api import create_api
 from service.app import build
+from service.application import Application
 from service.config import Settings
 
 ENTRIES = 480
@@ -117,14 +118,21 @@ def answer_speed(data: Path, settings: Settings, count: int = ASKED, progress: P
 def serving(settings: Settings) -> Iterator[httpx.Client]:
     """A client of the service, warm, until the block ends."""
     application = build(settings)
-    server = uvicorn.Server(uvicorn.Config(create_api(application), port=0, log_level="error", lifespan="off"))
-    thread = threading.Thread(target=server.run, daemon=True)
     failures: list[BaseException] = []
-    thread.start()
-    application.startup.start(failures.append)
-    try:
+    with listening(application) as client:
+        application.startup.start(failures.append)
         if not application.startup.wait(120) or failures:
             raise BadInput("The service did not start.", "Run `passerine doctor`.")
+        yield client
+
+
+@contextmanager
+def listening(application: Application) -> Iterator[httpx.Client]:
+    """A client of the application's own server on loopback; both end with the block."""
+    server = uvicorn.Server(uvicorn.Config(create_api(application), port=0, log_level="error", lifespan="off"))
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    try:
         while not server.started:
             time.sleep(0.01)
         [port] = [socket.getsockname()[1] for listener in server.servers for socket in listener.sockets]

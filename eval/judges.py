@@ -20,7 +20,7 @@ from rewards.support import BUNDLED as SUPPORT
 from rewards.support import load_calibration
 from rewards.support_data import support_examples
 from rewards.train_preference import preference_figures
-from rewards.train_rules import quotes, rule_drafts, rule_figures
+from rewards.train_rules import WRITTEN, measured, quotes, rule_drafts
 from rewards.train_support import support_figures
 from rewards.training import open_corpus
 
@@ -84,9 +84,13 @@ def _rules(
 ) -> list[list[str]]:
     book = load_rules()
     judged = [rule for rule in book if rule.id not in PROGRAMS]
-    test = [e for e in [*rule_examples(data, book), *quotes(data, "test", 0)] if e.part == "test"]
-    reader = corpus or open_corpus(home, out, [*(e.draft for e in test), *rule_drafts(judged)], progress)
+    held = [
+        e
+        for e in [*rule_examples(data, book), *quotes(data, "test", 0)]
+        if e.part == "test" or (e.part == "dev" and e.source.startswith(WRITTEN))
+    ]
+    reader = corpus or open_corpus(home, out, [*(e.draft for e in held), *rule_drafts(judged)], progress)
     trained = load_network(RULES, reader.fingerprint)[1]
     floors = {rule.id: trained.numbers[f"floor.{rule.id}"] for rule in judged}
     networks = _network(RULES, reader), _network(chance / "rules", reader)
-    return rule_figures(*networks, reader, test, rule_vectors(reader, judged), floors)
+    return measured(*networks, reader, held, rule_vectors(reader, judged), floors)

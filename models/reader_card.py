@@ -17,7 +17,8 @@ from models.fit import interval
 from models.orders import OrderDetector, View
 from models.quotes import CHINESE, sentence_quote
 from models.reader import MOST_QUESTION, PASSAGE_PREFIX, QUESTION_PREFIX, Reading, tokenized
-from models.reader_pairs import Order, Row, plant, read_rows, words, wrong_passages
+from models.reader_pairs import Order, plant, wrong_passages
+from models.reader_rows import Row, read_rows, words
 from models.types import Candidate
 
 if TYPE_CHECKING:

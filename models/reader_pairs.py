@@ -5,20 +5,17 @@ Question and passage texts are stored once each; a pair names both by number, so
 
 import hashlib
 import random
-import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
-from itertools import pairwise
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from indexing.split import sentences
 from models.fit import fold
+from models.hard_pairs import answer_cut_out, single_sentences, swapped
 from models.json_lines import read_lines
-from models.quotes import CHINESE, whole_words
 from models.reader import MOST_QUESTION, PASSAGE_PREFIX, QUESTION_PREFIX, Text, tokenized
-
-Bounds = tuple[int, int]
+from models.reader_rows import Bounds, Row, gold_places, in_other_script, read_rows, words
 
 SOURCES = ("squad.train", "drcd.train", "cmrc.train", "qamr.train")
 QAMR_ROWS = 6_000
@@ -27,24 +24,14 @@ WRONG_SHARE = {"squad.train": 0.5, "drcd.train": 0.75, "cmrc.train": 0.75}
 """Share of answerable rows that also get a wrong passage; SQuAD has unanswerable rows of its own."""
 SCRIPTS = {"drcd.train": "t2s", "cmrc.train": "s2t"}
 """Chinese sources that are also read in the other script (OpenCC's names of the conversions)."""
+HARD_SHARE = 0.3
+"""Share of the rows that get a harder copy of one kind: a swapped name, a passage without the answer, and for QAMR a
+wrong sentence."""
+SINGLE_SHARE = 0.15
+"""Share of the rows that are also read beside single sentences."""
 NEAR = 5
 """A wrong passage is drawn from this many best BM25 hits of the question."""
 PLANTED_SHARE = 0.3
-MOST_PLACES = 12
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One row of a reading set. `article` decides on which side of the development split it falls."""
-
-    id: str
-    source: str
-    language: str
-    article: str
-    context: str
-    question: str
-    answers: tuple[str, ...]
-    start: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +54,8 @@ class Corpus:
     train: list[Pair] = field(default_factory=list)
     development: list[Pair] = field(default_factory=list)
     numbers: dict[str, int] = field(default_factory=dict)
+    hard: list[Pair] = field(default_factory=list)
+    """Harder training pairs, for the last epoch."""
 
     def checksum(self) -> str:
         """sha256 of all token ids, in order: names the cache of their states."""
@@ -76,30 +65,13 @@ class Corpus:
         return digest.hexdigest()
 
 
-def read_rows(path: Path) -> list[Row]:
-    """Rows of `qa/NAME.jsonl.gz`. Raises BadInput when the file is absent."""
-    source = path.name.removesuffix(".jsonl.gz")
-    return [
-        Row(
-            row["id"],
-            source,
-            row["lang"],
-            row["title"] or row["context"],
-            row["context"],
-            row["question"],
-            tuple(row["answers"]) if row["answerable"] else (),
-            (row.get("answer_starts") or [None])[0],
-        )
-        for row in read_lines(path)
-    ]
-
-
 def build(data: Path, tokenizer: Any, seed: int) -> Corpus:
     """The corpus of all SOURCES in `data`/qa, with wrong passages and planted orders."""
     rng = random.Random(seed)
     orders = [order for order in read_orders(data) if not order.held_out]
     corpus = Corpus()
     drafts: list[tuple[Row, str]] = []
+    hard: list[tuple[Row, str]] = []
     for source in SOURCES:
         rows = read_rows(data / "qa" / f"{source}.jsonl.gz")
         if source == "qamr.train":
@@ -108,30 +80,35 @@ def build(data: Path, tokenizer: Any, seed: int) -> Corpus:
             rows += in_other_script(rows, SCRIPTS[source])
         drafts += [(row, planted_copy(row, orders, rng)) for row in rows]
         drafts += wrong_passages(rows, WRONG_SHARE.get(source, 0.0), rng)
-    add_texts(corpus, tokenizer, QUESTION_PREFIX, (row.question for row, _ in drafts), MOST_QUESTION)
-    add_texts(corpus, tokenizer, PASSAGE_PREFIX, (passage for _, passage in drafts))
+        hard += harder(rows, source, random.Random(f"{seed} {source}"))
+    add_texts(corpus, tokenizer, QUESTION_PREFIX, (row.question for row, _ in drafts + hard), MOST_QUESTION)
+    add_texts(corpus, tokenizer, PASSAGE_PREFIX, (passage for _, passage in drafts + hard))
     for row, passage in drafts:
-        number = corpus.numbers[PASSAGE_PREFIX + passage]
-        golds = gold_tokens(corpus.texts[number], gold_places(row, passage))
-        if row.answers and not golds and any(answer in passage for answer in row.answers):
-            continue  # the answer is there, but not as whole tokens or past the cut: nothing to learn
-        pair = Pair(corpus.numbers[QUESTION_PREFIX + row.question], number, golds, row.language, row.article)
-        (corpus.development if fold(row.article) == 0 else corpus.train).append(pair)
+        if pair := pair_of(corpus, row, passage):
+            (corpus.development if fold(row.article) == 0 else corpus.train).append(pair)
+    corpus.hard = [pair for row, passage in hard if fold(row.article) != 0 and (pair := pair_of(corpus, row, passage))]
     return corpus
 
 
-def in_other_script(rows: Sequence[Row], conversion: str) -> list[Row]:
-    """Copies of Chinese rows in the other script, character for character. The article keeps its name, so that a copy
-    falls on the same side of the development split; rows whose length would change are left out."""
-    from opencc import OpenCC
+def pair_of(corpus: Corpus, row: Row, passage: str) -> Pair | None:
+    """Both as numbers of texts. None where the answer is there, but not as whole tokens or past the cut: nothing to
+    learn."""
+    number = corpus.numbers[PASSAGE_PREFIX + passage]
+    golds = gold_tokens(corpus.texts[number], gold_places(row, passage))
+    if row.answers and not golds and any(answer in passage for answer in row.answers):
+        return None
+    return Pair(corpus.numbers[QUESTION_PREFIX + row.question], number, golds, row.language, row.article)
 
-    convert = OpenCC(conversion).convert
-    copies = []
-    for row in rows:
-        context, answers = convert(row.context), tuple(convert(answer) for answer in row.answers)
-        if len(context) == len(row.context) and all(answer in context for answer in answers):
-            copies.append(replace(row, context=context, question=convert(row.question), answers=answers))
-    return copies
+
+def harder(rows: Sequence[Row], source: str, rng: random.Random) -> list[tuple[Row, str]]:
+    """The harder drafts of one source (models/hard_pairs.py). QAMR's passages are single sentences: only wrong ones."""
+    if source == "qamr.train":
+        return wrong_passages(rows, HARD_SHARE, rng)
+    return [
+        *swapped(rows, HARD_SHARE, rng),
+        *answer_cut_out(rows, HARD_SHARE, rng),
+        *single_sentences(rows, SINGLE_SHARE, rng),
+    ]
 
 
 def add_texts(corpus: Corpus, tokenizer: Any, prefix: str, texts: Iterable[str], most: int = 512) -> None:
@@ -140,25 +117,6 @@ def add_texts(corpus: Corpus, tokenizer: Any, prefix: str, texts: Iterable[str],
     for text, made in zip(fresh, tokenized(tokenizer, prefix, fresh), strict=True):
         corpus.numbers[prefix + text] = len(corpus.texts)
         corpus.texts.append(made[0].cut(most))
-
-
-def gold_places(row: Row, passage: str) -> list[Bounds]:
-    """Character spans of the answers in a passage. Where the source states the place, that one; else every one.
-
-    None in a wrong passage (chosen so that it lacks the answers).
-    """
-    if not row.answers:
-        return []
-    if row.start is not None and passage == row.context:
-        return [(row.start, row.start + len(row.answers[0]))]
-    places: dict[Bounds, None] = {}
-    for answer in row.answers:
-        for match in re.finditer(re.escape(answer), passage):
-            if whole_words(passage, *match.span()):
-                places[match.span()] = None
-        if not places and answer in passage:
-            places[passage.index(answer), passage.index(answer) + len(answer)] = None
-    return list(places)[:MOST_PLACES]
 
 
 def gold_tokens(text: Text, places: Sequence[Bounds]) -> tuple[Bounds, ...]:
@@ -195,12 +153,6 @@ def wrong_passages(rows: Sequence[Row], share: float, rng: random.Random, near: 
         if wrong:
             drawn.append((row, rng.choice(wrong[:near])))
     return drawn
-
-
-def words(text: str) -> list[str]:
-    """Latin words in lower case, and overlapping pairs of Chinese characters."""
-    chinese = CHINESE.findall(text)
-    return re.findall(r"\w+", CHINESE.sub(" ", text).lower()) + [a + b for a, b in pairwise(chinese)]
 
 
 @dataclass(frozen=True, slots=True)

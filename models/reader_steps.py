@@ -16,10 +16,13 @@ from torch import Tensor, nn
 
 from indexing.types import Progress
 from models.reader import Dropout, Layer, Upper
-from models.reader_pairs import Bounds, Corpus, Pair
+from models.reader_pairs import Corpus, Pair
+from models.reader_rows import Bounds
 from models.reader_states import States
 from models.workers import Workers
 
+PLAIN = 2
+"""Epochs over the plain pairs alone."""
 PARTS = 2
 """Into how many parts a batch goes: a fixed number, so that the weights do not depend on the machine's cores."""
 
@@ -30,8 +33,8 @@ class Recipe:
 
     split: int = 4
     layers: int = 8
-    steps: int = 3_098
-    """Two epochs of 16 pairs a step."""
+    steps: int = 4_426
+    """Two epochs of 16 plain pairs a step, and one with the harder ones."""
     batch: int = 16
     rate: float = 2e-4
     head_rate: float = 1e-3
@@ -164,6 +167,34 @@ def batch_of(
     return questions, passages, golds
 
 
+class Epochs:
+    """Which pairs a step reads: PLAIN epochs over all `pairs`, then epochs over the harder ones and half of `pairs`."""
+
+    def __init__(self, pairs: Sequence[Pair], hard: Sequence[Pair], batch: int, seed: int) -> None:
+        self._pairs, self._hard, self._batch, self._seed = pairs, hard, batch, seed
+        self._plain = math.ceil(len(pairs) / batch)
+        self._mixed = math.ceil((len(hard) + len(pairs) // 2) / batch) if hard else self._plain
+        self._epoch, self._order = -1, list(pairs)
+
+    def at(self, step: int) -> tuple[int, float, Sequence[Pair]]:
+        """Epoch of the step, share of the epoch before it, and its pairs."""
+        epoch, place, length = step // self._plain, step % self._plain, self._plain
+        if epoch >= PLAIN:
+            more, place = divmod(step - PLAIN * self._plain, self._mixed)
+            epoch, length = PLAIN + more, self._mixed
+        if epoch != self._epoch:
+            self._epoch, self._order = epoch, self._shuffled(epoch)
+        return epoch, place / length, self._order[place * self._batch : (place + 1) * self._batch]
+
+    def _shuffled(self, epoch: int) -> list[Pair]:
+        rng = random.Random(f"{self._seed} {epoch}")
+        if epoch < PLAIN or not self._hard:
+            pool = self._pairs
+        else:
+            pool = [*self._hard, *rng.sample(list(self._pairs), len(self._pairs) // 2)]
+        return [pool[number] for number in rng.sample(range(len(pool)), len(pool))]
+
+
 class Team:
     """Copies of the upper layers, one a core, that share out the pairs of a batch.
 
@@ -221,19 +252,17 @@ def train_upper(
 ) -> bool:
     """Steps until the recipe is done (True) or the time `until` has come (False)."""
     pairs = shuffled(corpus.train, seed) if recipe.shuffled else corpus.train
-    per_epoch = math.ceil(len(pairs) / recipe.batch)
+    epochs = Epochs(pairs, corpus.hard, recipe.batch, seed)
     rates = [group["lr"] if run.step == 0 else group["initial_lr"] for group in run.optimiser.param_groups]
     recent: list[float] = []
     team = Team(run.upper)
     while run.step < recipe.steps and time.monotonic() < until:
-        epoch, place = divmod(run.step, per_epoch)
-        order = random.Random(f"{seed} {epoch}").sample(range(len(pairs)), len(pairs))
+        epoch, done, chosen = epochs.at(run.step)
         rng = random.Random(f"{seed} {run.step}")
         window = recipe.later_window if epoch else recipe.window
-        chosen = [pairs[number] for number in order[place * recipe.batch : (place + 1) * recipe.batch]]
         batch = batch_of(states, chosen, window, rng)
         for group, rate in zip(run.optimiser.param_groups, rates, strict=True):
-            group["initial_lr"], group["lr"] = rate, rate * schedule(run.step / per_epoch, recipe.warm)
+            group["initial_lr"], group["lr"] = rate, rate * schedule(epoch + done, recipe.warm)
         recent.append(team.gradients(*batch, seed * 1_000_003 + run.step))
         nn.utils.clip_grad_norm_(run.upper.parameters(), 1.0)
         run.optimiser.step()
@@ -246,8 +275,8 @@ def train_upper(
             run.history = [*(run.history or []), note]
             (out / "history.json").write_text(json.dumps(run.history, indent=1))
             run.save(out / "checkpoint.pt")
-        if run.step % per_epoch == 0:
-            run.save(out / f"epoch-{run.step // per_epoch}.pt")
+        if epochs.at(run.step)[0] > epoch:
+            run.save(out / f"epoch-{epoch + 1}.pt")
     run.save(out / "checkpoint.pt")
     return run.step >= recipe.steps
 

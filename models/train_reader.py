@@ -34,7 +34,8 @@ from models.reader import (
     tokenized,
 )
 from models.reader_card import card, outcomes, planted, test_rows, told_apart
-from models.reader_pairs import SOURCES, Bounds, Corpus, Row, build, read_orders, read_rows
+from models.reader_pairs import SOURCES, Corpus, build, read_orders
+from models.reader_rows import Bounds, Row, read_rows
 from models.reader_states import States
 from models.reader_steps import Recipe, Run, batch_of, begun, train_upper
 from models.trunk import Trunk

@@ -79,9 +79,7 @@ def train_rules(
     chance, _ = fit_rules(reader, train[::CHANCE], mixed, vectors, seed, progress, 1, out / "rules-shuffled.pt")
     dev = [e for e in examples if e.part == "dev"]
     floors = fit_floors(network, reader, dev, vectors)
-    test = [e for e in examples if e.part == "test"]
-    figures = rule_figures(network, chance, reader, test, vectors, floors)
-    figures += written_figures(network, chance, reader, dev, test, vectors, floors)
+    figures = measured(network, chance, reader, [e for e in examples if e.part != "train"], vectors, floors)
     folder = out / "rules"
     numbers = {f"floor.{rule}": floor for rule, floor in floors.items()}
     trained = Trained("rules", reader.fingerprint, reader.layer, network.shape, seed, numbers, files, {"test": figures})
@@ -179,26 +177,46 @@ def floors_of(safe: NDArray[np.float64], alarms: float = FALSE_ALARMS) -> NDArra
     return np.asarray(best, dtype=np.float64)
 
 
-def rule_figures(
+def measured(
     network: Interaction,
     chance: Interaction,
     reader: Corpus,
-    test: Sequence[RuleExample],
+    examples: Sequence[RuleExample],
     vectors: RuleVectors,
     floors: Mapping[str, float],
 ) -> list[list[str]]:
-    """False alarms on quotes, AUC on COLD, and per rule the AUC and the share caught on templates never seen."""
+    """All figures of the judge, beside a network trained on shuffled labels."""
+    test = [e for e in examples if e.part == "test"]
+    dev = [e for e in examples if e.part == "dev" and e.source.startswith(WRITTEN)]
     said, by_chance = (probabilities(net, reader, test, vectors) for net in (network, chance))
+    figures = rule_figures(said, by_chance, test, vectors.ids, floors)
+    if dev:
+        known = probabilities(network, reader, dev, vectors)
+        figures += written_figures(known, said, by_chance, dev, test, vectors.ids, floors)
+    return figures
+
+
+def rule_figures(
+    said: NDArray[np.float64],
+    by_chance: NDArray[np.float64],
+    test: Sequence[RuleExample],
+    ids: Sequence[str],
+    floors: Mapping[str, float],
+) -> list[list[str]]:
+    """False alarms on quotes, AUC on COLD, and per rule the AUC and the share caught on templates never seen.
+
+    `said` and `by_chance` are the probabilities [test, ids] of the judge and of the one trained on shuffled labels.
+    """
     lengths = np.asarray([-float(len(e.draft.answer)) for e in test])
-    under = (said < np.asarray([floors[rule] for rule in vectors.ids])).any(axis=1).astype(float)
+    under = (said < np.asarray([floors[rule] for rule in ids])).any(axis=1).astype(float)
     groups = [e.draft.answer[:60] for e in test]
     rows = [["test set", "figure", "judge", "shuffled labels", "longer text breaks the rule"]]
     for source in ("encyclopedia", "quotes"):
         at = [i for i, e in enumerate(test) if e.source == source]
         rows.append([source, "false alarms (any rule)", str(mean_interval(under[at], [groups[i] for i in at])), "", ""])
-    tables = [(f"templates {rule}", rule, "templates") for rule in vectors.ids]
+    tables = [(f"templates {rule}", rule, "templates") for rule in ids]
     for name, rule, source in [("cold-zh.dev", "no-hate", "cold"), *tables]:
-        column = vectors.ids.index(rule)
+        column = ids.index(rule)
         at = [i for i, e in enumerate(test) if e.source == source and rule in e.labels]
         at = at if source == "cold" else [*at, *(i for i, e in enumerate(test) if e.source == "quotes")]
         labels, own = np.asarray([test[i].labels[rule] for i in at]), [groups[i] for i in at]
@@ -212,38 +230,36 @@ def rule_figures(
 
 
 def written_figures(
-    network: Interaction,
-    chance: Interaction,
-    reader: Corpus,
+    known: NDArray[np.float64],
+    said: NDArray[np.float64],
+    by_chance: NDArray[np.float64],
     dev: Sequence[RuleExample],
     test: Sequence[RuleExample],
-    vectors: RuleVectors,
+    ids: Sequence[str],
     floors: Mapping[str, float],
 ) -> list[list[str]]:
     """Per rule and language, on topics never seen: balanced accuracy at one threshold for all rules (the best one on
-    development topics), AUC, and the share of breaches under the floor; then the means over rules."""
-    own = {part: [e for e in found if e.source.startswith(WRITTEN)] for part, found in (("dev", dev), ("test", test))}
-    if not own["test"]:
-        return []
-    known = probabilities(network, reader, own["dev"], vectors)
-    columns = {e.source: vectors.ids.index(e.source.removeprefix(WRITTEN)) for e in own["test"]}
+    development topics), AUC, and the share of breaches under the floor; then the means over rules.
+
+    `known` are the probabilities [dev, ids]; `said` and `by_chance` those of the tests, as in `rule_figures`.
+    """
+    columns = {e.source: ids.index(e.source.removeprefix(WRITTEN)) for e in test if e.source.startswith(WRITTEN)}
 
     def accuracy(threshold: float) -> float:
         values = [
             balanced_accuracy(known[at, column], labels, threshold)
             for name, column in columns.items()
-            for at, labels in [rows_of(own["dev"], name, "")]
+            for at, labels in [rows_of(dev, name, "")]
             if len(at)
         ]
         return float(np.nanmean(values))
 
     threshold = max(np.linspace(0.05, 0.95, 19).tolist(), key=accuracy)
-    said, by_chance = (probabilities(net, reader, own["test"], vectors) for net in (network, chance))
     rows, means = [], []
     for name, column in columns.items():
-        floor = floors[vectors.ids[column]]
+        floor = floors[ids[column]]
         for lang in ("en", "zh", ""):
-            at, labels = rows_of(own["test"], name, lang)
+            at, labels = rows_of(test, name, lang)
             right = balanced_interval(said[at, column], labels, threshold)
             area = auc(said[at, column], labels)
             broken = at[labels < 0.5]

@@ -1,7 +1,6 @@
 """A real server on loopback, in a thread of the test's own process."""
 
 import json
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,9 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import uvicorn
 
-from service.api import create_api
+from eval.clock import listening
 from service.app import build
 from service.application import Application
 from service.config import load
@@ -33,24 +31,12 @@ class Served:
 def running(home: Path, load_models: bool = True, **options: object) -> Iterator[Served]:
     """Serves `home` until the block ends."""
     application = build(load({"home": home, **options}, {}))
-    server = uvicorn.Server(uvicorn.Config(create_api(application), port=0, log_level="error", lifespan="off"))
     failures: list[BaseException] = []
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    if load_models:
-        application.startup.start(failures.append)
-        assert application.startup.wait(WAIT), application.startup.stages()
-    while not server.started:
-        time.sleep(0.01)
-    [port] = [socket.getsockname()[1] for listener in server.servers for socket in listener.sockets]
-    url = f"http://127.0.0.1:{port}"
-    try:
-        with httpx.Client(base_url=url, timeout=60) as client:
-            yield Served(url, application, client)
-    finally:
-        server.should_exit = True
-        thread.join(10)
-        application.close()
+    with listening(application) as client:
+        if load_models:
+            application.startup.start(failures.append)
+            assert application.startup.wait(WAIT), application.startup.stages()
+        yield Served(str(client.base_url).rstrip("/"), application, client)
 
 
 @dataclass(frozen=True)
