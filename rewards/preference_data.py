@@ -12,6 +12,12 @@ from models.json_lines import read_lines
 from rewards.readings import Draft
 from rewards.support_data import Example, words
 
+BUILT_KINDS = (
+    *("right", "same-passage", "other-passage", "wrong-short"),
+    *("said-again", "altered-number", "altered-name", "negated", "wrong-quote", "evasive"),
+)
+"""Kinds of examples that are ranked; the right one of a question comes first."""
+
 
 @dataclass(frozen=True, slots=True)
 class Ranking:
@@ -64,13 +70,14 @@ def ordered_rankings(rows: Iterable[dict[str, Any]], source: str) -> Iterator[Ra
 
 def built_rankings(examples: Sequence[Example], seed: int = 0) -> Iterator[Ranking]:
     """Of one question: the sentence that answers it before one of the same passage, one of another passage, and
-    before the same sentence with a wrong bare answer; and before its own first half where that lacks the answer."""
+    before the same sentence with a wrong bare answer; and before its own first half where that lacks the answer. Of
+    statements beside a quote: the one that the quote bears out before the altered and the evasive ones."""
     random_ = random.Random(seed)
-    by_question: dict[tuple[str, str], list[Example]] = {}
+    by_question: dict[tuple[str, str, str], list[Example]] = {}
     for example in examples:
-        if example.kind in ("right", "same-passage", "other-passage", "wrong-short"):
-            by_question.setdefault((example.group, example.draft.question), []).append(example)
-    for (group, _), members in by_question.items():
+        if example.kind in BUILT_KINDS:
+            by_question.setdefault((example.source, example.group, example.draft.question), []).append(example)
+    for (_, group, _), members in by_question.items():
         right = [e for e in members if e.label == 1.0]
         wrong = [e.draft for e in members if e.label == 0.0]
         if not right:

@@ -12,6 +12,8 @@ from typing import Any
 from indexing.split import sentences
 from models.fit import fold
 from models.json_lines import read_lines
+from models.quotes import CHINESE
+from rewards.altered import EVASIVE, altered, names_of, said_again
 from rewards.readings import Draft, titled
 
 WORD = re.compile(r"[\u3400-\u9fff]|[^\W_]+")
@@ -20,6 +22,8 @@ SPAN = re.compile(
 )
 MOST_ROWS = {"qamr.train": 1500, "squad.train": 5100, "cmrc.test": 300, "squad.test": 1200}
 """Rows taken of the large sets, evenly spaced."""
+SAID = {"squad": {"train": 1500, "test": 400}, "drcd": {"train": 1200, "test": 400}}
+"""Questions of a set whose right quote is also said again and altered."""
 TITLED = 0.6
 """Share of drafts whose evidence names its title, as a passage in the index mostly does."""
 
@@ -27,7 +31,8 @@ TITLED = 0.6
 @dataclass(frozen=True, slots=True)
 class Example:
     """A draft with its label. `group` is the article or dialogue, which never crosses a split; `kind` says how the
-    example came about: right, same-passage, other-passage, unanswerable, wrong-short, or BEGIN's own labels."""
+    example came about: right, same-passage, other-passage, unanswerable, wrong-short; said-again, altered-number,
+    altered-name, negated, wrong-quote, evasive for a statement beside its quote; or BEGIN's own labels."""
 
     draft: Draft
     label: float
@@ -126,6 +131,42 @@ def reading_examples(rows: Sequence[dict[str, Any]], source: str, seed: int) -> 
     return made
 
 
+def said_examples(examples: Sequence[Example], source: str, seed: int, most: int | None = None) -> list[Example]:
+    """Statements beside the quote that they rest on, as a writing policy drafts them: the right quote said again, and
+    the same statement altered, beside a quote that does not hold it, or evading the question."""
+    random_ = random.Random(f"{seed} said {source}")
+    by_question: dict[tuple[str, str], list[Example]] = {}
+    for example in examples:
+        by_question.setdefault((example.group, example.draft.question), []).append(example)
+    right = [members for members in by_question.values() if members[0].kind == "right"]
+    right = random_.sample(right, min(len(right), most or len(right)))
+    quotes = [members[0].draft.answer for members in right]
+    names = names_of(quotes, [members[0].draft.short for members in right])
+    made = []
+    for members, quote in zip(right, quotes, strict=True):
+        one = members[0]
+        statement = said_again(bare(quote), random_)
+        drafted = {
+            "said-again": (statement, quote),
+            **{kind: (text, quote) for kind, text in altered(statement, names, random_).items()},
+        }
+        wrong = [e.draft.answer for e in members if e.kind in ("same-passage", "other-passage")]
+        if wrong:
+            drafted["wrong-quote"] = (statement, random_.choice(wrong))
+        evasions = EVASIVE["zh" if CHINESE.search(quote) else "en"]
+        drafted["evasive"] = (random_.choice(evasions), random_.choice([quote, *wrong]))
+        for kind, (text, evidence) in drafted.items():
+            draft = Draft(one.draft.question, text, "", evidence)
+            made.append(Example(draft, float(kind == "said-again"), one.group, f"said-{source}", kind))
+    return made
+
+
+def bare(quote: str) -> str:
+    """A quote without the title before it."""
+    title, mark, rest = quote.partition(": ")
+    return rest if mark and len(title) < 60 and rest else quote
+
+
 def _other_span(text: str, golds: Sequence[str], random_: random.Random) -> str:
     """A name, number or pair of words of the text that is no gold answer; "" when there is none."""
     found = [m.group() for m in SPAN.finditer(text)]
@@ -152,7 +193,10 @@ def support_examples(data: Path, split: str, seed: int = 0) -> list[Example]:
         rows = read_lines(data / "qa" / f"{name}.{split}.jsonl.gz")
         most = MOST_ROWS.get(f"{name}.{split}", len(rows))
         rows = rows[:: max(1, len(rows) // most)]
-        made += reading_examples(rows, name, seed)
+        own = reading_examples(rows, name, seed)
+        made += own
+        if name in SAID:
+            made += said_examples(own, name, seed, SAID[name][split])
     parts = ("begin-wow.train", "begin-cmu-dev", "begin-tc-dev") if split == "train" else ("begin-wow-dev",)
     for part in parts:
         made += begin_examples(read_lines(data / "support" / f"{part}.jsonl.gz"), part)

@@ -28,7 +28,7 @@ FILES = (
     "qa/cmrc.train.jsonl.gz",
     "qa/qamr.train.jsonl.gz",
 )
-BUILT = 4000
+BUILT = 5500
 """Prompts of reading data: as many as keep the human comparisons in the majority of what a step sees."""
 RECIPE = Recipe(epochs=2, batch=64, rate=1e-3)
 

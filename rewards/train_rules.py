@@ -42,6 +42,8 @@ SHARE = {"hh": 0.4, "cold": 0.7}
 WRITTEN = "written "
 """Begins the source of lines written by hand; the rule that they are about follows."""
 QUOTES = 2500
+OFF_TOPIC, NONSENSE = 1500, 800
+"""Training quotes that do not answer, and quotes whose words were mixed up."""
 HIDDEN = 0.3
 """How often a step hides the examples of all rules, so that a rule without examples works by its text."""
 STEP_LIMIT = 0.5
@@ -63,6 +65,59 @@ def quotes(data: Path, split: str, seed: int) -> list[RuleExample]:
     return made
 
 
+def off_quotes(data: Path, seed: int) -> list[RuleExample]:
+    """Training examples made from quotes: those that do not answer the question are off topic, near as they may be;
+    those spliced from two quotes, or with a stretch of their words in disorder, make no sense."""
+    random_ = random.Random(seed)
+    found = [
+        e for e in support_examples(data, "train", seed) if e.source in ("squad", "drcd") and not held_out(e.group)
+    ]
+    near = [e for e in found if e.kind in ("same-passage", "other-passage", "unanswerable")]
+    made = []
+    for e in random_.sample(near, min(OFF_TOPIC, len(near))):
+        made.append(RuleExample(e.draft, {"on-topic": 0.0}, "quotes-off", "train", _language(e.source)))
+    right = [e for e in found if e.kind == "right"]
+    for e in random_.sample(right, min(NONSENSE, len(right))):
+        other = random_.choice([one for one in random_.sample(right, 20) if one.source == e.source] or [e])
+        broken = spliced if random_.random() < 0.5 else stirred
+        text = broken(e.draft.answer, other.draft.answer, random_)
+        drafted = Draft(e.draft.question, text)
+        made.append(RuleExample(drafted, {"make-sense": 0.0}, "quotes-broken", "train", _language(e.source)))
+    return made
+
+
+def _language(source: str) -> str:
+    return "zh" if source == "drcd" else "en"
+
+
+def spliced(one: str, other: str, random_: random.Random) -> str:
+    """The beginning of one text and the end of another."""
+    units, more = units_of(one), units_of(other)
+    at = random_.uniform(0.3, 0.7)
+    return joined([*units[: int(at * len(units))], *more[int(at * len(more)) :]], one)
+
+
+def stirred(one: str, _: str, random_: random.Random) -> str:
+    """A text with a stretch of its words, some said twice, in disorder."""
+    units = units_of(one)
+    length = max(4, int(random_.uniform(0.3, 0.8) * len(units)))
+    start = random_.randrange(max(1, len(units) - length))
+    stretch = units[start : start + length]
+    stretch += random_.sample(stretch, min(2, len(stretch)))
+    random_.shuffle(stretch)
+    return joined([*units[:start], *stretch, *units[start + length :]], one)
+
+
+def units_of(text: str) -> list[str]:
+    """Words, or the characters of a text without spaces."""
+    return text.split() if " " in text else list(text)
+
+
+def joined(units: Sequence[str], like: str) -> str:
+    """Units put together as in the text `like`."""
+    return (" " if " " in like else "").join(units)
+
+
 def train_rules(
     data: Path, home: Path, out: Path, seed: int = 0, progress: Progress | None = None, corpus: Corpus | None = None
 ) -> Path:
@@ -70,6 +125,7 @@ def train_rules(
     files, book = checksums(data, FILES), load_rules()
     judged = [rule for rule in book if rule.id not in PROGRAMS]
     examples = [*rule_examples(data, book, seed), *quotes(data, "train", seed), *quotes(data, "test", seed)]
+    examples += off_quotes(data, seed)
     reader = corpus or open_corpus(home, out, [*(e.draft for e in examples), *rule_drafts(judged)], progress)
     vectors = rule_vectors(reader, judged)
     train = [e for e in examples if e.part == "train"]
