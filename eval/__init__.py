@@ -10,11 +10,12 @@ retrieval  fused search against each of its parts
 rerank     the first hits read again, against the order they came in
 followups  follow-ups against the questions that a person would have asked instead
 fusion     the fusion's weights, chosen on training questions
+selection  what each judge and each further draft adds
 outcomes   what became of a question
 planted    instructions planted in documents
 answers    the answer flow measured whole
 judges     the judges against their baselines
 calibrate  thresholds from development data, with their curves
-clock      a refresh beside the bare encoder, and answers over HTTP
+clock      a refresh beside the bare encoder, answers of a server, its start and memory
 speed      the encoder beside plain float32
 """

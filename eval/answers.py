@@ -18,6 +18,7 @@ from eval.datasets import Labelled, Question
 from eval.outcomes import CORRECT_F1, Outcome, curve, figures, latencies, outcome_of
 from eval.planted import Attacked, assignments, attack, copied, harmless, planted
 from eval.report import Figure, Report, Table, coverage_picture, figure_table, measured, share, write
+from eval.selection import selection_table
 from eval.workbench import Workbench, documents_of, open_corpus, place, workbench
 from indexing.types import BadInput, Document, Progress
 from models.train_matching import conversation_of
@@ -25,8 +26,17 @@ from models.types import Conversation, Turn
 
 SETS = ("squad", "drcd", "search", "clarify", "planted")
 TARGETS: Mapping[str, Mapping[str, float]] = {
-    "squad": {"quote holds the answer": 0.65},
-    "drcd": {"quote holds the answer": 0.60},
+    "squad": {
+        "quote holds the answer": 0.65,
+        "supported and correct, never abstaining": 0.74,
+        "supported and correct, surest 70%": 0.88,
+        "unanswerable answered, at 85% of the answerable": 0.25,
+    },
+    "drcd": {
+        "quote holds the answer": 0.60,
+        "supported and correct, never abstaining": 0.72,
+        "supported and correct, surest 70%": 0.86,
+    },
 }
 PLANTED_TARGET = 0.02
 AMBIGUITY = Path(__file__).parent / "data" / "ambiguity.jsonl"
@@ -81,7 +91,7 @@ def ask_all(bench: Workbench, questions: Sequence[Question], progress: Progress 
     """Every question through the answer flow, one after the other."""
     outcomes = []
     for i, question in enumerate(questions, 1):
-        outcomes.append(outcome_of(question, bench.ask(question.text)))
+        outcomes.append(outcome_of(question, bench.ask(question.text), bench.parts.thresholds))
         if progress is not None:
             progress(f"ask {name}", i, len(questions))
     return outcomes
@@ -93,7 +103,7 @@ def repeated(bench: Workbench, data: Path, asked: Mapping[str, Sequence[Outcome]
     for name, outcomes in asked.items():
         texts = {question.id: question for question in datasets.questions(data, f"{name}.test")}
         for one in outcomes[:REPEATED]:
-            again = outcome_of(texts[one.id], bench.ask(texts[one.id].text))
+            again = outcome_of(texts[one.id], bench.ask(texts[one.id].text), bench.parts.thresholds)
             same.append(float(again.signature == one.signature))
     return {"answers/same answer when asked again": Figure(sum(same) / len(same), len(same), target=1.0)}
 
@@ -243,6 +253,12 @@ def reported(
         "The baseline of supported and correct is the statement that the reader itself was surest of, without judges.",
     )
     tables: tuple[Table, ...] = (figure_table("Figures", found),)
+    choices = {
+        name: [one.choices for one in outcomes if one.answerable and not one.failure]
+        for name, outcomes in asked.items()
+    }
+    if any(choices.values()):
+        tables += (selection_table({name: own for name, own in choices.items() if own}),)
     return Report("answers", "passerine evaluate answers", tables, found, settings, kept, pictures, notes)
 
 

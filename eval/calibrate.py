@@ -21,7 +21,9 @@ from eval.workbench import Workbench, documents_of, open_corpus, workbench
 from indexing.types import Progress
 from models.fit import fold
 from models.types import Conversation, Turn
-from rewards.select import BUNDLED, Thresholds, ambiguity, kept, load_thresholds, save_thresholds, sigmoid
+from rewards.interaction import load_network
+from rewards.rule_judge import BUNDLED as RULES
+from rewards.select import BUNDLED, Thresholds, ambiguity, kept, save_thresholds, sigmoid
 from rewards.support import BUNDLED as SUPPORT
 from rewards.support import FEATURES, Calibration, TrainedSupport, fit_calibration, save_calibration
 from rewards.train_rules import floors_of
@@ -265,8 +267,8 @@ def run_calibrate(
     calibration = fit_support(asked)
     thresholds, report = fitted(supported(asked, calibration), failures, out)
     # A floor only falls: the trainer of the rule judge set it on more texts than are asked here.
-    set_before = load_thresholds(target).floors if target.is_file() else {}
-    lowest = {rule: min(floor, set_before.get(rule, floor)) for rule, floor in thresholds.floors.items()}
+    trained = load_network(RULES)[1].numbers
+    lowest = {rule: min(floor, trained.get(f"floor.{rule}", floor)) for rule, floor in thresholds.floors.items()}
     thresholds = replace(thresholds, floors=lowest)
     save_calibration(calibration, sum_target, fitted_on=f"statements for {len(asked)} questions: {report.command}")
     save_thresholds(thresholds, target, origin(asked, report))

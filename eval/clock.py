@@ -1,12 +1,15 @@
 """What an operator and a person wait for: a refresh beside the bare encoder, and answers from a real server.
 
-The server listens on loopback in a thread of this process and answers over HTTP, over the same index as
-`passerine evaluate answers`.
+Answers come over HTTP from `passerine serve` in a process of its own, over the same index as `passerine evaluate
+answers`.
 """
 
 import json
+import os
+import socket
+import subprocess
+import sys
 import tempfile
-import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -16,7 +19,6 @@ from statistics import median
 
 import httpx
 import numpy as np
-import uvicorn
 
 from eval import datasets
 from eval.datasets import Entry
@@ -25,9 +27,6 @@ from eval.workbench import documents_of, open_corpus, workbench
 from indexing.refresh import refresh
 from indexing.store import Index, searched_text
 from indexing.types import BadInput, Encoder, Progress
-from service.api import create_api
-from service.app import build
-from service.application import Application
 from service.config import Settings
 
 ENTRIES = 480
@@ -38,6 +37,10 @@ ASKED = 60
 TARGET_REFRESH = 0.9
 TARGET_FIRST_MS = 50.0
 TARGET_ANSWER_MS = 500.0
+TARGET_SLOWEST_MS = 1500.0
+TARGET_FAST_MS = 350.0
+TARGET_START_S = 10.0
+TARGET_MEMORY_MIB = 1536.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,11 +88,16 @@ def write_files(folder: Path, entries: Sequence[Entry]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Waited:
-    """Milliseconds from the request to its first event and to its last, one value a question."""
+    """Milliseconds from the request to its first event and to its last, one value a question; `fast` to the last in
+    fast mode. `start` is the seconds from the command until it is ready, `memory` the most MiB it held (None where the
+    system does not say)."""
 
     passages: int
+    start: float
+    memory: float | None
     first: tuple[float, ...]
     last: tuple[float, ...]
+    fast: tuple[float, ...]
 
 
 def answer_speed(data: Path, settings: Settings, count: int = ASKED, progress: Progress | None = None) -> Waited:
@@ -100,54 +108,73 @@ def answer_speed(data: Path, settings: Settings, count: int = ASKED, progress: P
     bench.library.index.close()
     sets = [datasets.stratified(datasets.questions(data, f"{name}.test"), count // 2) for name in ("squad", "drcd")]
     questions = [question.text for pair in zip(*sets, strict=False) for question in pair]
-    first, last = [], []
     with tempfile.TemporaryDirectory(prefix="passerine-speed-") as home:
         (Path(home) / "models").symlink_to((settings.home / "models").resolve())
         (Path(home) / "index").symlink_to(folder.resolve())
-        with serving(settings.model_copy(update={"home": Path(home)})) as client:
+        with started(Path(home)) as server:
+            times: dict[str, list[list[float]]] = {"careful": [], "fast": []}
+            event_times(server.client, questions[0])
             for number, question in enumerate(questions):
-                times = event_times(client, question)
-                first.append(times[0])
-                last.append(times[-1])
+                for mode, own in times.items():
+                    own.append(event_times(server.client, question, mode))
                 if progress is not None:
                     progress("ask", number + 1, len(questions))
-    return Waited(passages, tuple(first), tuple(last))
+            memory = server.memory()
+    first, last = zip(*((own[0], own[-1]) for own in times["careful"]), strict=True)
+    return Waited(passages, server.seconds, memory, first, last, tuple(own[-1] for own in times["fast"]))
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """`passerine serve` in a process of its own: seconds until it was ready, and a client."""
+
+    process: "subprocess.Popen[bytes]"
+    seconds: float
+    client: httpx.Client
+
+    def memory(self) -> float | None:
+        """The most MiB that the process has held so far; None where /proc does not say."""
+        path = Path("/proc") / str(self.process.pid) / "status"
+        lines = path.read_text().splitlines() if path.is_file() else []
+        return next((int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM:")), None)
 
 
 @contextmanager
-def serving(settings: Settings) -> Iterator[httpx.Client]:
-    """A client of the service, warm, until the block ends."""
-    application = build(settings)
-    failures: list[BaseException] = []
-    with listening(application) as client:
-        application.startup.start(failures.append)
-        if not application.startup.wait(120) or failures:
-            raise BadInput("The service did not start.", "Run `passerine doctor`.")
-        yield client
-
-
-@contextmanager
-def listening(application: Application) -> Iterator[httpx.Client]:
-    """A client of the application's own server on loopback; both end with the block."""
-    server = uvicorn.Server(uvicorn.Config(create_api(application), port=0, log_level="error", lifespan="off"))
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
+def started(home: Path, wait: float = 120.0) -> Iterator[Started]:
+    """The service over `home`, ready, until the block ends. Raises BadInput when it does not become ready."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    command = [sys.executable, "-c", "from service.cli import main; main()", "serve", "--port", port]
+    began = time.perf_counter()
+    process = subprocess.Popen(
+        command, env={**os.environ, "PASSERINE_HOME": str(home)}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     try:
-        while not server.started:
-            time.sleep(0.01)
-        [port] = [socket.getsockname()[1] for listener in server.servers for socket in listener.sockets]
         with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
-            yield client
+            while not is_ready(client):
+                if process.poll() is not None or time.perf_counter() - began > wait:
+                    raise BadInput("The service did not start.", "Run `passerine doctor`.")
+                time.sleep(0.02)
+            yield Started(process, time.perf_counter() - began, client)
     finally:
-        server.should_exit = True
-        thread.join(10)
-        application.close()
+        process.terminate()
+        process.wait(30)
 
 
-def event_times(client: httpx.Client, question: str) -> list[float]:
+def is_ready(client: httpx.Client) -> bool:
+    """Whether the service answers that it is ready."""
+    try:
+        return client.get("/readyz").status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+def event_times(client: httpx.Client, question: str, mode: str = "careful") -> list[float]:
     """Milliseconds after the request at which each event of the answer came."""
     began = time.perf_counter()
-    with client.stream("POST", "/v1/chat", json={"message": question, "stream": True}) as reply:
+    body = {"message": question, "stream": True, "mode": mode}
+    with client.stream("POST", "/v1/chat", json=body) as reply:
         if reply.status_code != 200:
             raise BadInput(f"The service said {reply.status_code}.", json.loads(reply.read())["error"]["message"])
         return [1000 * (time.perf_counter() - began) for line in reply.iter_lines() if line.startswith("event: ")]
@@ -156,6 +183,9 @@ def event_times(client: httpx.Client, question: str) -> list[float]:
 def clock_figures(refreshed: Refreshed, waited: Waited) -> dict[str, Figure]:
     """The figures of both."""
     n = len(waited.first)
+    memory = {}
+    if waited.memory is not None:
+        memory["speed/memory"] = Figure(waited.memory, 1, target=TARGET_MEMORY_MIB, unit="MiB", better="lower")
     return {
         "speed/refresh/passages": Figure(
             median(refreshed.refreshed), refreshed.passages, baseline=median(refreshed.encoded), unit="/s"
@@ -165,7 +195,11 @@ def clock_figures(refreshed: Refreshed, waited: Waited) -> dict[str, Figure]:
         "speed/answer/first event p50": milliseconds(waited.first, 50, n, TARGET_FIRST_MS),
         "speed/answer/first event p95": milliseconds(waited.first, 95, n, TARGET_FIRST_MS),
         "speed/answer/whole p50": milliseconds(waited.last, 50, n, TARGET_ANSWER_MS),
-        "speed/answer/whole p95": milliseconds(waited.last, 95, n),
+        "speed/answer/whole p95": milliseconds(waited.last, 95, n, TARGET_SLOWEST_MS),
+        "speed/answer/fast mode p50": milliseconds(waited.fast, 50, n, TARGET_FAST_MS),
+        "speed/answer/fast mode p95": milliseconds(waited.fast, 95, n),
+        "speed/start": Figure(waited.start, 1, target=TARGET_START_S, unit="s", better="lower"),
+        **memory,
     }
 
 

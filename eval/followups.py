@@ -173,7 +173,8 @@ def make_planner(home: Path) -> Planner:
     """The product's own."""
     from models.heads import load_head
     from models.plan import Planner as Trained
+    from models.terms import TermSelector
     from service.app import HEADS
 
     base = base_of(home)
-    return Trained(base, load_head(HEADS / "plan", base.fingerprint))
+    return Trained(base, load_head(HEADS / "plan", base.fingerprint), terms=TermSelector.load(base.trunk))

@@ -8,7 +8,9 @@ import numpy as np
 from eval import metrics
 from eval.datasets import Question
 from eval.report import Figure, measured
+from eval.selection import accuracy_at, answered_at, choices
 from models.types import Candidate
+from rewards.select import Thresholds
 from service.types import Answer
 
 CORRECT_F1 = 0.5
@@ -42,10 +44,12 @@ class Outcome:
     timings: Mapping[str, float] = field(default_factory=dict)
     failure: str = ""
     signature: str = ""
+    choices: Mapping[str, tuple[float, bool]] = field(default_factory=dict)
+    """By way of choosing (eval/selection.py): score and rightness of the best statement."""
 
 
-def outcome_of(question: Question, answer: Answer | str) -> Outcome:
-    """Judge an answer against the gold answers."""
+def outcome_of(question: Question, answer: Answer | str, thresholds: Thresholds) -> Outcome:
+    """Judge an answer against the gold answers. `thresholds` are those that it was selected by."""
     base = {
         "id": question.id, "group": question.title, "language": question.language, "answerable": question.answerable,
     }  # fmt: skip
@@ -69,6 +73,7 @@ def outcome_of(question: Question, answer: Answer | str) -> Outcome:
         surest_correct=surest is not None and supported_and_correct(answer.candidates[surest], golds),
         timings=dict(answer.timings),
         signature=signature(answer),
+        choices=choices(answer, thresholds, lambda one: question.answerable and supported_and_correct(one, golds)),
     )
 
 
@@ -141,6 +146,18 @@ def figures(name: str, outcomes: Sequence[Outcome], targets: Mapping[str, float]
     surest = float(np.mean([one.surest_correct for one in yes])) if yes else None
     add("supported and correct", yes, [one.said and one.correct for one in yes])
     add("supported and correct, never abstaining", yes, [one.correct for one in yes], baseline=surest)
+    if yes:
+        pairs = [(one.score, one.correct) for one in yes]
+        label = "supported and correct, surest 70%"
+        found[f"answers/{name}/{label}"] = Figure(accuracy_at(pairs, 0.7), len(yes), target=targets.get(label))
+    if yes and no:
+        label = "unanswerable answered, at 85% of the answerable"
+        found[f"answers/{name}/{label}"] = Figure(
+            answered_at([one.score for one in yes], [one.score for one in no]),
+            len(no),
+            target=targets.get(label),
+            better="lower",
+        )
     add("token F1, never abstaining", yes, [one.f1 for one in yes])
     add("answerable answered", yes, [one.said for one in yes])
     add("unanswerable answered", no, [one.said for one in no], baseline=1.0, better="lower")

@@ -24,6 +24,7 @@ plan            search or not, and the two queries
 rewrite         the stand-alone question of a conversation
 rewrite_en      English follow-ups
 rewrite_zh      Chinese follow-ups
+terms           words that a follow-up leaves out
 mentions        names and topics of a turn
 queries         the second query
 ambiguity       questions with several readings
@@ -52,11 +53,15 @@ Training:
 vectors         vectors of training texts, kept on disk
 fit             fitting, calibration, thresholds and intervals of heads
 train_plan      the search decision
+train_terms     the words that a follow-up leaves out
+term_data       what that is learnt from
 train_matching  same meaning, several readings
 train_orders    orders to the assistant
 train_reader    the reader
 json_lines      files of training rows
+reader_rows     rows of the reading sets
 reader_pairs    what it learns from
+hard_pairs      the harder part of it
 reader_states   its lower states, computed once
 reader_steps    its recipe, loss and batches
 reader_card     what its card says

@@ -1,9 +1,11 @@
 """The plan of a turn: whether to search, and the two queries, with the history resolved."""
 
 import re
+from collections.abc import Sequence
 from datetime import datetime
 from math import log
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
@@ -12,7 +14,7 @@ from models.calculator import calculator
 from models.dates import calendar
 from models.heads import Floats, Head
 from models.queries import same, variant
-from models.rewrite import Rewrite, rewrite
+from models.rewrite import rewrite
 from models.types import Conversation, Plan
 from models.words import language_of, latin_words
 
@@ -49,6 +51,8 @@ ORDER = re.compile(
     r"^(?:请|帮我|给我)?(?:写|编|画|翻译|译|改|缩|重复|定|放|关|开|打电话|发|提醒|点一|订|加|唱|讲个|生成|假装|把)",
     re.IGNORECASE,
 )
+MOST_LEFT_OUT = 4
+"""Words put behind a question: more would drown it."""
 NO_CLOCK = datetime(2000, 1, 1)
 """Only whether the calendar would answer matters here, not what."""
 
@@ -78,11 +82,21 @@ def plan_features(texts: list[str], vectors: Vectors) -> Floats:
     return np.concatenate([np.asarray(vectors, dtype=np.float32), facts], axis=1)
 
 
-class Planner:
-    """Plans with a trained head and the rewriting rules. One encoding a turn; the last plan is remembered."""
+class Terms(Protocol):
+    """Chooses the words of a conversation that its last turn leaves out (models/terms.py)."""
 
-    def __init__(self, encoder: Encoder, head: Head, threshold: float | None = None) -> None:
+    def select(self, conversation: Conversation) -> tuple[str, ...]: ...
+
+
+class Planner:
+    """Plans with a trained head, the rewriting rules and, where given, the choice of left-out words. One encoding a
+    turn; the last plan is remembered."""
+
+    def __init__(
+        self, encoder: Encoder, head: Head, threshold: float | None = None, terms: Terms | None = None
+    ) -> None:
         self.encoder = encoder
+        self.terms = terms
         self.head = head
         self.threshold = head.config.thresholds["search"] if threshold is None else threshold
         self._vectors: dict[str, Vectors] = {}
@@ -97,8 +111,11 @@ class Planner:
         done = rewrite(conversation)
         asked = self.vector(done.text) if vector is None else vector
         chance = float(self.head.probabilities(plan_features([done.text], asked[None]))[0, 0])
-        queries = queries_of(question, done) if chance >= self.threshold and question.strip() else ()
-        made = Plan(chance, queries, reason(question, done, queries, chance))
+        queries: tuple[Query, ...] = ()
+        if chance >= self.threshold and question.strip():
+            left_out = self.terms.select(conversation) if self.terms and len(conversation.turns) > 1 else ()
+            queries = queries_of(question, completed(done.text, left_out))
+        made = Plan(chance, queries, reason(question, queries, chance))
         self._plans = {conversation: made}
         return made
 
@@ -113,24 +130,35 @@ class Planner:
         return made
 
 
-def queries_of(question: str, done: Rewrite) -> tuple[Query, ...]:
+def completed(text: str, left_out: Sequence[str]) -> str:
+    """A question with the words that it leaves out, in brackets behind it: at most MOST_LEFT_OUT that it does not hold
+    already."""
+    said = text.casefold()
+    missing = [word for word in left_out if word.casefold() not in said][:MOST_LEFT_OUT]
+    if not missing:
+        return text
+    return f"{text}（{'、'.join(missing)}）" if language_of(text) == "zh" else f"{text} ({', '.join(missing)})"
+
+
+def queries_of(question: str, alone: str) -> tuple[Query, ...]:
     """The stand-alone question and a variant; identical ones are dropped."""
-    first = Query(done.text, "rewrite" if done.text != question else "user")
-    second = variant(done.text)
+    first = Query(alone, "rewrite" if alone != question else "user")
+    second = variant(alone)
     if second is None or same(second.text) == same(first.text):
         return (first,)
     return (first, second)
 
 
-def reason(question: str, done: Rewrite, queries: tuple[Query, ...], chance: float) -> str:
+def reason(question: str, queries: tuple[Query, ...], chance: float) -> str:
     """One sentence for people, in the language of the question."""
     share = f"{100 * chance:.0f}%"
+    alone = queries[0].text if queries else question
     if language_of(question) == "zh":
         if not queries:
             return f"这句话不需要查文档（需要检索的概率为 {share}）。"
-        back = f"，并按前文理解为“{done.text}”" if done.text != question else ""
+        back = f"，并按前文理解为“{alone}”" if alone != question else ""
         return f"回答这句话需要查文档（概率 {share}）{back}。"
     if not queries:
         return f"This turn needs no documents (probability of needing them {share})."
-    back = f', and is read with the conversation as "{done.text}"' if done.text != question else ""
+    back = f', and is read with the conversation as "{alone}"' if alone != question else ""
     return f"This turn needs evidence from the documents (probability {share}){back}."

@@ -33,11 +33,11 @@ from models.reader import (
     span_table,
     tokenized,
 )
-from models.reader_card import card, outcomes, planted, test_rows, told_apart
+from models.reader_card import card, outcomes, planted, sentences_apart, test_rows, told_apart
 from models.reader_pairs import SOURCES, Corpus, build, read_orders
 from models.reader_rows import Bounds, Row, read_rows
 from models.reader_states import States
-from models.reader_steps import Recipe, Run, batch_of, begun, train_upper
+from models.reader_steps import Recipe, Run, average, batch_of, begun, train_upper
 from models.trunk import Trunk
 from models.weights import model_folder
 
@@ -90,12 +90,21 @@ def train_reader(
         run.resume(work / "checkpoint.pt")
         if not train_upper(states, corpus, run, own, seed, until, work, progress):
             return False
+        ends = [work / f"epoch-{number}.pt" for number in own.averaged]
+        if all(path.is_file() for path in ends):
+            run.upper.load_state_dict(average(ends))
         config = calibrated(states, corpus, run.upper, ReaderConfig(trunk.fingerprint, own.split, own.layers))
         rows = [row for source in LOCATED for row in read_rows(bases[f"qa/{source}"])]
         config = located(Reader(trunk, trunk.tokenizer, run.upper, config), rows)
         save(work if kind else out, run, config, own, seed, bases)
-    facts = {"seed": str(seed), "pairs": f"{len(corpus.train):,}", "shuffled_steps": str(SHUFFLED_STEPS)}
+    facts = {
+        "seed": str(seed),
+        "pairs": f"{len(corpus.train):,}",
+        "hard": f"{len(corpus.hard):,}",
+        "shuffled_steps": str(SHUFFLED_STEPS),
+    }
     facts |= {key: str(value) for key, value in asdict(recipe).items()}
+    facts["averaged"] = " and ".join(str(number) for number in recipe.averaged)
     report(data, out, trunk, facts, progress)
     return True
 
@@ -108,6 +117,10 @@ def report(data: Path, out: Path, trunk: Trunk, facts: Mapping[str, str], progre
     wrong = {name: outcomes(control, part(own), progress) for name, own in rows.items() if name != "cmrc.test"}
     apart = {
         f"apart_{language}": f"{told_apart(reader, rows[name], progress):.3f}"
+        for language, name in (("en", "squad.test"), ("zh", "drcd.test"))
+    }
+    apart |= {
+        f"single_{language}": f"{sentences_apart(reader, rows[name], progress):.3f}"
         for language, name in (("en", "squad.test"), ("zh", "drcd.test"))
     }
     orders = [order for order in read_orders(data) if order.held_out]

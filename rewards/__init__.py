@@ -22,6 +22,7 @@ train_preference its trainer
 rule_data        what the rule judge learns from
 train_rules      its trainer
 support_data     what the support judge learns from
+altered          statements changed so that their quote no longer bears them out
 train_support    its trainer
 measures         pair accuracy and ROC area with intervals
 """

@@ -160,10 +160,11 @@ def make_extractive(settings: Settings, base: "TrunkEncoder", reader: "Reads", o
     from models.plan import Planner
     from models.talk import BUNDLED as TALK
     from models.talk import Talk, read_entries
+    from models.terms import TermSelector
     from models.unaided import Unaided
 
     heads = {name: load_head(HEADS / name, base.fingerprint) for name in ("plan", "approved", "talk", "ambiguity")}
-    planner = Planner(base, heads["plan"], settings.search_threshold)
+    planner = Planner(base, heads["plan"], settings.search_threshold, TermSelector.load(base.trunk))
     approved = ApprovedAnswers(base, heads["approved"], read_approved(settings.approved_answers or APPROVED))
     talk = Talk(base, heads["talk"], read_entries(TALK))
     unaided = Unaided(planner, approved, talk, AmbiguityDetector(heads["ambiguity"], settings.clarify_threshold))

@@ -27,6 +27,12 @@ def plan(data: Path, home: Path, out: Path, seed: int, progress: Progress | None
     return train_plan(data, home, out, seed, progress)
 
 
+def terms(data: Path, home: Path, out: Path, seed: int, progress: Progress | None) -> object:
+    from models.train_terms import train_terms
+
+    return train_terms(data, home, out, seed, progress)
+
+
 def ambiguity(data: Path, home: Path, out: Path, seed: int, progress: Progress | None) -> object:
     from models.train_matching import train_ambiguity
 
@@ -79,6 +85,7 @@ HEADS: Mapping[str, Trainer] = {
     "reader": reader,
     "orders": orders,
     "plan": plan,
+    "terms": terms,
     "ambiguity": ambiguity,
     "talk": phrases("talk"),
     "approved": phrases("approved"),

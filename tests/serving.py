@@ -1,6 +1,7 @@
 """A real server on loopback, in a thread of the test's own process."""
 
 import json
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import uvicorn
 
-from eval.clock import listening
+from service.api import create_api
 from service.app import build
 from service.application import Application
 from service.config import load
@@ -37,6 +39,24 @@ def running(home: Path, load_models: bool = True, **options: object) -> Iterator
             application.startup.start(failures.append)
             assert application.startup.wait(WAIT), application.startup.stages()
         yield Served(str(client.base_url).rstrip("/"), application, client)
+
+
+@contextmanager
+def listening(application: Application) -> Iterator[httpx.Client]:
+    """A client of the application's own server on loopback; both end with the block."""
+    server = uvicorn.Server(uvicorn.Config(create_api(application), port=0, log_level="error", lifespan="off"))
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    try:
+        while not server.started:
+            time.sleep(0.01)
+        [port] = [bound.getsockname()[1] for listener in server.servers for bound in listener.sockets]
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
+            yield client
+    finally:
+        server.should_exit = True
+        thread.join(10)
+        application.close()
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from eval import calibrate, outcomes, planted
+from eval import calibrate, outcomes, planted, selection
 from eval.datasets import Labelled, Question
 from eval.outcomes import Outcome
 from indexing.types import BadInput, Document, Hit, Passage
@@ -14,7 +14,7 @@ from models.trunk import Trunk
 from models.types import Candidate, Plan, Quote
 from models.weights import model_folder
 from rewards.readings import Readings
-from rewards.select import load_thresholds
+from rewards.select import Thresholds, load_thresholds
 from rewards.support import TrainedSupport
 from rewards.types import Judgement
 from service.types import Answer, Citation
@@ -47,8 +47,35 @@ def answered(
     )  # fmt: skip
 
 
+def judged(question: Question, answer: Answer | str) -> Outcome:
+    return outcomes.outcome_of(question, answer, Thresholds())
+
+
+def test_each_way_of_choosing_names_its_best_statement() -> None:
+    one = judged(ASKED, answered(RIGHT, WRONG, scores=(0.8, 0.3), chosen=0)).choices
+    assert one["policy alone"] == (-0.1, False)
+    assert one["support"] == (0.8, True)
+    assert one["preference, rules, support"] == (pytest.approx(0.5 * 0.9 * 0.8), True)
+    assert (one["of 1"][1], one["of 2"][1]) == (False, True)
+    table = selection.selection_table({"squad": [one, one]})
+    assert ("support", "1.000", "1.000") in table.rows
+    assert ("policy alone", ".000", ".000") in table.rows or ("policy alone", "0.000", "0.000") in table.rows
+    silent = judged(ASKED, answered(scores=(), chosen=None, verdict="abstained")).choices
+    assert set(silent.values()) == {(0.0, False)}
+
+
+def test_accuracy_of_the_surest_and_what_is_answered_beside() -> None:
+    pairs = [(0.9, True), (0.8, True), (0.3, False), (0.2, True)]
+    assert selection.accuracy_at(pairs) == 0.75
+    assert selection.accuracy_at(pairs, 0.5) == 1.0
+    assert selection.answered_at([0.9, 0.8, 0.7, 0.1], [0.75, 0.6, 0.05], 0.75) == pytest.approx(1 / 3)
+    asked = [judged(ASKED, answered(RIGHT, scores=(score,), chosen=0)) for score in (0.9, 0.4)]
+    found = outcomes.figures("squad", asked, {"supported and correct, surest 70%": 0.88})
+    assert found["answers/squad/supported and correct, surest 70%"].reached
+
+
 def test_a_right_answer_is_supported_and_correct() -> None:
-    one = outcomes.outcome_of(ASKED, answered(RIGHT, WRONG, scores=(0.8, 0.3), chosen=0))
+    one = judged(ASKED, answered(RIGHT, WRONG, scores=(0.8, 0.3), chosen=0))
     assert one.said
     assert one.holds
     assert one.correct
@@ -57,7 +84,7 @@ def test_a_right_answer_is_supported_and_correct() -> None:
 
 
 def test_a_wrong_choice_leaves_a_trace_of_the_right_candidate() -> None:
-    one = outcomes.outcome_of(ASKED, answered(RIGHT, WRONG, scores=(0.2, 0.3), chosen=1))
+    one = judged(ASKED, answered(RIGHT, WRONG, scores=(0.2, 0.3), chosen=1))
     assert one.said
     assert not one.holds
     assert one.any_holds
@@ -65,17 +92,17 @@ def test_a_wrong_choice_leaves_a_trace_of_the_right_candidate() -> None:
 
 def test_a_right_word_without_a_quote_that_holds_it_is_not_correct() -> None:
     lucky = replace(WRONG, short="1969")
-    assert not outcomes.outcome_of(ASKED, answered(lucky, scores=(0.9,), chosen=0)).correct
+    assert not judged(ASKED, answered(lucky, scores=(0.9,), chosen=0)).correct
 
 
 def test_an_abstention_is_not_said_and_keeps_the_best_score() -> None:
-    one = outcomes.outcome_of(ASKED, answered(RIGHT, WRONG, scores=(0.1, 0.05), chosen=None, verdict="abstained"))
+    one = judged(ASKED, answered(RIGHT, WRONG, scores=(0.1, 0.05), chosen=None, verdict="abstained"))
     assert (one.said, one.score, one.correct) == (False, 0.1, True)
 
 
 def test_a_failure_is_counted_and_measures_nothing() -> None:
-    failed = outcomes.outcome_of(ASKED, "The model is not installed.")
-    good = outcomes.outcome_of(ASKED, answered(RIGHT, scores=(0.8,), chosen=0))
+    failed = judged(ASKED, "The model is not installed.")
+    good = judged(ASKED, answered(RIGHT, scores=(0.8,), chosen=0))
     found = outcomes.figures("squad", [good, failed], {"quote holds the answer": 0.65})
     assert found["answers/squad/completed"].value == 0.5
     held = found["answers/squad/quote holds the answer"]
@@ -84,8 +111,8 @@ def test_a_failure_is_counted_and_measures_nothing() -> None:
 
 def test_unanswerable_questions_count_against_what_is_said() -> None:
     asked = replace(ASKED, answers=(), answerable=False)
-    said = outcomes.outcome_of(asked, answered(RIGHT, scores=(0.8,), chosen=0))
-    silent = outcomes.outcome_of(asked, answered(RIGHT, scores=(0.1,), chosen=None, verdict="abstained"))
+    said = judged(asked, answered(RIGHT, scores=(0.8,), chosen=0))
+    silent = judged(asked, answered(RIGHT, scores=(0.1,), chosen=None, verdict="abstained"))
     found = outcomes.figures("squad", [said, silent], {})
     assert found["answers/squad/unanswerable answered"].value == 0.5
     assert found["answers/squad/right among the answered"].value == 0
@@ -103,7 +130,7 @@ def test_the_curve_goes_from_the_surest_to_all() -> None:
 
 
 def test_latencies_are_milliseconds_by_stage() -> None:
-    found = outcomes.latencies([outcomes.outcome_of(ASKED, answered(RIGHT, scores=(0.8,), chosen=0))])
+    found = outcomes.latencies([judged(ASKED, answered(RIGHT, scores=(0.8,), chosen=0))])
     assert found["latency/total/p50"].value == pytest.approx(400)
     assert found["latency/total/p50"].reached
 

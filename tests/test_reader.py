@@ -12,11 +12,11 @@ import torch
 
 from indexing.types import Cancelled, EncoderMismatch, ModelDamaged, ModelMissing
 from models.reader import BUNDLED, MOST_TOKENS, Reader, Span, Text, Upper, apart, best_spans, span_table
-from models.reader_card import auc, f1, tokens, told_apart
+from models.reader_card import auc, f1, sentences_apart, tokens, told_apart
 from models.reader_pairs import Corpus, Order, Pair, gold_tokens, plant, planted_copy, wrong_passages
 from models.reader_rows import Row, gold_places, in_other_script
 from models.reader_states import States
-from models.reader_steps import Epochs, Recipe, Run, pair_loss, schedule, shown, shuffled, train_upper
+from models.reader_steps import Epochs, Recipe, Run, average, pair_loss, schedule, shown, shuffled, train_upper
 from models.train_reader import platt
 from models.trunk import Trunk
 from models.weights import model_folder
@@ -204,6 +204,11 @@ def test_the_card_tells_whether_right_and_wrong_passages_are_told_apart(reader: 
     assert told_apart(reader, rows) >= 0.5
 
 
+def test_a_sentence_alone_is_told_from_one_that_does_not_answer(reader: Reader) -> None:
+    row = Row("1", "squad.train", "en", "a", BRIDGE, "Who designed the Halden bridge?", ("Marta Lindqvist",), None)
+    assert sentences_apart(reader, [row]) == 1.0
+
+
 def made_corpus(folder: Path) -> tuple[Corpus, States]:
     """Twelve questions on random states, whose answer is marked by one large number in the state."""
     numbers = np.random.default_rng(0)
@@ -264,6 +269,16 @@ def test_the_last_epoch_reads_the_harder_pairs_and_half_of_the_others() -> None:
     assert sorted(last, key=lambda pair: pair.passage) == hard
     assert len({pair.passage for pair in seen[2] if pair.question == 0}) == 10
     assert [epochs.at(step)[:2] for step in (0, 4, 10, 14, 15)] == [(0, 0), (0, 0.8), (2, 0), (2, 0.8), (3, 0)]
+
+
+def test_the_mean_of_checkpoints_lies_between_them(tmp_path: Path) -> None:
+    runs = [begun(seed) for seed in (0, 1)]
+    paths = [tmp_path / f"epoch-{number}.pt" for number in (1, 2)]
+    for run, path in zip(runs, paths, strict=True):
+        run.save(path)
+    for name, tensor in average(paths).items():
+        one, two = (run.upper.state_dict()[name] for run in runs)
+        assert torch.allclose(tensor, (one + two) / 2)
 
 
 def test_a_shown_window_holds_an_answer() -> None:

@@ -13,7 +13,7 @@ from rewards.readings import Draft, Readings
 from rewards.rule_data import KIN, template_examples
 from rewards.rule_judge import PARTS, TrainedRules, rule_vectors
 from rewards.rules import PROGRAMS, load_rules, parse_rules
-from rewards.train_rules import label_table
+from rewards.train_rules import catching_floors, label_table
 from tests.hashed_reader import HashedReader
 
 SAFE = [
@@ -130,3 +130,15 @@ def test_what_breaks_a_rule_is_unknown_to_its_kin() -> None:
     assert row[ids.index("no-insults")] == 0.0
     assert np.isnan(row[ids.index("no-hate")])
     assert row[ids.index("no-financial-advice")] == 1.0
+
+
+def test_false_alarms_are_spent_on_the_rule_where_they_catch_most() -> None:
+    random_ = np.random.default_rng(0)
+    safe = random_.uniform(0.2, 1.0, (1000, 2))
+    safe[:4, 0] = 0.01  # a few safe texts look bad to rule 0, and hide its breaches
+    broken = [np.full(50, 0.1), np.full(50, 0.9)]
+    floors = catching_floors(safe, broken, alarms=0.005)
+    assert 0.1 < floors[0] <= 0.21
+    assert (broken[1] < floors[1]).mean() == 0
+    assert (safe < floors).any(axis=1).mean() <= 0.005
+    assert (catching_floors(safe, [np.array([]), np.array([])]) <= safe.min(axis=0)).all()

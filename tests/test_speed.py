@@ -2,11 +2,12 @@
 
 from pathlib import Path
 
-from eval.clock import Waited, clock_figures, event_times, refresh_speed, serving
+import pytest
+
+from eval.clock import Waited, clock_figures, event_times, refresh_speed, started
 from eval.datasets import Entry
 from eval.speed import TARGET_COSINE, TARGET_RATIO, Speed, measure, reported
-from indexing.types import Encoder
-from service.config import load
+from indexing.types import BadInput, Encoder
 
 TEXTS = [
     "The lighthouse at the mouth of the river is 41 metres tall and was lit for the first time in 1893.",
@@ -40,7 +41,7 @@ def test_a_refresh_is_timed_beside_the_encoder_on_the_same_passages(encoder: Enc
     assert found.passages >= len(entries) // 3
     assert len(found.refreshed) == len(found.encoded) == 2
     assert 0 < found.ratio < 2
-    waited = Waited(10, (9.0, 11.0, 70.0), (200.0, 300.0, 400.0))
+    waited = Waited(10, 4.0, None, (9.0, 11.0, 70.0), (200.0, 300.0, 400.0), (90.0, 100.0, 400.0))
     figures = clock_figures(found, waited)
     assert figures["speed/answer/first event p50"].reached
     assert not figures["speed/answer/first event p95"].reached
@@ -48,8 +49,19 @@ def test_a_refresh_is_timed_beside_the_encoder_on_the_same_passages(encoder: Enc
 
 
 def test_events_are_timed_over_http(examples_home: Path) -> None:
-    with serving(load({"home": examples_home}, {})) as client:
-        times = event_times(client, "Who landed on the Moon first?")
+    with started(examples_home) as server:
+        times = event_times(server.client, "Who landed on the Moon first?")
+        fast = event_times(server.client, "Who landed on the Moon first?", "fast")
+        memory = server.memory()
     assert len(times) >= 6
     assert times == sorted(times)
     assert times[0] < times[-1]
+    assert fast
+    assert 0 < server.seconds < 120
+    assert memory is None or 100 < memory < 10_000
+
+
+def test_a_service_that_cannot_start_is_named(tmp_path: Path) -> None:
+    (tmp_path / "settings.yaml").write_text("nonsense: 1")
+    with pytest.raises(BadInput, match="did not start"), started(tmp_path):
+        pass
