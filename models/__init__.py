@@ -22,6 +22,7 @@ Planning:
 heads           small trained maps on the trunk's vectors; inference
 plan            search or not, and the two queries
 rewrite         the stand-alone question of a conversation
+corrections     turns that set the question before them right
 rewrite_en      English follow-ups
 rewrite_zh      Chinese follow-ups
 terms           words that a follow-up leaves out

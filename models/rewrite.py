@@ -7,6 +7,7 @@ topic of the user's earlier turns, or of Passerine's last answer. The user's own
 from collections import Counter
 from dataclasses import dataclass, field
 
+from models.corrections import correction, set_right, without_opener
 from models.mentions import Mention, mentions
 from models.rewrite_en import resolve_english
 from models.rewrite_zh import resolve_chinese
@@ -55,6 +56,10 @@ def rewrite(conversation: Conversation) -> Rewrite:
 
 def resolve(question: str, focus: Focus) -> Rewrite:
     """One user turn resolved against what was said before it."""
+    found = correction(question, focus.question) if focus.question else None
+    if found is not None:
+        return Rewrite(set_right(focus.question, found), True, (found.right,))
+    question = without_opener(question) if focus.question else question
     chinese = language_of(question) == "zh"
     text, antecedents, followup, unresolved = (resolve_chinese if chinese else resolve_english)(question, focus)
     return Rewrite(text, followup, tuple(antecedents), unresolved)

@@ -393,14 +393,18 @@ TEXT = """
 p_i = P(rule i is kept | dialogue, candidate, text of rule i), rule-conditional as in Glaese et al. 2022: each rule's
 vector (its text in both languages, and its examples) looks through the token states of the candidate; one pass per
 candidate whatever the number of rules. A rule that a user adds works by its text, better with examples.
-Trained on public data and on templates written for this project (rewards/bundled/rule_examples.yaml, tested on
-templates that were not trained on). Under the floors fall at most 0.5% of the development quotes and encyclopedia
-sentences, by all rules together.
+Trained on public data, on templates written for this project (rewards/bundled/rule_examples.yaml, tested on templates
+that were not trained on) and on lines written by hand with care (rewards/examples: of each rule 192, half of them
+broken, keeping and breaking it with the same words; a third of the topics are held out and tested, the rows "written").
+Under the floors fall at most 0.5% of the development quotes and encyclopedia sentences, by all rules together; within
+that they are set where they catch most.
 Train it again: `passerine train rules --data FOLDER`.
 """
 LIMITS = """
-Template lines are short and plain, so the figures on them flatter: a sly breach is missed more often. Few rules have
-public data (hate, insults, harm); the others rest on the templates. A rule added by its text alone is a hint, not a
+Template lines are short and plain, so the figures on them flatter: the rows "written" say what sly breaches do. Few
+rules have public data (hate, insults, harm). Two rules are hardly judged: `on-topic` (a true sentence on the subject
+that does not answer passes; the support judge is there for that) and `make-sense` (a statement that contradicts itself
+passes); neither has a floor that catches much. A rule added by its text alone is a hint, not a
 guard: give it examples, and a floor of its own after looking at the probabilities it gets. Repetition is decided by a
 program and is not in this table.
 """
