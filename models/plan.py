@@ -14,7 +14,7 @@ from models.calculator import calculator
 from models.dates import calendar
 from models.heads import Floats, Head
 from models.queries import same, variant
-from models.rewrite import rewrite
+from models.rewrite import Rewrite, rewrite
 from models.types import Conversation, Plan
 from models.words import language_of, latin_words
 
@@ -113,11 +113,16 @@ class Planner:
         chance = float(self.head.probabilities(plan_features([done.text], asked[None]))[0, 0])
         queries: tuple[Query, ...] = ()
         if chance >= self.threshold and question.strip():
-            left_out = self.terms.select(conversation) if self.terms and len(conversation.turns) > 1 else ()
-            queries = queries_of(question, completed(done.text, left_out))
+            queries = queries_of(question, completed(done.text, self.left_out(conversation, done)))
         made = Plan(chance, queries, reason(question, queries, chance))
         self._plans = {conversation: made}
         return made
+
+    def left_out(self, conversation: Conversation, done: Rewrite) -> tuple[str, ...]:
+        """The words that the turn leaves out; none where the rules have built it from the question before."""
+        if self.terms is None or len(conversation.turns) == 1 or done.rebuilt:
+            return ()
+        return self.terms.select(conversation)
 
     def vector(self, text: str) -> Vectors:
         """The query vector of a text, float32 [dimension]; those of the turn at hand are kept."""

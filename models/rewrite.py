@@ -20,12 +20,14 @@ MAX_TURNS = 12
 
 @dataclass(frozen=True, slots=True)
 class Rewrite:
-    """A stand-alone question. `antecedents` are what was put in; `unresolved` means that it points at nothing."""
+    """A stand-alone question. `antecedents` are what was put in; `unresolved` means that it points at nothing;
+    `rebuilt` that it is the question before with something exchanged, so that nothing is left out."""
 
     text: str
     followup: bool = False
     antecedents: tuple[str, ...] = ()
     unresolved: bool = False
+    rebuilt: bool = False
 
 
 @dataclass(slots=True)
@@ -58,11 +60,12 @@ def resolve(question: str, focus: Focus) -> Rewrite:
     """One user turn resolved against what was said before it."""
     found = correction(question, focus.question) if focus.question else None
     if found is not None:
-        return Rewrite(set_right(focus.question, found), True, (found.right,))
+        return Rewrite(set_right(focus.question, found), True, (found.right,), rebuilt=True)
     question = without_opener(question) if focus.question else question
     chinese = language_of(question) == "zh"
     text, antecedents, followup, unresolved = (resolve_chinese if chinese else resolve_english)(question, focus)
-    return Rewrite(text, followup, tuple(antecedents), unresolved)
+    rebuilt = focus.question in antecedents and focus.question not in text
+    return Rewrite(text, followup, tuple(antecedents), unresolved, rebuilt)
 
 
 def listen(focus: Focus, turn: Turn) -> None:

@@ -33,6 +33,8 @@ EARLIER = 6
 """Earlier turns that are looked at."""
 MOST_TURN = 80
 """Tokens read of a turn: its beginning."""
+GATE = 0.5
+"""Nothing is chosen unless some token is that likely to be needed: a turn that stands alone is left alone."""
 SIGNS = 6
 SIDES = 3
 """The turn itself, earlier turns of the user, earlier answers."""
@@ -51,7 +53,8 @@ class Said:
 
 @dataclass(frozen=True, slots=True)
 class TermConfig:
-    """What the bundled weights are: `base` is the sha256 of the trunk they fit; a token above `threshold` is chosen."""
+    """What the bundled weights are: `base` is the sha256 of the trunk they fit; a token above `threshold` is
+    chosen, if any token of the conversation is likelier needed than not."""
 
     base: str
     threshold: float = 0.5
@@ -170,7 +173,9 @@ def texts_of(trunk: "Trunk", turns: Iterable[Turn]) -> list[Text]:
 
 
 def chosen(earlier: Sequence[Said], chances: Tensor, threshold: float) -> tuple[str, ...]:
-    """The phrases whose tokens lie above the threshold, each once, latest turn first."""
+    """The phrases whose tokens lie above the threshold, each once, latest turn first; none behind a closed GATE."""
+    if not len(chances) or float(chances.max()) < GATE:
+        return ()
     found: dict[str, str] = {}
     pieces = torch.split(chances, [len(one.text.ids) for one in earlier])
     for one, own in reversed(list(zip(earlier, pieces, strict=True))):

@@ -17,7 +17,7 @@ from models.fit import f_measure, fold
 from models.heads import file_sha256
 from models.reader_states import States
 from models.term_data import Example, examples, is_needed
-from models.terms import EARLIER, LAYER, Said, TermConfig, TermNetwork, texts_of
+from models.terms import EARLIER, GATE, LAYER, Said, TermConfig, TermNetwork, texts_of
 from models.trunk import Trunk
 from models.types import Turn
 from models.weights import model_folder
@@ -168,7 +168,7 @@ def scores_of(network: TermNetwork, read: Read, rows: Sequence[Example], thresho
 
 def scored(row: Example, chances: Tensor, wanted: Tensor, threshold: float) -> Score:
     """One of them."""
-    above = chances >= threshold
+    above = (chances >= threshold) & (chances.max() >= GATE)
     hit = int((above & (wanted > 0)).sum())
     return Score(hit, int(above.sum()), int(wanted.sum()), row.group, row.source)
 
@@ -267,7 +267,7 @@ def card(scores: Mapping[str, Sequence[Score]], facts: Mapping[str, str], thresh
                 bare = [float(one.chosen == 0) for one in mine if not one.needed]
                 cells.append(f"{sum(bare) / len(bare):.2f} (n={len(bare)})" if bare else "")
         lines.append("| " + " | ".join(cells) + " |")
-    return TEXT.format(table="\n".join(lines), threshold=threshold, **facts)
+    return TEXT.format(table="\n".join(lines), threshold=threshold, gate=GATE, **facts)
 
 
 def f1_interval(scores: Sequence[Score], draws: int = 1000) -> tuple[float, float]:
@@ -286,8 +286,8 @@ TEXT = """# Left-out words
 
 Chooses the words of the earlier turns that a follow-up needs to be searched by, after QuReTeC (Voskarides et al. 2020):
 one probability a token, from the states of layer 6 of multilingual-e5-small (frozen) through two small layers in which
-the turn and the turns before it attend to each other. A token above {threshold} is chosen. Made by
-`passerine train terms`.
+the turn and the turns before it attend to each other. A token above {threshold} is chosen, if any is above {gate}.
+Made by `passerine train terms`.
 
 Trained on {train} conversations: CANARD (CC BY-SA 4.0), KdConv (Apache-2.0), and conversations made of the questions of
 SQuAD (CC BY-SA 4.0), DRCD (CC BY-SA 3.0) and CMRC 2018 (CC BY-SA 4.0) by taking out of a question the name that it

@@ -127,7 +127,9 @@ def support_figures(
 TEXT = """
 Says whether quoted words answer a question: 1 for a quote that holds the answer, 0 for another sentence of the same
 passage, for the likeliest sentence elsewhere, for a wrong bare answer, and for a question that the passage does not
-answer. A small attention network over frozen token states of multilingual-e5-small; its logit is one input of a
+answer. Beside a statement that a policy wrote itself, the quote is its evidence: 1 for the quote said again, 0 with a
+number, month or name exchanged, a "not" put in or taken out, beside another quote, and for words that evade the
+question (the rows "said"). A small attention network over frozen token states of multilingual-e5-small; its logit is one input of a
 logistic sum with the policy's own confidence and the retriever's score (calibration.json).
 Train it again: `passerine train support --data FOLDER`.
 """
@@ -135,5 +137,6 @@ LIMITS = """
 It sees one or two sentences and a title, not the passage: a pronoun that the passage would explain is a riddle to it.
 Questions of the SQuAD 2.0 kind that differ from the text by one word fool it often (the row `squad unanswerable`);
 there the reader's own confidence helps more. Chinese data has no unanswerable questions, only wrong sentences.
-BEGIN's texts are chat: the judgement of paraphrases rests on about 2,500 English replies.
+BEGIN's texts are chat: the judgement of paraphrases rests on about 2,500 English replies, and altered statements are
+copies but for the altered word: a paraphrase that errs by a word is harder than these rows say.
 """
