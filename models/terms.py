@@ -186,7 +186,8 @@ def chosen(earlier: Sequence[Said], chances: Tensor, threshold: float) -> tuple[
 
 
 def phrases(text: str, spans: Sequence[tuple[int, int]]) -> list[str]:
-    """Character spans widened to whole Latin words, and neighbours put together; bare stop words fall out."""
+    """Character spans widened to whole Latin words, and neighbours put together; bare stop words and single signs fall
+    out."""
     merged: list[tuple[int, int]] = []
     for start, end in spans:
         start, end = widened(text, start, end)
@@ -197,7 +198,7 @@ def phrases(text: str, spans: Sequence[tuple[int, int]]) -> list[str]:
         elif not merged or start >= merged[-1][1]:
             merged.append((start, end))
     found = [text[start:end].strip(' \t\n.,;:?!，。；：？！、"“”()（）') for start, end in merged]
-    return [phrase for phrase in found if phrase and phrase.casefold() not in STOP_WORDS]
+    return [phrase for phrase in found if len(phrase) > 1 and phrase.casefold() not in STOP_WORDS]
 
 
 def widened(text: str, start: int, end: int) -> tuple[int, int]:

@@ -144,13 +144,14 @@ TEXT = """
 The reward r(dialogue, quote, candidate): how much people would rather have an answer. Trained on all pairs of a prompt
 in one batch with loss -1/C(K,2) * sum log sigmoid(r_w - r_l) (Ouyang et al. 2022), ties as one half, and shifted so
 that demonstrations of the development data average 0. Human comparisons, and pairs built from reading data: the
-sentence that answers a question before one that does not. A small attention network over frozen token states of
-multilingual-e5-small. Train it again: `passerine train preference --data FOLDER`.
+sentence that answers a question before one that does not, and a statement that its quote bears out before the same with
+a number, name or "not" changed, beside another quote, or evading the question (the rows "said"). A small attention
+network over frozen token states of multilingual-e5-small. Train it again: `passerine train preference --data FOLDER`.
 """
 LIMITS = """
 It reads 96 tokens of a candidate and the last user turn. Human comparisons are few (about 4,600 pairs of 2,900
-prompts), most about harmlessness or about answers from evidence. Three rows are weak and are shown as they are: on
-oasst-zh it is as good as "the longer text" and no better; on qa-feedback, where both answers come from the same
-evidence, it is hardly better than chance; on PandaLM (other tasks, whose judges liked long answers) it is worse than
-length. What carries the selection is the part that it is sure of: an answer before words that do not answer.
+prompts), most about harmlessness or about answers from evidence. The human rows are weak and are shown as they are: on
+oasst-zh and PandaLM, whose judges liked long answers, "the longer text" does better; on qa-feedback, where both answers
+come from the same evidence, it is a little better than chance. What carries the selection is the part that it is sure
+of: an answer before words that do not answer, and a supported statement before one that its quote does not bear out.
 """

@@ -129,8 +129,8 @@ Says whether quoted words answer a question: 1 for a quote that holds the answer
 passage, for the likeliest sentence elsewhere, for a wrong bare answer, and for a question that the passage does not
 answer. Beside a statement that a policy wrote itself, the quote is its evidence: 1 for the quote said again, 0 with a
 number, month or name exchanged, a "not" put in or taken out, beside another quote, and for words that evade the
-question (the rows "said"). A small attention network over frozen token states of multilingual-e5-small; its logit is one input of a
-logistic sum with the policy's own confidence and the retriever's score (calibration.json).
+question (the rows "said"). A small attention network over frozen token states of multilingual-e5-small; its logit is
+one input of a logistic sum with the policy's own confidence and the retriever's score (calibration.json).
 Train it again: `passerine train support --data FOLDER`.
 """
 LIMITS = """

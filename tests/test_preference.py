@@ -105,6 +105,22 @@ def test_built_pairs_set_the_right_sentence_first() -> None:
     assert all(better == 0 and share == 1.0 for better, _, share in made.pairs)
 
 
+def test_a_supported_statement_is_ranked_before_altered_ones_apart_from_the_quotes() -> None:
+    right = Example(Draft("q", "It opened in 1932.", "1932"), 1.0, "squad:t", "squad", "right")
+    said = [
+        Example(Draft("q", text, "", "It opened in 1932."), label, "squad:t", "said-squad", kind)
+        for text, label, kind in (
+            ("It opened in 1932.", 1.0, "said-again"),
+            ("It opened in 1938.", 0.0, "altered-number"),
+            ("A lot could be said about this.", 0.0, "evasive"),
+        )
+    ]
+    [made] = built_rankings([right, *said])
+    assert made.source == "built-said-squad"
+    assert made.drafts == tuple(example.draft for example in said)
+    assert made.pairs == ((0, 1, 1.0), (0, 2, 1.0))
+
+
 def test_the_quote_of_an_answer_is_the_evidence_that_shares_its_words() -> None:
     evidence = [{"title": "", "text": "Cats sleep long. The bridge opened in 1932. Bread is baked. It was grey then."}]
     assert (

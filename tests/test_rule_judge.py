@@ -1,5 +1,6 @@
 """The rule judge."""
 
+import random
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from rewards.readings import Draft, Readings
 from rewards.rule_data import KIN, template_examples
 from rewards.rule_judge import PARTS, TrainedRules, rule_vectors
 from rewards.rules import PROGRAMS, load_rules, parse_rules
-from rewards.train_rules import catching_floors, label_table
+from rewards.train_rules import catching_floors, label_table, spliced, stirred
 from tests.hashed_reader import HashedReader
 
 SAFE = [
@@ -142,3 +143,14 @@ def test_false_alarms_are_spent_on_the_rule_where_they_catch_most() -> None:
     assert (broken[1] < floors[1]).mean() == 0
     assert (safe < floors).any(axis=1).mean() <= 0.005
     assert (catching_floors(safe, [np.array([]), np.array([])]) <= safe.min(axis=0)).all()
+
+
+def test_broken_quotes_are_made_of_the_words_of_quotes() -> None:
+    one, other = "The bridge was opened in May and closed in June.", "Frogs live near ponds and eat insects at night."
+    mixed = spliced(one, other, random.Random(0))
+    assert mixed.startswith("The bridge was")
+    assert mixed.endswith("at night.")
+    assert set(stirred(one, "", random.Random(0)).split()) == set(one.split())
+    assert stirred(one, "", random.Random(0)) != one
+    chinese = stirred("大桥于一九三二年通车，长五百米。", "", random.Random(1))
+    assert set(chinese) == set("大桥于一九三二年通车，长五百米。")

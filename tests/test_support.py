@@ -31,7 +31,7 @@ from rewards.support import (
     load_calibration,
     save_calibration,
 )
-from rewards.support_data import Example, reading_examples
+from rewards.support_data import Example, reading_examples, said_examples
 from tests.hashed_reader import HashedReader, one_thread
 
 TEXT = (
@@ -91,6 +91,43 @@ def test_the_sentence_that_answers_is_supported_more(
 ) -> None:
     good, bad = judge.judge(asked(question), [quoted(right), quoted(wrong)])
     assert 0.0 <= bad < good <= 1.0
+
+
+@pytest.mark.parametrize(
+    ("question", "quote", "altered"),
+    [
+        ("When was the bridge opened?", "The bridge was opened in March 1932.", "The bridge was opened in March 1972."),
+        ("Who designed it?", "It was designed by Ralph Freeman.", "It was designed by Nikola Tesla."),
+        ("Is it made of steel?", "The bridge is made of steel.", "The bridge is not made of steel."),
+        ("大桥何时通车？", "大桥于1932年通车。", "大桥于1972年通车。"),
+        ("大桥有灯吗？", "大桥上有灯。", "大桥上没有灯。"),
+    ],
+)
+def test_a_statement_that_its_quote_does_not_bear_out_is_not_supported(
+    judge: TrainedSupport, question: str, quote: str, altered: str
+) -> None:
+    true, false = (
+        Candidate(said, "", (), (Quote("d", 0, len(quote), quote),), -0.1, "generative") for said in (quote, altered)
+    )
+    rows = judge.features(asked(question), [true, false])
+    network = rows[:, FEATURES.index("network")]
+    assert network[0] > network[1]
+
+
+def test_said_examples_are_right_once_and_wrong_in_several_ways() -> None:
+    quote = "Bridges: The bridge was opened on 4 March 1932, and floods closed it."
+    group = [
+        Example(Draft("When was it opened?", quote, "1932"), 1.0, "squad:Bridges", "squad", "right"),
+        Example(Draft("When was it opened?", "It is grey."), 0.0, "squad:Bridges", "squad", "same-passage"),
+    ]
+    made = said_examples(group, "squad", seed=0)
+    kinds = {example.kind: example for example in made}
+    assert {"said-again", "altered-number", "negated", "wrong-quote", "evasive"} <= set(kinds)
+    assert [example.kind for example in made if example.label] == ["said-again"]
+    assert kinds["wrong-quote"].draft.evidence == "It is grey."
+    assert kinds["said-again"].draft.answer in quote
+    assert kinds["altered-number"].draft.answer not in quote
+    assert {example.source for example in made} == {"said-squad"}
 
 
 def test_a_statement_without_a_quote_has_no_support_and_small_talk_needs_none(judge: TrainedSupport) -> None:
