@@ -23,6 +23,7 @@ from models.fit import fold
 from models.types import Conversation, Turn
 from rewards.interaction import load_network
 from rewards.rule_judge import BUNDLED as RULES
+from rewards.rules import PROGRAMS
 from rewards.select import BUNDLED, Thresholds, ambiguity, kept, save_thresholds, sigmoid
 from rewards.support import BUNDLED as SUPPORT
 from rewards.support import FEATURES, Calibration, TrainedSupport, fit_calibration, save_calibration
@@ -235,11 +236,13 @@ def choose(rows: Sequence[Level]) -> Level:
 
 
 def floors(asked: Sequence[Asked]) -> dict[str, float]:
-    """The floor of each rule: all rules together strike out at most FLOOR_STRIKES of the right statements."""
+    """The floor of each rule: all rules together strike out at most FLOOR_STRIKES of the right statements. What a
+    program decides has none: a sentence that answers a second question too is no reason to refuse it."""
     right = [trial.rules for one in asked for trial in one.trials if trial.holds]
     names = sorted({name for rules in right for name in rules})
     found = floors_of(np.array([[rules[name] for name in names] for rules in right]), FLOOR_STRIKES)
-    return {name: round(float(floor), 4) for name, floor in zip(names, found, strict=True)}
+    fitted = {name: round(float(floor), 4) for name, floor in zip(names, found, strict=True)}
+    return {name: 0.0 if name in PROGRAMS else floor for name, floor in fitted.items()}
 
 
 def run_calibrate(
