@@ -5,7 +5,6 @@ answers`.
 """
 
 import json
-import os
 import socket
 import subprocess
 import sys
@@ -145,11 +144,10 @@ def started(home: Path, wait: float = 120.0) -> Iterator[Started]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])
-    command = [sys.executable, "-c", "from service.cli import main; main()", "serve", "--port", port]
+    start = "from service.cli import main; main()"
+    command = [sys.executable, "-c", start, "--home", str(home), "serve", "--port", port]
     began = time.perf_counter()
-    process = subprocess.Popen(
-        command, env={**os.environ, "PASSERINE_HOME": str(home)}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
             while not is_ready(client):
