@@ -53,6 +53,8 @@ ORDER = re.compile(
 )
 MOST_LEFT_OUT = 4
 """Words put behind a question: more would drown it."""
+TALK, SURE = 0.05, 0.9
+"""A turn below TALK as it was written is searched only if, resolved, it is above SURE: "go on" is, "thanks" is not."""
 NO_CLOCK = datetime(2000, 1, 1)
 """Only whether the calendar would answer matters here, not what."""
 
@@ -110,13 +112,21 @@ class Planner:
         question = conversation.question
         done = rewrite(conversation)
         asked = self.vector(done.text) if vector is None else vector
-        chance = float(self.head.probabilities(plan_features([done.text], asked[None]))[0, 0])
+        chance = self.chance(done.text, asked)
+        if done.text != question and chance < SURE:
+            alone = self.chance(question, self.vector(question))
+            # "thanks!" stays small talk, whatever the words that resolving it has put behind it.
+            chance = alone if alone < TALK else chance
         queries: tuple[Query, ...] = ()
         if chance >= self.threshold and question.strip():
             queries = queries_of(question, completed(done.text, self.left_out(conversation, done)))
         made = Plan(chance, queries, reason(question, queries, chance))
         self._plans = {conversation: made}
         return made
+
+    def chance(self, text: str, vector: Vectors) -> float:
+        """The probability in [0, 1] that a text needs a search."""
+        return float(self.head.probabilities(plan_features([text], vector[None]))[0, 0])
 
     def left_out(self, conversation: Conversation, done: Rewrite) -> tuple[str, ...]:
         """The words that the turn leaves out; none where the rules have built it from the question before."""

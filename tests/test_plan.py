@@ -122,3 +122,20 @@ def test_the_same_turn_gives_the_same_plan_quickly(planner: Planner) -> None:
     start = perf_counter()
     assert planner.plan(turn) == first
     assert perf_counter() - start < 0.025
+
+
+@pytest.mark.parametrize(
+    ("turn", "searched"),
+    [
+        ("thanks!", False),
+        ("I see", False),
+        ("bye", False),
+        ("谢谢", False),
+        ("go on", True),
+        ("why?", True),
+        ("继续", True),
+    ],
+)
+def test_small_talk_inside_a_conversation_is_not_searched(planner: Planner, turn: str, searched: bool) -> None:
+    said = (Turn("user", "How long did Gagarin's flight last?"), Turn("assistant", "108 minutes."), Turn("user", turn))
+    assert bool(planner.plan(Conversation(said)).queries) is searched
