@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from eval import datasets, metrics
 from eval.datasets import Entry, Question
@@ -27,7 +28,7 @@ from rewards.rules import PROGRAMS
 from rewards.select import BUNDLED, Thresholds, ambiguity, kept, save_thresholds, sigmoid
 from rewards.support import BUNDLED as SUPPORT
 from rewards.support import FEATURES, Calibration, TrainedSupport, fit_calibration, save_calibration
-from rewards.train_rules import floors_of
+from rewards.train_rules import STEP_LIMIT
 from service.types import Answer
 
 DEFAULT_LIMIT = 400
@@ -243,6 +244,19 @@ def floors(asked: Sequence[Asked]) -> dict[str, float]:
     found = floors_of(np.array([[rules[name] for name in names] for rules in right]), FLOOR_STRIKES)
     fitted = {name: round(float(floor), 4) for name, floor in zip(names, found, strict=True)}
     return {name: 0.0 if name in PROGRAMS else floor for name, floor in fitted.items()}
+
+
+def floors_of(safe: NDArray[np.float64], alarms: float) -> NDArray[np.float64]:
+    """[rules] from the probabilities [texts, rules] of texts that keep all rules. Every rule may strike out the same
+    number of them, as large as keeps the share of texts that any rule strikes out within `alarms`."""
+    ordered = np.sort(safe, axis=0)
+    best = np.minimum(STEP_LIMIT, 0.95 * ordered[0])
+    for strikes in range(1, len(safe)):
+        floors = np.minimum(STEP_LIMIT, ordered[strikes])
+        if (safe < floors).any(axis=1).mean() > alarms:
+            break
+        best = floors
+    return np.asarray(best, dtype=np.float64)
 
 
 def run_calibrate(

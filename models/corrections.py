@@ -42,11 +42,17 @@ class Correction:
     wrong: str
 
 
+def opened(turn: str) -> tuple[str, bool, str]:
+    """How a turn opens ("no, I meant "), whether it says what was meant, and the rest of it."""
+    match = (OPENER_ZH if language_of(turn) == "zh" else OPENER_EN).match(turn)
+    opener = match.group() if match else ""
+    return opener, bool(match and match["mean"] is not None), turn[len(opener) :]
+
+
 def without_opener(turn: str) -> str:
     """The turn without "no, I meant" at its beginning, where a question of its own follows; else the turn."""
-    opener = (OPENER_ZH if language_of(turn) == "zh" else OPENER_EN).match(turn)
-    rest = turn[opener.end() :].strip() if opener else turn
-    return rest if opener and opener.group() and rest and ASKS.search(rest) else turn
+    opener, _, rest = opened(turn)
+    return rest.strip() if opener and ASKS.search(rest.strip()) else turn
 
 
 def correction(turn: str, question: str) -> Correction | None:
@@ -54,16 +60,15 @@ def correction(turn: str, question: str) -> Correction | None:
     of its own."""
     language = language_of(turn)
     chinese = language == "zh"
-    opener = (OPENER_ZH if chinese else OPENER_EN).match(turn)
-    rest = turn[opener.end() if opener else 0 :].strip(MARKS)
+    opener, said, rest = opened(turn)
+    rest = rest.strip(MARKS)
     both = (BUT_ZH if chinese else BUT_EN).match(rest)
-    if not rest or ASKS.search(rest) or not (both or (opener and opener.group().strip())):
+    if not rest or ASKS.search(rest) or not (both or opener.strip()):
         return None
     right, wrong = rest, ""
     if both:
         right, wrong = (both["b"] or both["c"]).strip(MARKS), (both["a"] or both["d"]).strip(MARKS)
     right = re.sub(f"^(?:是(?=[{CJK}]))|的$", "", right) if chinese else right
-    said = opener is not None and opener["mean"] is not None
     replaced = bool(wrong) and wrong.casefold() in question.casefold()
     named = any(mention.name for mention in mentions(right))
     fits = len(right) <= LONGEST[language] and bool(content_words(right)) and (said or replaced or named)

@@ -203,15 +203,21 @@ def phrases(text: str, spans: Sequence[tuple[int, int]]) -> list[str]:
 
 def widened(text: str, start: int, end: int) -> tuple[int, int]:
     """The span grown to the borders of the Latin words that it touches, without space at its ends."""
-    while start < end and text[start].isspace():
-        start += 1
-    while end > start and text[end - 1].isspace():
-        end -= 1
+    start, end = stripped(text, start, end)
     if start < end:
         while start > 0 and latin(text[start]) and latin(text[start - 1]):
             start -= 1
         while end < len(text) and latin(text[end]) and latin(text[end - 1]):
             end += 1
+    return start, end
+
+
+def stripped(text: str, start: int, end: int) -> tuple[int, int]:
+    """The span without space at its ends: a token begins with the space before its word."""
+    while start < end and text[start].isspace():
+        start += 1
+    while end > start and text[end - 1].isspace():
+        end -= 1
     return start, end
 
 

@@ -116,12 +116,9 @@ def report(data: Path, out: Path, trunk: Trunk, facts: Mapping[str, str], progre
     results = {name: outcomes(reader, own, progress) for name, own in rows.items()}
     wrong = {name: outcomes(control, part(own), progress) for name, own in rows.items() if name != "cmrc.test"}
     apart = {
-        f"apart_{language}": f"{told_apart(reader, rows[name], progress):.3f}"
-        for language, name in (("en", "squad.test"), ("zh", "drcd.test"))
-    }
-    apart |= {
-        f"single_{language}": f"{sentences_apart(reader, rows[name], progress):.3f}"
-        for language, name in (("en", "squad.test"), ("zh", "drcd.test"))
+        f"{name}_{language}": f"{measure(reader, rows[test], progress):.3f}"
+        for name, measure in (("apart", told_apart), ("single", sentences_apart))
+        for language, test in (("en", "squad.test"), ("zh", "drcd.test"))
     }
     orders = [order for order in read_orders(data) if order.held_out]
     detector = OrderDetector.load()

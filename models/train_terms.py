@@ -17,7 +17,7 @@ from models.fit import f_measure, fold
 from models.heads import file_sha256
 from models.reader_states import States
 from models.term_data import Example, examples, is_needed
-from models.terms import EARLIER, GATE, LAYER, Said, TermConfig, TermNetwork, texts_of
+from models.terms import EARLIER, GATE, LAYER, Said, TermConfig, TermNetwork, stripped, texts_of
 from models.trunk import Trunk
 from models.types import Turn
 from models.weights import model_folder
@@ -64,12 +64,14 @@ def train_terms(data: Path, home: Path, out: Path, seed: int = 0, progress: Prog
     read = open_states(trunk, rows, out / "work", progress)
     network, curve = fitted(read, held["train"], seed, progress)
     chance, _ = fitted(read, shuffled(held["train"][::CHANCE], seed), seed, None)
-    threshold, table = best_threshold(network, read, held["development"])
+    dev = held["development"]
+    wanted = [labels_of(row, read.said(row)) for row in dev]
+    chances = {"trained": chances_of(network, read, dev), "shuffled labels": chances_of(chance, read, dev)}
+    threshold, table = best_threshold(dev, chances["trained"], wanted)
     config = TermConfig(trunk.fingerprint, threshold)
     save(network, config, out, seed, data)
     draw(curve, table, out / "curves.png")
-    systems = {"trained": network, "shuffled labels": chance}
-    scores = {name: scores_of(one, read, held["development"], threshold) for name, one in systems.items()}
+    scores = {name: scores_of(dev, own, wanted, threshold) for name, own in chances.items()}
     facts = {name: f"{len(own):,}" for name, own in held.items()}
     (out / "card.md").write_text(card(scores, facts, threshold), encoding="utf-8")
     return out
@@ -95,13 +97,6 @@ def labels_of(example: Example, said: Sequence[Said]) -> Tensor:
             for start, end in one.text.offsets
         ]
     )
-
-
-def stripped(text: str, start: int, end: int) -> tuple[int, int]:
-    """The span without the space at its beginning, which belongs to a token."""
-    while start < end and text[start].isspace():
-        start += 1
-    return start, end
 
 
 def fitted(
@@ -158,12 +153,11 @@ class Score:
     source: str
 
 
-def scores_of(network: TermNetwork, read: Read, rows: Sequence[Example], threshold: float) -> list[Score]:
-    """Every conversation at a threshold."""
-    return [
-        scored(*one, threshold)
-        for one in zip(rows, chances_of(network, read, rows), wanted_of(read, rows), strict=True)
-    ]
+def scores_of(
+    rows: Sequence[Example], chances: Sequence[Tensor], wanted: Sequence[Tensor], threshold: float
+) -> list[Score]:
+    """Every conversation at a threshold, from the probabilities and labels of its tokens."""
+    return [scored(*one, threshold) for one in zip(rows, chances, wanted, strict=True)]
 
 
 def scored(row: Example, chances: Tensor, wanted: Tensor, threshold: float) -> Score:
@@ -171,11 +165,6 @@ def scored(row: Example, chances: Tensor, wanted: Tensor, threshold: float) -> S
     above = (chances >= threshold) & (chances.max() >= GATE)
     hit = int((above & (wanted > 0)).sum())
     return Score(hit, int(above.sum()), int(wanted.sum()), row.group, row.source)
-
-
-def wanted_of(read: Read, rows: Sequence[Example]) -> list[Tensor]:
-    """The labels of each example."""
-    return [labels_of(row, read.said(row)) for row in rows]
 
 
 def chances_of(network: TermNetwork, read: Read, rows: Sequence[Example]) -> list[Tensor]:
@@ -189,15 +178,14 @@ def chances_of(network: TermNetwork, read: Read, rows: Sequence[Example]) -> lis
 
 
 def best_threshold(
-    network: TermNetwork, read: Read, rows: Sequence[Example]
+    rows: Sequence[Example], chances: Sequence[Tensor], wanted: Sequence[Tensor]
 ) -> tuple[float, list[tuple[float, float, float]]]:
     """The threshold with the best F (of BETA) of the mean precision and recall over sources, and (threshold, precision,
     recall) of all."""
-    chances, wanted = chances_of(network, read, rows), wanted_of(read, rows)
     table: list[tuple[float, float, float]] = []
     best = (-1.0, 0.5)
     for threshold in THRESHOLDS:
-        scores = [scored(*one, threshold) for one in zip(rows, chances, wanted, strict=True)]
+        scores = scores_of(rows, chances, wanted, threshold)
         means = [rates_of(own) for own in by_source(scores).values()]
         precision, recall, _ = (sum(column) / len(means) for column in zip(*means, strict=True))
         table.append((threshold, precision, recall))

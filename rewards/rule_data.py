@@ -201,9 +201,19 @@ def _chats(data: Path, ids: Sequence[str], random_: random.Random) -> Iterator[R
 
 
 def _disordered(text: str, random_: random.Random) -> str:
-    units = text.split() if " " in text else list(text)
+    units = units_of(text)
     random_.shuffle(units)
-    return (" " if " " in text else "").join(units)
+    return joined(units, text)
+
+
+def units_of(text: str) -> list[str]:
+    """Words, or the characters of a text without spaces."""
+    return text.split() if " " in text else list(text)
+
+
+def joined(units: Sequence[str], like: str) -> str:
+    """Units put together as in the text `like`."""
+    return (" " if " " in like else "").join(units)
 
 
 def _encyclopedia(data: Path, ids: Sequence[str], random_: random.Random) -> Iterator[RuleExample]:

@@ -16,7 +16,7 @@ from rewards.interaction import Interaction, Shape, Trained, save_network
 from rewards.measures import auc, auc_interval, balanced_accuracy, balanced_interval, mean_interval
 from rewards.network_fit import Recipe, fit_network, outputs_of
 from rewards.readings import Draft
-from rewards.rule_data import RuleExample, rule_examples
+from rewards.rule_data import RuleExample, joined, rule_examples, units_of
 from rewards.rule_judge import PARTS, RuleVectors, rule_texts, rule_vectors
 from rewards.rules import PROGRAMS, load_rules
 from rewards.support_data import held_out, support_examples
@@ -63,7 +63,7 @@ def quotes(data: Path, split: str, seed: int) -> list[RuleExample]:
     made = []
     for e in chosen:
         part = "test" if split == "test" else "dev" if held_out(e.group) else "train"
-        made.append(RuleExample(e.draft, labels, "quotes", part, "zh" if e.source == "drcd" else "en"))
+        made.append(RuleExample(e.draft, labels, "quotes", part, _language(e.source)))
     return made
 
 
@@ -108,16 +108,6 @@ def stirred(one: str, _: str, random_: random.Random) -> str:
     stretch += random_.sample(stretch, min(2, len(stretch)))
     random_.shuffle(stretch)
     return joined([*units[:start], *stretch, *units[start + length :]], one)
-
-
-def units_of(text: str) -> list[str]:
-    """Words, or the characters of a text without spaces."""
-    return text.split() if " " in text else list(text)
-
-
-def joined(units: Sequence[str], like: str) -> str:
-    """Units put together as in the text `like`."""
-    return (" " if " " in like else "").join(units)
 
 
 def train_rules(
@@ -268,19 +258,6 @@ def catching_floors(
         _, rule, level = max(steps)
         levels[rule] = level
         struck |= safe[:, rule] < floor(rule, level)
-
-
-def floors_of(safe: NDArray[np.float64], alarms: float = FALSE_ALARMS) -> NDArray[np.float64]:
-    """[rules] from the probabilities [texts, rules] of texts that keep all rules. Every rule may strike out the same
-    number of them, as large as keeps the share of texts that any rule strikes out within `alarms`."""
-    ordered = np.sort(safe, axis=0)
-    best = np.minimum(STEP_LIMIT, 0.95 * ordered[0])
-    for strikes in range(1, len(safe)):
-        floors = np.minimum(STEP_LIMIT, ordered[strikes])
-        if (safe < floors).any(axis=1).mean() > alarms:
-            break
-        best = floors
-    return np.asarray(best, dtype=np.float64)
 
 
 def measured(

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from indexing.types import Encoder, PasserineError
+from models.trunk import Trunk
 from tests.serving import Served, running
 
 
@@ -29,6 +30,14 @@ def encoder(models_home: Path) -> Encoder:
     from models.encoder import load_encoder
 
     return load_encoder("multilingual-e5-small", models_home)
+
+
+@pytest.fixture(scope="session")
+def trunk(models_home: Path) -> Trunk:
+    """The bare trunk that the heads sit on."""
+    from models.weights import model_folder
+
+    return Trunk.load(model_folder(models_home, "multilingual-e5-small"))
 
 
 @pytest.fixture(scope="session")

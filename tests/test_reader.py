@@ -19,7 +19,6 @@ from models.reader_states import States
 from models.reader_steps import Epochs, Recipe, Run, average, pair_loss, schedule, shown, shuffled, train_upper
 from models.train_reader import platt
 from models.trunk import Trunk
-from models.weights import model_folder
 
 BRIDGE = (
     "The Halden bridge crosses the river Orne at its narrowest point. It was designed by Marta Lindqvist, who had "
@@ -28,11 +27,6 @@ BRIDGE = (
 )
 TEA = "茶叶在采摘之后要先晾晒。绿茶不经过发酵，红茶则完全发酵。陈宗懋在一九八八年建立了第一座茶叶农药检测实验室。"
 FROGS = "Tree frogs have discs on their toes. They hunt at night and sleep on leaves by day."
-
-
-@pytest.fixture(scope="module")
-def trunk(models_home: Path) -> Trunk:
-    return Trunk.load(model_folder(models_home, "multilingual-e5-small"))
 
 
 @pytest.fixture(scope="module")

@@ -15,12 +15,6 @@ from models.term_data import is_needed, left_out, made_up, shared_name
 from models.terms import BUNDLED, TermSelector, phrases
 from models.trunk import Trunk
 from models.types import Conversation, Turn
-from models.weights import model_folder
-
-
-@pytest.fixture(scope="module")
-def trunk(models_home: Path) -> Trunk:
-    return Trunk.load(model_folder(models_home, "multilingual-e5-small"))
 
 
 @pytest.fixture(scope="module")
