@@ -1,0 +1,210 @@
+"""What the chat model is shown: dialogues in the format of `models/prompts.py`, made from public data.
+
+Every demonstration ends with what Passerine writes: a search query, a tool's name, a quote with its answer, an honest
+"the results do not say", or a reply that needs no search.
+"""
+
+import random
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from indexing.split import sentences
+from indexing.types import Document, Hit, Passage
+from models.calculator import arithmetic
+from models.fit import fold
+from models.json_lines import read_lines
+from models.prompts import BRIEF, CALCULATOR_MARK, NOT_SAID, QUERY_MARK, evidence_prompt, plain_prompt, quoted
+from models.reader_rows import Row, read_rows
+from models.term_data import answered, canard, made_up
+from models.types import Conversation, Message, Prompt, Turn
+from models.words import content_words
+
+REPLIES = Path(__file__).parent / "examples" / "replies.yaml"
+TALK = Path(__file__).parent / "bundled" / "talk.yaml"
+FILES = (
+    "qa/squad.train.jsonl.gz",
+    "qa/qamr.train.jsonl.gz",
+    "rewrite/canard.train.jsonl.gz",
+    "rewrite/disfl-qa.train.jsonl.gz",
+    "search-decision/train.jsonl.gz",
+    "rules/redteam-prompts.jsonl.gz",
+)
+RELEASABLE = ("canard-dev", "cast-2019", "clinc150-train", "clinc150-val", "chatterbot-en", "template", "template+squad")
+"""Sources of the search decision whose licence lets weights be released, and which are English or made of templates."""
+MOST_QUOTE = 320
+"""Characters of a sentence that is still quoted whole; rows with longer ones are left out."""
+EARLIER_TURN = 0.15
+"""Share of the readings that come after another question about the same passage."""
+WRONG_PASSAGE = 0.15
+"""Answerable questions shown with another passage of their article, to be answered with NOT_SAID."""
+
+
+@dataclass(frozen=True, slots=True)
+class Demonstration:
+    """A dialogue whose last message is Passerine's. What Passerine writes after message `asked` is learnt; `group`
+    never crosses a split."""
+
+    messages: Prompt
+    asked: int
+    kind: str
+    group: str
+
+
+@dataclass(frozen=True, slots=True)
+class Shares:
+    """How many demonstrations of each kind; a kind with fewer gives all it has."""
+
+    answerable: int = 3_000
+    unanswerable: int = 1_500
+    short: int = 800
+    canard: int = 1_200
+    made_up: int = 500
+    fluent: int = 500
+    alone: int = 900
+    unaided: int = 1_100
+    talk: int = 250
+    sums: int = 250
+    unsafe: int = 250
+
+
+def demonstrations(data: Path, seed: int = 0, shares: Shares | None = None) -> list[Demonstration]:
+    """All of them, in a fixed order. Raises BadInput when a file is absent."""
+    wanted, rng = shares or Shares(), random.Random(seed)
+    squad = read_rows(data / "qa" / "squad.train.jsonl.gz")
+    decisions = read_lines(data / "search-decision" / "train.jsonl.gz")
+    decisions = [row for row in decisions if row["source"] in RELEASABLE]
+    kinds = {
+        "answerable": (wanted.answerable, readings([row for row in squad if row.answers], squad, rng)),
+        "unanswerable": (wanted.unanswerable, readings([row for row in squad if not row.answers], squad, rng)),
+        "short": (wanted.short, readings(read_rows(data / "qa" / "qamr.train.jsonl.gz"), (), rng)),
+        "canard": (wanted.canard, (searching(one.turns, one.whole, "canard", one.group) for one in canard(data))),
+        "made_up": (
+            wanted.made_up,
+            (searching(one.turns, one.whole, "made-up", one.group) for one in made_up(squad, rng)),
+        ),
+        "fluent": (wanted.fluent, fluent(data)),
+        "alone": (wanted.alone, alone(decisions)),
+        "unaided": (wanted.unaided, unaided(decisions, rng)),
+        "talk": (wanted.talk, talk(rng)),
+        "sums": (wanted.sums, sums(decisions)),
+        "unsafe": (wanted.unsafe, unsafe(data, rng)),
+    }
+    made: list[Demonstration] = []
+    for most, found in kinds.values():
+        own = list(found)
+        made += rng.sample(own, min(most, len(own)))
+    return made
+
+
+def is_development(demonstration: Demonstration) -> bool:
+    """A fifth of the articles, dialogues and messages, by hash."""
+    return fold(demonstration.group) == 0
+
+
+def readings(rows: Sequence[Row], others: Sequence[Row], rng: random.Random) -> Iterator[Demonstration]:
+    """A question, its search, the passage, and the sentence that answers with the bare answer after it, or NOT_SAID."""
+    passages: dict[str, list[Row]] = defaultdict(list)
+    for row in others:
+        passages[row.article].append(row)
+    for row in rows:
+        shown, reply = row.context, answer_of(row)
+        if reply is None:
+            continue
+        if row.answers and passages and rng.random() < WRONG_PASSAGE:
+            wrong = wrong_passage(row, passages[row.article], rng)
+            shown, reply = (wrong, NOT_SAID) if wrong else (shown, reply)
+        earlier: tuple[Turn, ...] = ()
+        near = [other for other in passages[row.article] if other.context == row.context and other.answers]
+        if near and rng.random() < EARLIER_TURN:
+            before = rng.choice(near)
+            earlier = (Turn("user", before.question), Turn("assistant", answered(before, rng)))
+        conversation = Conversation((*earlier, Turn("user", row.question)))
+        title = row.article if row.article != row.context else ""
+        prompt = evidence_prompt(conversation, (hit_of(title, shown),), row.question, BRIEF)
+        kind = f"{row.source} {'said' if reply != NOT_SAID else 'not said'}"
+        yield Demonstration((*prompt, Message("assistant", reply)), 1 + len(earlier), kind, row.article)
+
+
+def answer_of(row: Row) -> str | None:
+    """What is to be written after the passage of a row; None when the sentence is too long to be quoted."""
+    if not row.answers:
+        return NOT_SAID
+    short = min(row.answers, key=len)
+    holding = [row.context[a:b].strip() for a, b in sentences(row.context) if short in row.context[a:b]]
+    asked = set(content_words(row.question))
+    sentence = max(holding, key=lambda text: len(asked & set(content_words(text))), default="")
+    return quoted(sentence, short) if 0 < len(sentence) <= MOST_QUOTE else None
+
+
+def wrong_passage(row: Row, near: Sequence[Row], rng: random.Random) -> str:
+    """Another passage of the article without the answer, one that shares words with the question; "" where none is."""
+    texts = {one.context for one in near if not any(answer in one.context for answer in row.answers)}
+    drawn = rng.sample(sorted(texts), min(8, len(texts)))
+    asked = set(content_words(row.question))
+    return max(drawn, key=lambda text: len(asked & set(content_words(text))), default="")
+
+
+def hit_of(title: str, text: str) -> Hit:
+    """A passage as search would bring it."""
+    return Hit(Passage("p", "d", 0, 0, len(text), text), Document("d", "", title, text), 1.0)
+
+
+def searching(turns: Sequence[Turn], query: str, kind: str, group: str) -> Demonstration:
+    """A dialogue that Passerine goes on with a search query."""
+    return replying(turns, f"{QUERY_MARK} {query}", kind, group)
+
+
+def replying(turns: Sequence[Turn], reply: str, kind: str, group: str) -> Demonstration:
+    """A dialogue that Passerine goes on with `reply`."""
+    prompt = plain_prompt(Conversation(tuple(turns)), BRIEF)
+    return Demonstration((*prompt, Message("assistant", reply)), len(prompt) - 1, kind, group)
+
+
+def fluent(data: Path) -> Iterator[Demonstration]:
+    """Questions with slips of the tongue, searched for as they were meant."""
+    for row in read_lines(data / "rewrite" / "disfl-qa.train.jsonl.gz"):
+        yield searching((Turn("user", row["question"]),), row["rewrite"], "disfluent", row["title"])
+
+
+def alone(decisions: Sequence[dict[str, Any]]) -> Iterator[Demonstration]:
+    """Questions that stand alone are searched for as they are."""
+    for row in decisions:
+        if row["search"]:
+            yield searching((Turn("user", row["text"]),), row["text"], "stand-alone", row["text"])
+
+
+def unaided(decisions: Sequence[dict[str, Any]], rng: random.Random) -> Iterator[Demonstration]:
+    """Messages that need no search, with what Passerine has to say to their kind."""
+    replies = yaml.safe_load(REPLIES.read_text(encoding="utf-8"))
+    for row in decisions:
+        own = replies.get(row["kind"], {}).get(row["lang"])
+        if not row["search"] and own:
+            yield replying((Turn("user", row["text"]),), rng.choice(own), row["kind"], row["text"])
+
+
+def talk(rng: random.Random) -> Iterator[Demonstration]:
+    """Small talk of the bundled list, in both languages."""
+    for entry in yaml.safe_load(TALK.read_text(encoding="utf-8")):
+        for language, phrases in entry["phrases"].items():
+            for phrase in phrases:
+                yield replying((Turn("user", phrase),), rng.choice(entry["answers"][language]), "talk", phrase)
+
+
+def sums(decisions: Sequence[dict[str, Any]]) -> Iterator[Demonstration]:
+    """Arithmetic goes to the calculator."""
+    for row in decisions:
+        expression = arithmetic(row["text"]) if row["kind"] == "arithmetic" else None
+        if expression:
+            yield replying((Turn("user", row["text"]),), f"{CALCULATOR_MARK} {expression}", "arithmetic", row["text"])
+
+
+def unsafe(data: Path, rng: random.Random) -> Iterator[Demonstration]:
+    """Hostile messages are declined."""
+    replies = yaml.safe_load(REPLIES.read_text(encoding="utf-8"))["hostile"]["en"]
+    for row in read_lines(data / "rules" / "redteam-prompts.jsonl.gz"):
+        yield replying((Turn("user", row["text"]),), rng.choice(replies), "hostile", row["text"])

@@ -1,0 +1,280 @@
+"""Supervised tuning of the chat model: `passerine train sft --data FOLDER`.
+
+Masked cross-entropy on what Passerine writes (InstructGPT, section 3.5; Sparrow, section 2.3), through a LoRA adapter.
+"""
+
+import json
+import math
+import random
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from indexing.types import Progress
+from models.adapter import AdapterRecipe, Masters, save_adapter, trained_parameters, with_adapter
+from models.demonstrations import FILES, Demonstration, Shares, demonstrations, is_development
+from models.generator import LocalGenerator
+from models.heads import file_sha256
+from models.prompts import ANSWER_MARK
+from models.weights import model_folder
+
+BASE = "smollm2-135m-instruct"
+COPIED = 0.25
+"""Weight of a token that is copied from the passage or the question; the rest of a reply weighs 1."""
+FIRST = 3.0
+"""Weight of the first token of a reply: it decides between searching, answering and saying that nothing answers."""
+LOOK_EVERY, SAVE_EVERY = 100, 50
+
+
+@dataclass(frozen=True, slots=True)
+class SftRecipe:
+    """`tokens` is the most of one step, padding included."""
+
+    epochs: int = 1
+    tokens: int = 2_400
+    longest: int = 640
+    rate: float = 4e-4
+    warm: float = 0.04
+    clip: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """Token ids [n], and the weight of each as something to be predicted [n], 0 for what others say."""
+
+    ids: list[int]
+    weights: list[float]
+    kind: str
+
+
+def train_sft(
+    data: Path,
+    home: Path,
+    out: Path,
+    seed: int = 0,
+    progress: Progress | None = None,
+    recipe: SftRecipe | None = None,
+    adapter: AdapterRecipe | None = None,
+    shares: Shares | None = None,
+    seconds: float = math.inf,
+    device: str = "cpu",
+) -> bool:
+    """Train on `data` and write the adapter, passerine.json and curves.png into `out`.
+
+    A checkpoint is kept under `out`/work. Stops after about `seconds` of computing; the same call goes on from there.
+    True when the training is complete.
+    """
+    recipe, adapter, until = recipe or SftRecipe(), adapter or AdapterRecipe(), time.monotonic() + seconds
+    base = model_folder(home, BASE)
+    generator = LocalGenerator.load(BASE, base, device)
+    made = demonstrations(data, seed, shares)
+    held, kept = split([encoded(generator, one) for one in made], made, recipe)
+    torch.manual_seed(seed)
+    run = Run(with_adapter(generator.model, adapter), recipe, batches(kept, recipe, seed), out / "work")
+    facts = {
+        "name": "sft",
+        "base": BASE,
+        "seed": seed,
+        "recipe": asdict(recipe),
+        "adapter": asdict(adapter),
+        "shares": asdict(shares or Shares()),
+        "demonstrations": {"train": len(kept), "development": len(held)},
+        "data": {name: file_sha256(data / name) for name in FILES},
+    }
+    run.resume(json.dumps(facts, sort_keys=True))
+    if not run.go(random.Random(seed).sample(held, min(96, len(held))), until, progress):
+        return False
+    save_adapter(run.model, out, base, {**facts, "history": run.history[-1:]})
+    draw(run.history, out / "curves.png")
+    return True
+
+
+def split(
+    examples: Sequence[Example], made: Sequence[Demonstration], recipe: SftRecipe
+) -> tuple[list[Example], list[Example]]:
+    """Development and training examples; the few that are longer than `longest` are left out."""
+    held: list[Example] = []
+    kept: list[Example] = []
+    for example, demonstration in zip(examples, made, strict=True):
+        if len(example.ids) <= recipe.longest:
+            (held if is_development(demonstration) else kept).append(example)
+    return held, kept
+
+
+def encoded(generator: LocalGenerator, demonstration: Demonstration) -> Example:
+    """A demonstration in the model's chat template, with weights on Passerine's own words since the question."""
+    ids: list[int] = []
+    weights: list[float] = []
+    for place, message in enumerate(demonstration.messages):
+        head = generator.tokenizer(f"<|im_start|>{message.role}\n", add_special_tokens=False).input_ids
+        body = generator.tokenizer(message.text + "<|im_end|>", add_special_tokens=False, return_offsets_mapping=True)
+        tail = generator.tokenizer("\n", add_special_tokens=False).input_ids
+        own = message.role == "assistant" and place > demonstration.asked
+        last = place == len(demonstration.messages) - 1
+        ids += head + body.input_ids + ([] if last else tail)
+        weights += [0.0] * len(head)
+        weights += reply_weights(message.text, body.offset_mapping, last) if own else [0.0] * len(body.input_ids)
+        weights += [] if last else [0.0] * len(tail)
+    return Example(ids, weights, demonstration.kind)
+
+
+def reply_weights(text: str, offsets: Sequence[tuple[int, int]], last: bool) -> list[float]:
+    """Weights of a reply's tokens: the first decides, a quote is copied (and so is the query of a question that stands
+    alone, before its results), the rest is said."""
+    copied = range(0 if last else len(text))
+    if text.startswith('"') and (end := text.rfind(f"\n{ANSWER_MARK}")) > 0:
+        copied = range(1, end)
+    return [FIRST if place == 0 else COPIED if start in copied else 1.0 for place, (start, _) in enumerate(offsets)]
+
+
+Batch = list[Example]
+
+
+def batches(examples: Sequence[Example], recipe: SftRecipe, seed: int) -> list[Batch]:
+    """Every epoch's batches of examples of like length, in an order that follows from the seed."""
+    made: list[Batch] = []
+    for epoch in range(recipe.epochs):
+        rng = random.Random(f"{seed} {epoch}")
+        order = sorted(rng.sample(list(examples), len(examples)), key=lambda one: len(one.ids) // 16)
+        own: list[Batch] = [[]]
+        for example in order:
+            if own[-1] and len(example.ids) * (len(own[-1]) + 1) > recipe.tokens:
+                own.append([])
+            own[-1].append(example)
+        made += rng.sample(own, len(own))
+    return made
+
+
+def padded(batch: Batch, device: torch.device) -> tuple[Tensor, Tensor]:
+    """ids and weights, each [examples, longest]. Padding stands on the right, where a causal model needs no mask."""
+    longest = max(len(one.ids) for one in batch)
+    ids, weights = torch.zeros(len(batch), longest, dtype=torch.long), torch.zeros(len(batch), longest)
+    for row, one in enumerate(batch):
+        ids[row, : len(one.ids)] = torch.tensor(one.ids)
+        weights[row, : len(one.ids)] = torch.tensor(one.weights)
+    return ids.to(device), weights.to(device)
+
+
+def losses(model: Any, batch: Batch) -> tuple[Tensor, Tensor]:
+    """Negative log-probability and weight of every token that is learnt; the vocabulary is read only there."""
+    inner = model.get_base_model()
+    ids, weights = padded(batch, inner.device)
+    states = inner.model(input_ids=ids, use_cache=False).last_hidden_state
+    learnt = weights[:, 1:] > 0
+    logits = inner.lm_head(states[:, :-1][learnt]).float()
+    return functional.cross_entropy(logits, ids[:, 1:][learnt], reduction="none"), weights[:, 1:][learnt]
+
+
+class Run:
+    """A training that can be stopped and gone on with: the same steps follow."""
+
+    def __init__(self, model: Any, recipe: SftRecipe, steps: list[Batch], work: Path) -> None:
+        self.model, self.recipe, self.steps, self.work = model, recipe, steps, work
+        self.masters = Masters(trained_parameters(model))
+        self.optimiser = torch.optim.AdamW(self.masters.outside, lr=recipe.rate, weight_decay=0.01, betas=(0.9, 0.98))
+        self.rates = torch.optim.lr_scheduler.LambdaLR(self.optimiser, self.rate_at)
+        self.done, self.history, self.identity = 0, list[dict[str, float]](), ""
+
+    def rate_at(self, step: int) -> float:
+        """A short rise, then half a cosine down to a twentieth."""
+        part = step / max(1, len(self.steps))
+        if part < self.recipe.warm:
+            return (step + 1) / (self.recipe.warm * len(self.steps) + 1)
+        return 0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * (part - self.recipe.warm) / (1 - self.recipe.warm)))
+
+    def go(self, held: Batch, until: float, progress: Progress | None) -> bool:
+        """Steps until the end or until it is time to stop, with a checkpoint before."""
+        recent: list[float] = []
+        self.model.train()
+        while self.done < len(self.steps):
+            if time.monotonic() > until:
+                self.keep()
+                return False
+            recent.append(self.step(self.steps[self.done]))
+            self.done += 1
+            if progress is not None:
+                progress("fit", self.done, len(self.steps))
+            if self.done % LOOK_EVERY == 0 or self.done == len(self.steps):
+                row = {"step": self.done, "train_loss": math.fsum(recent) / len(recent), **self.look(held)}
+                self.history.append(row)
+                recent.clear()
+            if self.done % SAVE_EVERY == 0:
+                self.keep()
+        self.keep()
+        self.model.eval()
+        return True
+
+    def step(self, batch: Batch) -> float:
+        """One update; the weighted mean loss before it."""
+        each, weights = losses(self.model, batch)
+        loss = (each * weights).sum() / weights.sum()
+        loss.backward()  # type: ignore[no-untyped-call]
+        self.masters.take_gradients()
+        torch.nn.utils.clip_grad_norm_(self.masters.outside, self.recipe.clip)
+        self.optimiser.step()
+        self.rates.step()
+        self.masters.put_back()
+        return loss.item()
+
+    @torch.no_grad()
+    def look(self, held: Batch) -> dict[str, float]:
+        """Weighted loss and the share of right first tokens on development examples."""
+        self.model.eval()
+        total, weight, right, firsts = 0.0, 0.0, 0, 0
+        for batch in batches(held, replace(self.recipe, epochs=1), 0):
+            each, weights = losses(self.model, batch)
+            total, weight = total + float((each * weights).sum()), weight + float(weights.sum())
+            first = weights == FIRST
+            right, firsts = right + int((each[first] < math.log(2)).sum()), firsts + int(first.sum())
+        self.model.train()
+        return {"dev_loss": total / weight, "dev_firsts": right / firsts}
+
+    def keep(self) -> None:
+        """Writes the checkpoint beside its place, then moves it there."""
+        self.work.mkdir(parents=True, exist_ok=True)
+        kept = {
+            "identity": self.identity,
+            "done": self.done,
+            "masters": self.masters.state(),
+            "optimiser": self.optimiser.state_dict(),
+            "rates": self.rates.state_dict(),
+            "history": self.history,
+        }
+        torch.save(kept, self.work / "checkpoint.new")
+        (self.work / "checkpoint.new").replace(self.work / "checkpoint.pt")
+
+    def resume(self, identity: str) -> None:
+        """Goes on from the checkpoint of the same recipe, seed and data; another one is left alone and overwritten."""
+        self.identity = identity
+        path = self.work / "checkpoint.pt"
+        kept = torch.load(path, weights_only=True) if path.is_file() else {}
+        if kept.get("identity") == identity:
+            self.masters.load(kept["masters"])
+            self.optimiser.load_state_dict(kept["optimiser"])
+            self.rates.load_state_dict(kept["rates"])
+            self.done, self.history = kept["done"], kept["history"]
+
+
+def draw(history: Sequence[dict[str, float]], path: Path) -> None:
+    """Losses, and the share of right first tokens."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    figure, (left, right) = pyplot.subplots(1, 2, figsize=(10, 4), layout="constrained")
+    steps = [row["step"] for row in history]
+    for key, label in (("train_loss", "training loss"), ("dev_loss", "development loss")):
+        left.plot(steps, [row[key] for row in history], label=label)
+    right.plot(steps, [row["dev_firsts"] for row in history], label="right first tokens")
+    for axis in (left, right):
+        axis.set_xlabel("step")
+        axis.legend()
+    figure.savefig(path, dpi=100)
+    pyplot.close(figure)
