@@ -107,7 +107,9 @@ def check_adapter(folder: Path, base: Path) -> None:
         facts = json.loads((folder / "passerine.json").read_text(encoding="utf-8"))
         whole = file_sha256(folder / "adapter_model.safetensors") == facts["weights_sha256"]
     except (OSError, ValueError, KeyError) as error:
-        raise BadInput(f"{folder} holds no adapter ({error}).", "Name a folder that `passerine train sft` made.") from None
+        raise BadInput(
+            f"{folder} holds no adapter ({error}).", "Name a folder that `passerine train sft` made."
+        ) from None
     if not whole:
         raise BadInput(f"The adapter {folder} is damaged.", "Copy it again, or install Passerine again.")
     if facts["base_sha256"] != base_checksum(base):

@@ -34,7 +34,15 @@ FILES = (
     "search-decision/train.jsonl.gz",
     "rules/redteam-prompts.jsonl.gz",
 )
-RELEASABLE = ("canard-dev", "cast-2019", "clinc150-train", "clinc150-val", "chatterbot-en", "template", "template+squad")
+RELEASABLE = (
+    "canard-dev",
+    "cast-2019",
+    "clinc150-train",
+    "clinc150-val",
+    "chatterbot-en",
+    "template",
+    "template+squad",
+)
 """Sources of the search decision whose licence lets weights be released, and which are English or made of templates."""
 MOST_QUOTE = 320
 """Characters of a sentence that is still quoted whole; rows with longer ones are left out."""

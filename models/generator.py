@@ -10,10 +10,12 @@ import httpx
 import torch
 
 from indexing.types import BadInput, Cancelled, ModelMissing, PasserineError
+from models.chat_template import ChatTemplate
 from models.types import Cancelled as CancelledCheck
 from models.types import Generation, OnText, Prompt, Sampling, never
 
-SPEAKERS = {"system": "", "user": "User: ", "assistant": "Passerine: "}
+LIKELIEST = 64
+"""Tokens that are drawn from at most."""
 
 
 class GeneratorFailed(PasserineError):
@@ -29,9 +31,8 @@ class LocalGenerator:
     >>> generator.generate([(Message("user", "Hello!"),)], n=2, sampling=Sampling(max_tokens=16))
     """
 
-    def __init__(self, name: str, model: Any, tokenizer: Any, context_tokens: int) -> None:
-        self.name, self.model, self.tokenizer = name, model, tokenizer
-        self.context_tokens = context_tokens
+    def __init__(self, model: Any, template: ChatTemplate) -> None:
+        self.name, self.model, self.template = template.name, model, template
 
     @classmethod
     def load(cls, name: str, source: str | Path, device: str = "cpu") -> "LocalGenerator":
@@ -51,21 +52,9 @@ class LocalGenerator:
                 f"The chat model {source} cannot be loaded ({str(error).splitlines()[0]}).",
                 "Run `passerine models install`, or name an existing folder; a hub name needs a network.",
             ) from error
-        model = model.to(device).eval()
-        return cls(name, model, tokenizer, int(getattr(model.config, "max_position_embeddings", 2048)))
-
-    def render(self, prompt: Prompt) -> str:
-        """The prompt in the model's chat template, or as plain dialogue when it has none."""
-        opened = prompt[-1].role == "assistant"
-        if getattr(self.tokenizer, "chat_template", None):
-            messages = [{"role": message.role, "content": message.text} for message in prompt]
-            return str(
-                self.tokenizer.apply_chat_template(
-                    messages, tokenize=False, add_generation_prompt=not opened, continue_final_message=opened
-                )
-            )
-        lines = [SPEAKERS[message.role] + message.text for message in prompt]
-        return "\n".join(lines) if opened else "\n".join([*lines, SPEAKERS["assistant"].rstrip()])
+        context = int(getattr(model.config, "max_position_embeddings", 2048))
+        template = ChatTemplate.of(name, tokenizer, context, model.generation_config.eos_token_id)
+        return cls(model.to(device).eval(), template)
 
     @torch.inference_mode()
     def generate(
@@ -83,20 +72,9 @@ class LocalGenerator:
         results: list[list[Generation]] = []
         for number, prompt in enumerate(prompts):
             stream = on_text if number == 0 else None
-            results.append(
-                self.sample(self.encode(prompt, sampling.max_tokens), n, sampling, number, stream, cancelled)
-            )
+            ids = torch.tensor([self.template.encode(prompt, sampling.max_tokens)], device=self.model.device)
+            results.append(self.sample(ids, n, sampling, number, stream, cancelled))
         return results
-
-    def encode(self, prompt: Prompt, reserve: int) -> torch.Tensor:
-        """Token ids [1, length]. Raises BadInput when the prompt leaves no room for `reserve` tokens."""
-        ids = self.tokenizer(self.render(prompt), return_tensors="pt", add_special_tokens=False).input_ids
-        if ids.shape[1] + reserve > self.context_tokens:
-            raise BadInput(
-                f"The prompt has {ids.shape[1]} tokens and {self.name} reads {self.context_tokens - reserve}.",
-                "Ask a shorter question, or start a new conversation.",
-            )
-        return torch.as_tensor(ids).to(self.model.device)
 
     def sample(
         self,
@@ -113,7 +91,7 @@ class LocalGenerator:
         cache, logits = output.past_key_values, output.logits[:, -1].float().expand(n, -1)
         if n > 1:
             cache.batch_repeat_interleave(n)
-        ends = set(self.end_tokens())
+        ends, decode = self.template.ends, self.template.decode
         tokens: list[list[int]] = [[] for _ in range(n)]
         scores: list[list[float]] = [[] for _ in range(n)]
         finished = [False] * n
@@ -129,16 +107,15 @@ class LocalGenerator:
                     finished[row] = True
                     continue
                 tokens[row].append(int(drawn[row]))
-                finished[row] = stopped(self.decode(tokens[row]), sampling.stop)
+                finished[row] = stopped(decode(tokens[row]), sampling.stop)
             if on_text is not None and not finished[0]:
-                on_text(self.decode(tokens[0]))
+                on_text(decode(tokens[0]))
             if all(finished):
                 break
             output = self.model(input_ids=drawn.to(ids.device)[:, None], past_key_values=cache, use_cache=True)
             logits = output.logits[:, -1].float()
         return [
-            Generation(cut(self.decode(tokens[row]), sampling.stop), tuple(scores[row]), finished[row])
-            for row in range(n)
+            Generation(cut(decode(tokens[row]), sampling.stop), tuple(scores[row]), finished[row]) for row in range(n)
         ]
 
     @torch.inference_mode()
@@ -146,22 +123,11 @@ class LocalGenerator:
         """Natural log-probability of each token of each reply after its prompt."""
         results = []
         for prompt, reply in zip(prompts, replies, strict=True):
-            answer = self.tokenizer(reply, return_tensors="pt", add_special_tokens=False).input_ids.to(
-                self.model.device
-            )
-            ids = torch.cat([self.encode(prompt, answer.shape[1]), answer], dim=1)
-            logits = self.model(input_ids=ids, logits_to_keep=answer.shape[1] + 1).logits[0, :-1].float()
-            results.append(logits.log_softmax(-1).gather(1, answer[0][:, None])[:, 0].tolist())
+            answer = self.template.tokens(reply)
+            ids = torch.tensor([[*self.template.encode(prompt, len(answer)), *answer]], device=self.model.device)
+            logits = self.model(input_ids=ids, logits_to_keep=len(answer) + 1).logits[0, :-1].float()
+            results.append(logits.log_softmax(-1).gather(1, ids[0, -len(answer) :, None])[:, 0].tolist())
         return results
-
-    def end_tokens(self) -> list[int]:
-        """The ids that end a reply."""
-        ids = self.model.generation_config.eos_token_id
-        return ids if isinstance(ids, list) else [self.tokenizer.eos_token_id if ids is None else ids]
-
-    def decode(self, tokens: list[int]) -> str:
-        """Text of the tokens, without special ones."""
-        return str(self.tokenizer.decode(tokens, skip_special_tokens=True))
 
 
 def draw(logits: torch.Tensor, sampling: Sampling, random: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
@@ -170,7 +136,9 @@ def draw(logits: torch.Tensor, sampling: Sampling, random: torch.Generator) -> t
     if sampling.temperature <= 0:
         drawn = log_probs.argmax(-1)
         return drawn, log_probs.gather(1, drawn[:, None])[:, 0]
-    probabilities, order = (log_probs / sampling.temperature).softmax(-1).sort(-1, descending=True)
+    # The nucleus lies within the likeliest few: sorting the whole vocabulary takes as long as a layer.
+    likely, order = log_probs.topk(min(LIKELIEST, log_probs.shape[1]), dim=-1)
+    probabilities = (likely / sampling.temperature).softmax(-1)
     before = probabilities.cumsum(-1) - probabilities
     kept = probabilities.masked_fill(before >= sampling.top_p, 0.0)
     drawn = order.gather(1, torch.multinomial(kept, 1, generator=random))

@@ -45,9 +45,7 @@ def plain_prompt(conversation: Conversation, system: str = SYSTEM) -> Prompt:
     return tuple(dialogue(conversation, system))
 
 
-def evidence_prompt(
-    conversation: Conversation, hits: tuple[Hit, ...], query: str, system: str = SYSTEM
-) -> Prompt:
+def evidence_prompt(conversation: Conversation, hits: tuple[Hit, ...], query: str, system: str = SYSTEM) -> Prompt:
     """The search was made; the generation is the answer from its results."""
     return (
         *dialogue(conversation, system),

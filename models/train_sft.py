@@ -112,9 +112,11 @@ def encoded(generator: LocalGenerator, demonstration: Demonstration) -> Example:
     ids: list[int] = []
     weights: list[float] = []
     for place, message in enumerate(demonstration.messages):
-        head = generator.tokenizer(f"<|im_start|>{message.role}\n", add_special_tokens=False).input_ids
-        body = generator.tokenizer(message.text + "<|im_end|>", add_special_tokens=False, return_offsets_mapping=True)
-        tail = generator.tokenizer("\n", add_special_tokens=False).input_ids
+        head = generator.template.tokenizer(f"<|im_start|>{message.role}\n", add_special_tokens=False).input_ids
+        body = generator.template.tokenizer(
+            message.text + "<|im_end|>", add_special_tokens=False, return_offsets_mapping=True
+        )
+        tail = generator.template.tokenizer("\n", add_special_tokens=False).input_ids
         own = message.role == "assistant" and place > demonstration.asked
         last = place == len(demonstration.messages) - 1
         ids += head + body.input_ids + ([] if last else tail)

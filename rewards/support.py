@@ -6,6 +6,7 @@ and the retriever know (the reader's own confidence, the hit's score), fitted on
 
 import json
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,9 +22,12 @@ from rewards.network_fit import outputs_of
 from rewards.readings import Readings, draft
 
 BUNDLED = Path(__file__).parent / "bundled" / "support"
-FEATURES = ("network", "log_prob", "hit_score", "asked")
+FEATURES = ("network", "log_prob", "hit_score", "asked", "read", "named", "length")
 """Logit of the network; the policy's log_prob; the best score of a hit it read; the share of the question's words that
-stand in the quotes or the titles of their documents."""
+stand in the quotes, and of those that stand in the passages read, or in the titles of their documents; the share of its
+names and numbers that stand there; ln(1 + characters of the bare answer)."""
+NAMED = re.compile(r"(?<=\S )[A-Z][\w'’-]*|\d[\d,.]*")
+"""Words of a question with a capital letter, save the first, and numbers."""
 LEAST_LOG_PROB = -10.0
 """Below this a policy's confidence tells nothing more."""
 
@@ -86,11 +90,19 @@ def save_calibration(calibration: Calibration, path: Path, **notes: object) -> N
     path.write_text(json.dumps(data, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
 
 
-def asked_share(question: str, candidate: Candidate) -> float:
-    """The share in [0, 1] of the question's words that the quotes, or the titles of what was read, hold."""
+def shared(question: str, candidate: Candidate) -> tuple[float, float, float]:
+    """Shares in [0, 1]: of the question's words that the quotes hold, of those that the passages read hold, and of its
+    names and numbers that the passages hold (1 when it has none). The titles of what was read count as held."""
+    titles = " ".join(hit.document.title for hit in candidate.evidence)
+    passages = " ".join([titles, *(hit.passage.text for hit in candidate.evidence)])
     wanted = terms(question)
-    held = terms(" ".join([quote.text for quote in candidate.quotes] + [h.document.title for h in candidate.evidence]))
-    return len(wanted & held) / len(wanted) if wanted else 0.0
+    asked = terms(" ".join([titles, *(quote.text for quote in candidate.quotes)]))
+    names = {name.rstrip(".,'’").casefold() for name in NAMED.findall(question)} - {"i"}
+    return (
+        len(wanted & asked) / max(1, len(wanted)),
+        len(wanted & terms(passages)) / max(1, len(wanted)),
+        sum(name in passages.casefold() for name in names) / len(names) if names else 1.0,
+    )
 
 
 class TrainedSupport:
@@ -125,7 +137,8 @@ class TrainedSupport:
             confidence = (
                 max(candidate.log_prob, LEAST_LOG_PROB) if math.isfinite(candidate.log_prob) else LEAST_LOG_PROB
             )
-            rows.append([float(logit), confidence, score, asked_share(conversation.question, candidate)])
+            length = math.log1p(len(candidate.short))
+            rows.append([float(logit), confidence, score, *shared(conversation.question, candidate), length])
         return np.asarray(rows, dtype=np.float64)
 
     def judge(self, conversation: Conversation, candidates: Sequence[Candidate]) -> list[float]:

@@ -138,6 +138,7 @@ def serve(application: Application, docs: Sequence[Path], open_page: bool, debug
         uvicorn.Server(config).run()
     finally:
         stop.set()
+        application.startup.stop(30)
         if worker:
             worker.join(30)
         application.close()

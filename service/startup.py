@@ -70,17 +70,27 @@ class Startup:
 
     def __init__(self, stages: Sequence[Lazy[Any]]) -> None:
         self._stages = list(stages)
-        self._done = threading.Event()
+        self._begun, self._done, self._stop = threading.Event(), threading.Event(), threading.Event()
 
     def start(self, report: Callable[[BaseException], None]) -> threading.Thread:
         """Loads in a thread; `report` is told of a failure, which every later request then names."""
         thread = threading.Thread(target=self._run, args=(report,), name="startup", daemon=True)
+        self._begun.set()
         thread.start()
         return thread
+
+    def stop(self, seconds: float) -> None:
+        """Loads no further stage, and waits for the one that is being loaded: a process that leaves amid native code
+        of another thread is aborted."""
+        self._stop.set()
+        if self._begun.is_set():
+            self._done.wait(seconds)
 
     def _run(self, report: Callable[[BaseException], None]) -> None:
         try:
             for stage in self._stages:
+                if self._stop.is_set():
+                    return
                 stage.now()
         except Exception as error:  # noqa: BLE001 - the edge of this thread: reported, and kept by the stages
             for stage in self._stages:

@@ -26,10 +26,10 @@ from rewards.support import (
     FEATURES,
     Calibration,
     TrainedSupport,
-    asked_share,
     fit_calibration,
     load_calibration,
     save_calibration,
+    shared,
 )
 from rewards.support_data import Example, reading_examples, said_examples
 from tests.hashed_reader import HashedReader, one_thread
@@ -151,10 +151,17 @@ def test_features_carry_what_the_policy_and_the_retriever_know(judge: TrainedSup
 
 
 def test_words_of_the_question_count_in_the_quotes_and_in_the_title() -> None:
-    assert asked_share("Who opened the bridge?", quoted("It was opened by Ralph.", "The bridge")) == 1.0
-    assert asked_share("Who opened the bridge?", quoted("It was opened by Ralph.", "The tunnel")) == 0.5
-    assert asked_share("大桥何时通车？", quoted("大桥于1932年通车。")) == 1.0
-    assert asked_share("Why?", quoted("It was opened.")) == 0.0
+    assert shared("Who opened the bridge?", quoted("It was opened by Ralph.", "The bridge"))[0] == 1.0
+    assert shared("Who opened the bridge?", quoted("It was opened by Ralph.", "The tunnel"))[0] == 0.5
+    assert shared("大桥何时通车？", quoted("大桥于1932年通车。"))[0] == 1.0
+    assert shared("Why?", quoted("It was opened."))[0] == 0.0
+
+
+def test_names_of_the_question_that_nothing_read_holds_are_missed() -> None:
+    read = quoted("It was launched in 1961.", "Vostok 1")
+    assert shared("When was Vostok 1 launched?", read) == (1.0, 1.0, 1.0)
+    assert shared("When was Sputnik 1 launched?", read)[2] == 0.5
+    assert shared("When was it launched?", read)[2] == 1.0
 
 
 def test_words_that_are_the_quote_are_read_once_and_under_their_title() -> None:
@@ -167,7 +174,7 @@ def test_words_that_are_the_quote_are_read_once_and_under_their_title() -> None:
 def test_calibration_finds_the_weights_it_was_drawn_from(tmp_path: Path) -> None:
     random = np.random.default_rng(0)
     rows = random.normal(size=(4000, len(FEATURES)))
-    truth = Calibration((1.5, 0.8, -0.5, 0.3), -0.4)
+    truth = Calibration((1.5, 0.8, -0.5, 0.3, 0.6, -0.7, 0.2), -0.4)
     labels = (random.random(4000) < truth.probabilities(rows)).astype(float)
     found = fit_calibration(rows, labels.tolist())
     assert found.weights == pytest.approx(truth.weights, abs=0.15)

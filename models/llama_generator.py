@@ -1,0 +1,216 @@
+"""Passerine's own engine behind the Generator contract: prompts that begin alike are read once, and every sequence is
+continued in one batch."""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from indexing.types import Cancelled, ModelMissing
+from models.adapter import check_adapter
+from models.chat_template import ChatTemplate
+from models.generator import cut, draw, stopped
+from models.llama import Cache, Llama
+from models.precision import has_fast_bytes
+from models.types import Cancelled as CancelledCheck
+from models.types import Generation, OnText, Prompt, Sampling, never
+
+KEPT = 8
+"""Prompts whose keys and values are kept: some 14 MiB for 300 tokens of the embedded model."""
+WORTH_KEEPING = 16
+"""Tokens that two prompts must share before the shared part is read apart."""
+SAMPLE = (
+    "The bridge over the river was opened on 4 March 1932. It replaced a ferry that had carried people, cattle and "
+    "goods since 1805, and cost £1.2 million, most of which the two counties paid.\nAnswer: 1932. 大桥于1932年通车。"
+)
+"""Text by which the loud channels are found when weights become 8 bits."""
+
+
+class LlamaGenerator:
+    """A Llama in a folder, with or without an adapter.
+
+    >>> generator = LlamaGenerator.load("smollm2", folder, adapter)
+    >>> generator.generate([(Message("user", "Hello!"),)], n=2, sampling=Sampling(max_tokens=16))
+    """
+
+    def __init__(self, model: Llama, template: ChatTemplate) -> None:
+        self.name, self.model, self.template = template.name, model, template
+        self._kept: OrderedDict[tuple[int, ...], Cache] = OrderedDict()
+        self._lock = threading.Lock()
+
+    @classmethod
+    def load(cls, name: str, folder: Path, adapter: Path | None = None, precision: str = "auto") -> "LlamaGenerator":
+        """`precision` is float32, int8, or auto: int8 where the CPU multiplies bytes fast and exactly.
+
+        Raises ModelMissing when the folder holds no model, BadInput for one that is no plain Llama or an adapter that
+        does not fit it.
+        """
+        from transformers import AutoTokenizer, GenerationConfig
+
+        if not (folder / "model.safetensors").is_file():
+            raise ModelMissing(f"The chat model {folder} is absent.", "Run `passerine models install`.")
+        if adapter is not None:
+            check_adapter(adapter, folder)
+        tokenizer: Any = AutoTokenizer.from_pretrained(folder)
+        bytes_wanted = precision == "int8" or (precision == "auto" and has_fast_bytes())
+        sample = tokenizer(SAMPLE).input_ids if bytes_wanted else ()
+        model = Llama.load(folder, adapter, sample)
+        ends = GenerationConfig.from_pretrained(folder).eos_token_id
+        return cls(model, ChatTemplate.of(name, tokenizer, model.sizes.context, ends))
+
+    @torch.inference_mode()
+    def generate(
+        self,
+        prompts: Sequence[Prompt],
+        n: int,
+        sampling: Sampling,
+        on_text: OnText | None = None,
+        cancelled: CancelledCheck = never,
+    ) -> list[list[Generation]]:
+        """n generations a prompt, all in one batch.
+
+        `on_text` receives the growing first generation of the first prompt. Raises Cancelled between tokens.
+        """
+        if not prompts:
+            return []
+        ids = [self.template.encode(prompt, sampling.max_tokens) for prompt in prompts]
+        held, logits = self.read(ids)
+        batch = joined([cache.forked(0, cache.lengths[0], n, sampling.max_tokens) for cache in held])
+        drafts = self.sampled(batch, logits.repeat_interleave(n, 0), sampling, on_text, cancelled)
+        return [drafts[start : start + n] for start in range(0, len(drafts), n)]
+
+    def sampled(
+        self, batch: Cache, logits: Tensor, sampling: Sampling, on_text: OnText | None, cancelled: CancelledCheck
+    ) -> list[Generation]:
+        """One continuation of every sequence, after logits [sequences, vocabulary]."""
+        random = torch.Generator().manual_seed(sampling.seed)
+        count = len(batch.lengths)
+        tokens: list[list[int]] = [[] for _ in range(count)]
+        scores: list[list[float]] = [[] for _ in range(count)]
+        going = list(range(count))
+        finished = [False] * count
+        for _ in range(sampling.max_tokens):
+            if cancelled():
+                raise Cancelled("The generation was stopped.")
+            drawn, log_probs = draw(logits, sampling, random)
+            still = []
+            for place, row in enumerate(going):
+                token = int(drawn[place])
+                scores[row].append(float(log_probs[place]))
+                if token not in self.template.ends:
+                    tokens[row].append(token)
+                    finished[row] = stopped(self.template.decode(tokens[row]), sampling.stop)
+                else:
+                    finished[row] = True
+                if not finished[row]:
+                    still.append(place)
+                if row == 0 and on_text is not None:
+                    on_text(cut(self.template.decode(tokens[0]), sampling.stop))
+            if not still:
+                break
+            if len(still) < len(going):
+                batch = Cache(batch.held[:, :, still], [batch.lengths[place] for place in still])
+                going = [going[place] for place in still]
+            logits = self.model.logits(self.model.extend(batch, [[int(drawn[place])] for place in still]))
+        decode = self.template.decode
+        return [
+            Generation(cut(decode(tokens[row]), sampling.stop), tuple(scores[row]), finished[row])
+            for row in range(count)
+        ]
+
+    @torch.inference_mode()
+    def log_probs(self, prompts: Sequence[Prompt], replies: Sequence[str]) -> list[list[float]]:
+        """Natural log-probability of each token of each reply after its prompt; the replies to one prompt are read
+        together."""
+        answers = [self.template.tokens(reply) for reply in replies]
+        longest = max(map(len, answers), default=0)
+        distinct = list(dict.fromkeys(prompts))
+        held, logits = self.read([self.template.encode(prompt, longest) for prompt in distinct])
+        found: list[list[float]] = [[] for _ in replies]
+        for prompt, cache, first in zip(distinct, held, logits, strict=True):
+            own = [number for number, other in enumerate(prompts) if other == prompt]
+            rows = self.model.branches(cache, [answers[number] for number in own])
+            after = self.model.logits(rows).log_softmax(-1)
+            at = 0
+            for number in own:
+                tokens = answers[number]
+                before = torch.cat([first.log_softmax(-1)[None], after[at : at + len(tokens) - 1]])
+                found[number] = before.gather(1, torch.tensor(tokens)[:, None])[:, 0].tolist()
+                at += len(tokens)
+        return found
+
+    def read(self, prompts: Sequence[list[int]]) -> tuple[list[Cache], Tensor]:
+        """What the model holds after each prompt (one sequence each), and the logits [prompts, vocabulary] that follow.
+
+        What a prompt shares with one read lately, or with the others, is not read again.
+        """
+        with self._lock:
+            return self.read_alone(prompts)
+
+    def read_alone(self, prompts: Sequence[list[int]]) -> tuple[list[Cache], Tensor]:
+        """The same, for the thread that holds the lock on what is kept."""
+        shared = common(prompts)
+        if len(prompts) > 1 and shared >= WORTH_KEEPING and shared > max(map(self.known, prompts)):
+            self.extended([prompts[0][:shared]])
+        held, rows = self.extended(prompts)
+        return held, self.model.logits(rows)
+
+    def extended(self, prompts: Sequence[list[int]]) -> tuple[list[Cache], Tensor]:
+        """Every prompt's cache and its last row, reading what is not known yet in one pass."""
+        starts, old = [], []
+        for ids in prompts:
+            key, known = self.nearest(ids)
+            starts.append(min(known, len(ids) - 1))
+            cache = self._kept[key] if key else self.model.empty(0)
+            old.append(cache.forked(0, starts[-1], 1, len(ids) - starts[-1]))
+        batch = joined(old)
+        rows = self.model.extend(batch, [ids[start:] for ids, start in zip(prompts, starts, strict=True)])
+        counts = [len(ids) - start for ids, start in zip(prompts, starts, strict=True)]
+        last = rows[torch.tensor(counts).cumsum(0) - 1]
+        held = [Cache(batch.held[:, :, row : row + 1], [len(ids)]) for row, ids in enumerate(prompts)]
+        for ids, cache in zip(prompts, held, strict=True):
+            self._kept[tuple(ids)] = cache
+            self._kept.move_to_end(tuple(ids))
+        while len(self._kept) > KEPT:
+            self._kept.popitem(last=False)
+        return held, last
+
+    def known(self, ids: list[int]) -> int:
+        """How many tokens from the beginning were read lately."""
+        return self.nearest(ids)[1]
+
+    def nearest(self, ids: list[int]) -> tuple[tuple[int, ...], int]:
+        """The kept prompt that begins most like this one, and how many tokens they share."""
+        shared = {key: common([ids, list(key)]) for key in self._kept}
+        key = max(shared, key=lambda one: shared[one], default=())
+        return key, shared.get(key, 0)
+
+
+def common(lists: Sequence[Sequence[int]]) -> int:
+    """How many first tokens all have in common."""
+    count = 0
+    for tokens in zip(*lists, strict=False):
+        if len(set(tokens)) > 1:
+            break
+        count += 1
+    return count
+
+
+def joined(caches: Sequence[Cache]) -> Cache:
+    """Sequences of several caches side by side, with the room of the longest."""
+    if len(caches) == 1:
+        return caches[0]
+    room = max(cache.held.shape[4] for cache in caches)
+    shape = list(caches[0].held.shape)
+    shape[2], shape[4] = sum(cache.held.shape[2] for cache in caches), room
+    held = caches[0].held.new_zeros(shape)
+    row = 0
+    for cache in caches:
+        count, own = cache.held.shape[2], cache.held.shape[4]
+        held[:, :, row : row + count, :, :own] = cache.held
+        row += count
+    return Cache(held, [length for cache in caches for length in cache.lengths])

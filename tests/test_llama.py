@@ -1,0 +1,115 @@
+"""The engine against transformers on the real chat model, and in 8 bits against itself in float32."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from indexing.types import BadInput, Cancelled, ModelMissing
+from models.generator import LocalGenerator
+from models.llama import Llama, Sizes
+from models.llama_generator import SAMPLE, LlamaGenerator, common
+from models.precision import has_fast_bytes
+from models.types import Message, Sampling
+
+HELLO = (Message("system", "You are a helpful assistant."), Message("user", "Say hello to the four birds."))
+PASSAGE = (*HELLO, Message("assistant", "Hello, birds."), Message("user", "Who opened the bridge in 1932?"))
+GREEDY = Sampling(max_tokens=8, temperature=0.0)
+
+
+@pytest.fixture(scope="module")
+def folder(models_home: Path) -> Path:
+    return models_home / "models" / "smollm2-135m-instruct"
+
+
+@pytest.fixture(scope="module")
+def exact(folder: Path) -> LlamaGenerator:
+    return LlamaGenerator.load("smollm2", folder, precision="float32")
+
+
+@pytest.fixture(scope="module")
+def plain(folder: Path) -> LocalGenerator:
+    local = LocalGenerator.load("smollm2", folder)
+    local.model.float()
+    return local
+
+
+def test_it_writes_what_transformers_writes(exact: LlamaGenerator, plain: LocalGenerator) -> None:
+    for prompt in (HELLO, PASSAGE):
+        [[ours]], [[theirs]] = exact.generate([prompt], 1, GREEDY), plain.generate([prompt], 1, GREEDY)
+        assert ours.text == theirs.text
+        assert ours.log_probs == pytest.approx(theirs.log_probs, abs=1e-3)
+
+
+def test_replies_have_the_log_probs_that_transformers_gives(exact: LlamaGenerator, plain: LocalGenerator) -> None:
+    prompts, replies = [HELLO, HELLO, PASSAGE], ["Hello, four birds!", "No.", "The king did."]
+    ours, theirs = exact.log_probs(prompts, replies), plain.log_probs(prompts, replies)
+    for own, other in zip(ours, theirs, strict=True):
+        assert own == pytest.approx(other, abs=1e-3)
+
+
+def test_a_prompt_reads_the_same_alone_beside_others_and_again(folder: Path) -> None:
+    generator = LlamaGenerator.load("smollm2", folder, precision="float32")
+    longer = (*PASSAGE, Message("assistant", "The premier."), Message("user", "And who closed it?"))
+    together = generator.generate([HELLO, PASSAGE, longer], 2, GREEDY)
+    again = generator.generate([longer], 1, GREEDY)
+    alone = LlamaGenerator.load("smollm2", folder, precision="float32").generate([longer], 1, GREEDY)
+    assert [one.text for one in together[2]] == [alone[0][0].text] * 2
+    assert again[0][0].text == alone[0][0].text
+    assert len(together) == 3
+
+
+def test_drafts_differ_by_chance_and_repeat_by_seed(exact: LlamaGenerator) -> None:
+    sampling = Sampling(max_tokens=8, seed=3)
+    [first], [again] = exact.generate([HELLO], 4, sampling), exact.generate([HELLO], 4, sampling)
+    assert [one.text for one in first] == [one.text for one in again]
+    assert len({one.text for one in first}) > 1
+
+
+def test_a_stop_ends_one_draft_and_not_the_others(exact: LlamaGenerator) -> None:
+    [free] = exact.generate([HELLO], 4, Sampling(max_tokens=12, seed=5))
+    word = free[0].text.split()[1]
+    [stopped] = exact.generate([HELLO], 4, Sampling(max_tokens=12, seed=5, stop=(word,)))
+    assert all(word not in one.text for one in stopped)
+    assert stopped[0].finished
+
+
+@pytest.mark.skipif(not has_fast_bytes(), reason="this CPU does not multiply bytes fast")
+def test_eight_bits_stay_close(folder: Path, exact: LlamaGenerator) -> None:
+    ids = exact.template.tokens("The Sydney Harbour Bridge was opened in 1932 by the premier, who cut the ribbon.")
+    model = Llama.load(folder, sample=exact.template.tokens(SAMPLE))
+    both = [one.logits(one.extend(one.empty(len(ids)), [ids])).log_softmax(-1) for one in (exact.model, model)]
+    divergence = (both[0].exp() * (both[0] - both[1])).sum(-1).mean()
+    assert float(divergence) < 0.05
+
+
+def test_branches_do_not_see_each_other(exact: LlamaGenerator) -> None:
+    model = exact.model
+    first, second, third = ([504, 253, 1784], [281, 314], [339, 1784, 30, 216])
+    cache = model.empty(len(first) + len(third))
+    model.extend(cache, [first])
+    rows = model.branches(cache, [second, third])
+    model.extend(cache, [third])
+    alone = model.branches(model.empty(0), [first + third])
+    assert torch.allclose(rows[2:], alone[3:], atol=1e-3)
+
+
+def test_cancelling_streaming_and_bad_input(exact: LlamaGenerator, tmp_path: Path) -> None:
+    heard: list[str] = []
+    exact.generate([HELLO], 1, GREEDY, on_text=heard.append)
+    assert heard
+    assert all(after.startswith(before[:1]) for before, after in zip(heard, heard[1:], strict=False))
+    asked = iter([False, False, True])
+    with pytest.raises(Cancelled):
+        exact.generate([HELLO], 1, Sampling(max_tokens=50), cancelled=lambda: next(asked))
+    with pytest.raises(BadInput, match="tokens"):
+        exact.generate([(Message("user", "word " * 10_000),)], 1, GREEDY)
+    with pytest.raises(ModelMissing, match="absent"):
+        LlamaGenerator.load("absent", tmp_path)
+    with pytest.raises(BadInput, match="plain Llama"):
+        Sizes.of({"model_type": "gpt2", "hidden_act": "gelu"})
+
+
+def test_common_beginnings() -> None:
+    assert common([[1, 2, 3], [1, 2, 4], [1, 2]]) == 2
+    assert common([[1], [2]]) == 0
