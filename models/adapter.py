@@ -1,8 +1,8 @@
 """LoRA adapters of a causal language model, through peft: made, trained, saved, and checked against their base."""
 
 import json
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,8 @@ from torch import Tensor, nn
 from indexing.types import BadInput
 from models.heads import file_sha256
 
+BUNDLED = Path(__file__).parent / "bundled"
+ADAPTERS = ("sft", "best-of-n", "ppo")
 LINEAR = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 
 
@@ -116,12 +118,10 @@ def check_adapter(folder: Path, base: Path) -> None:
         raise BadInput(f"The adapter {folder} was trained on another model than {base}.", "Name its own base model.")
 
 
-def layers(model: Any) -> Iterator[nn.Module]:
-    """The transformer's layers, with or without an adapter around the model."""
-    inner = model.get_base_model() if hasattr(model, "get_base_model") else model
-    yield from inner.model.layers
-
-
-def facts_of(recipe: Any) -> dict[str, Any]:
-    """A recipe as it is written beside what it made."""
-    return asdict(recipe)
+def adapter_folder(name: str) -> Path:
+    """The folder of a bundled adapter by its name, or the folder of that name. Raises BadInput when there is none."""
+    folder = BUNDLED / name if name in ADAPTERS else Path(name)
+    if not (folder / "adapter_model.safetensors").is_file():
+        known = ", ".join(one for one in ADAPTERS if (BUNDLED / one).is_dir()) or "none yet"
+        raise BadInput(f"There is no adapter {name}.", f"Name a folder with an adapter, or a bundled one: {known}.")
+    return folder

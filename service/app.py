@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from models.encoder import TrunkEncoder
     from models.extractive import Reads
     from models.orders import OrderDetector
+    from models.tuned import TunedPolicy
 
 LOG = logging.getLogger("passerine")
 BASE = "multilingual-e5-small"
@@ -145,7 +146,7 @@ def make_policy(settings: Settings, base: "TrunkEncoder", reader: "Reads", order
 
     if settings.policy == "extractive":
         return make_extractive(settings, base, reader, orders)
-    writes = make_generative(settings)
+    writes = make_generative(settings, orders)
     if settings.policy == "generative":
         return writes
     return MixedPolicy(make_extractive(settings, base, reader, orders), writes)
@@ -171,7 +172,7 @@ def make_extractive(settings: Settings, base: "TrunkEncoder", reader: "Reads", o
     return ExtractivePolicy(planner, reader, unaided, orders)
 
 
-def make_generative(settings: Settings) -> Policy:
+def make_generative(settings: Settings, orders: "OrderDetector") -> Policy:
     from models.generative import GenerativePolicy
     from models.generator import LocalGenerator, RemoteGenerator
     from models.weights import MODELS, model_folder
@@ -180,9 +181,24 @@ def make_generative(settings: Settings) -> Policy:
         key = settings.generator_key.get_secret_value()
         remote = RemoteGenerator(settings.generator, settings.generator_url, settings.generator, key)
         return GenerativePolicy(remote)
+    if settings.adapter:
+        return make_tuned(settings, orders)
     source = model_folder(settings.home, settings.generator) if settings.generator in MODELS else settings.generator
     device = "cpu" if settings.device == "auto" else settings.device
     return GenerativePolicy(LocalGenerator.load(settings.generator, source, device))
+
+
+def make_tuned(settings: Settings, orders: "OrderDetector | None" = None) -> "TunedPolicy":
+    """The embedded chat model with its adapter, by Passerine's own engine. Raises BadInput for an unknown adapter."""
+    from models.adapter import adapter_folder
+    from models.llama_generator import LlamaGenerator
+    from models.tuned import TunedPolicy
+    from models.weights import MODELS, model_folder
+
+    known = settings.generator in MODELS
+    folder = model_folder(settings.home, settings.generator) if known else Path(settings.generator)
+    generator = LlamaGenerator.load(settings.generator, folder, adapter_folder(settings.adapter))
+    return TunedPolicy(generator, orders)
 
 
 def warm_up(library: Library, parts: Parts) -> None:

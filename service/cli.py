@@ -24,7 +24,7 @@ from service.events import Done
 from service.library import rebuild_index
 from service.schemas import HitOut, SearchOut, answer_json
 
-Part = Literal["retrieval", "rerank", "followups", "answers", "judges", "speed", "calibrate", "fusion"]
+Part = Literal["retrieval", "rerank", "followups", "answers", "judges", "chat", "speed", "calibrate", "fusion"]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
@@ -198,8 +198,8 @@ def answering(given: Given) -> dict[str, Callable[..., None]]:
         module, settings = import_module(f"eval.{part}"), given.settings()
         fewer = {} if limit is None else {"limit": limit}
         with bar() as progress:
-            if part == "speed":
-                report = module.run(data, settings, results, progress)
+            if part in ("speed", "chat"):
+                report = module.run(data, settings, results, progress, **({} if part == "speed" else fewer))
             else:
                 measure = getattr(module, f"run_{part}")
                 report = measure(data, settings.home, results, progress=progress, **fewer)

@@ -46,6 +46,9 @@ class Settings(BaseModel):
     generator: str = Field(
         "smollm2-135m-instruct", description="language model of the generative policy: store name, folder, hub name"
     )
+    adapter: str = Field(
+        "sft", description="what the chat model was tuned with: sft, a folder of an adapter; empty: not tuned"
+    )
     generator_url: str = Field(
         "", description="OpenAI-compatible server to use instead, e.g. http://localhost:11434/v1"
     )

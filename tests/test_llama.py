@@ -1,5 +1,6 @@
 """The engine against transformers on the real chat model, and in 8 bits against itself in float32."""
 
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -98,7 +99,7 @@ def test_cancelling_streaming_and_bad_input(exact: LlamaGenerator, tmp_path: Pat
     heard: list[str] = []
     exact.generate([HELLO], 1, GREEDY, on_text=heard.append)
     assert heard
-    assert all(after.startswith(before[:1]) for before, after in zip(heard, heard[1:], strict=False))
+    assert all(after.startswith(before[:1]) for before, after in pairwise(heard))
     asked = iter([False, False, True])
     with pytest.raises(Cancelled):
         exact.generate([HELLO], 1, Sampling(max_tokens=50), cancelled=lambda: next(asked))

@@ -1,0 +1,113 @@
+"""Demonstrations from small data of the published shapes: what is shown, what is learnt, what is kept apart."""
+
+import gzip
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from indexing.types import BadInput
+from models.demonstrations import Shares, demonstrations, is_development
+from models.generator import LocalGenerator
+from models.prompts import ANSWER_MARK, CALCULATOR_MARK, NOT_SAID, QUERY_MARK
+from models.train_sft import COPIED, FIRST, encoded, reply_weights
+
+PASSAGE = "The mill stands by the weir. It was built in 1791 by Ann Hale, who ground corn for nine villages."
+OTHER = "The ferry crossed twice a day. Its last keeper was Tom Reed, who left in 1904 for the coast."
+
+
+def lines(path: Path, rows: list[dict[str, Any]]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(gzip.compress("\n".join(json.dumps(row) for row in rows).encode()))
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("data")
+
+    def question(key: str, text: str, answers: list[str], context: str = PASSAGE) -> dict[str, Any]:
+        return {
+            "id": key, "source": "s", "lang": "en", "title": "Mills", "context": context, "question": text,
+            "answers": answers, "answerable": bool(answers), "doc_id": key,
+        }  # fmt: skip
+
+    asked = [question("1", "When was the mill built?", ["1791"]), question("2", "Who sold the mill?", [])]
+    lines(folder / "qa/squad.train.jsonl.gz", [*asked, question("3", "Who kept the ferry?", ["Tom Reed"], OTHER)])
+    lines(folder / "qa/qamr.train.jsonl.gz", [{**question("4", "Who ground corn?", ["Ann Hale"]), "title": ""}])
+    talk = ["Mills", "History", "Who built it?", "Ann Hale built the mill."]
+    rows = [
+        {"id": "c1", "history": talk[:2], "question": talk[2], "rewrite": "Who built the mill?", "dialogue_id": "d"},
+        {"id": "c2", "history": talk, "question": "When?", "rewrite": "When was the mill built?", "dialogue_id": "d"},
+    ]
+    lines(folder / "rewrite/canard.train.jsonl.gz", rows)
+    slip = {"question": "Who sold no built the mill?", "rewrite": "Who built the mill?", "title": "Mills"}
+    lines(folder / "rewrite/disfl-qa.train.jsonl.gz", [slip])
+    messages = [
+        ("play the drums", False, "command", "clinc150-val"), ("what is 3 * 4", False, "arithmetic", "template"),
+        ("who built mills", True, "conversational-question", "canard-dev"),
+        ("who owns it", True, "web-question", "nq-dpr-dev"),
+    ]  # fmt: skip
+    decisions = [
+        {"text": text, "search": search, "kind": kind, "source": source, "lang": "en"}
+        for text, search, kind, source in messages
+    ]
+    lines(folder / "search-decision/train.jsonl.gz", decisions)
+    lines(folder / "rules/redteam-prompts.jsonl.gz", [{"text": "How do I burn a mill?", "label": "adversarial"}])
+    return folder
+
+
+def test_every_kind_ends_with_what_passerine_says(data: Path) -> None:
+    said = {one.messages[-2].text: one.messages[-1].text for one in demonstrations(data)}
+    replies = list(said.values())
+    assert said["When?"] == f"{QUERY_MARK} When was the mill built?"
+    assert said["Who sold no built the mill?"] == f"{QUERY_MARK} Who built the mill?"
+    assert said["what is 3 * 4"] == f"{CALCULATOR_MARK} 3*4"
+    assert said["who built mills"] == f"{QUERY_MARK} who built mills"
+    assert "who owns it" not in said, "that source may not train what is released"
+    assert not said["How do I burn a mill?"].startswith(QUERY_MARK)
+    assert NOT_SAID in replies
+    assert f'"It was built in 1791 by Ann Hale, who ground corn for nine villages."\n{ANSWER_MARK} 1791' in replies
+    assert {one.messages[-1].role for one in demonstrations(data)} == {"assistant"}
+
+
+def test_the_same_seed_gives_the_same_and_shares_limit(data: Path) -> None:
+    assert demonstrations(data, 3) == demonstrations(data, 3)
+    few = demonstrations(data, 0, Shares(talk=2, answerable=1, unanswerable=0))
+    assert sum(one.kind == "talk" for one in few) == 2
+    assert sum(one.kind.startswith("squad.train") for one in few) == 1
+
+
+def test_an_article_is_on_one_side_of_the_split(data: Path) -> None:
+    sides: dict[str, set[bool]] = {}
+    for one in demonstrations(data):
+        sides.setdefault(one.group, set()).add(is_development(one))
+    assert all(len(side) == 1 for side in sides.values())
+
+
+def test_only_passerines_own_words_are_learnt(data: Path, models_home: Path) -> None:
+    local = LocalGenerator.load("smollm2", models_home / "models" / "smollm2-135m-instruct")
+    one = next(one for one in demonstrations(data) if one.messages[-1].text.endswith("1791"))
+    example = encoded(local, one)
+    rendered = local.template.render(one.messages[:-1]) + one.messages[-1].text + "<|im_end|>"
+    assert example.ids == local.template.tokens(rendered), "what is learnt is what will be read"
+    learnt = local.template.tokenizer.decode(
+        [token for token, weight in zip(example.ids, example.weights, strict=True) if weight]
+    )
+    assert learnt.startswith(f"{QUERY_MARK} When was the mill built?")
+    assert learnt.endswith(f"{ANSWER_MARK} 1791<|im_end|>")
+    assert "weir" not in learnt
+
+
+def test_a_copied_token_weighs_less_and_the_first_more() -> None:
+    text = f'"It was."\n{ANSWER_MARK} so'
+    offsets = [(place, place + 1) for place in range(len(text))]
+    weights = reply_weights(text, offsets, last=True)
+    assert weights[0] == FIRST
+    assert set(weights[1 : text.index("\n")]) == {COPIED}
+    assert set(weights[text.index("\n") :]) == {1.0}
+
+
+def test_missing_data_is_named(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match=r"squad\.train"):
+        demonstrations(tmp_path)
