@@ -1,6 +1,7 @@
 """LoRA adapters of a causal language model, through peft: made, trained, saved, and checked against their base."""
 
 import json
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,7 +42,9 @@ def with_adapter(model: Any, recipe: AdapterRecipe) -> Any:
         layers_to_transform=list(range(min(recipe.frozen, depth - 1), depth)),
         task_type="CAUSAL_LM",
     )
-    return get_peft_model(model, config, autocast_adapter_dtype=False)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # peft 0.21 asks transformers 5 by an old name
+        return get_peft_model(model, config, autocast_adapter_dtype=False)
 
 
 class Masters:

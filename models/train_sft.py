@@ -182,6 +182,7 @@ class Run:
         self.optimiser = torch.optim.AdamW(self.masters.outside, lr=recipe.rate, weight_decay=0.01, betas=(0.9, 0.98))
         self.rates = torch.optim.lr_scheduler.LambdaLR(self.optimiser, self.rate_at)
         self.done, self.history, self.identity = 0, list[dict[str, float]](), ""
+        self.recent: list[float] = []
 
     def rate_at(self, step: int) -> float:
         """A short rise, then half a cosine down to a twentieth."""
@@ -192,20 +193,19 @@ class Run:
 
     def go(self, held: Batch, until: float, progress: Progress | None) -> bool:
         """Steps until the end or until it is time to stop, with a checkpoint before."""
-        recent: list[float] = []
         self.model.train()
         while self.done < len(self.steps):
             if time.monotonic() > until:
                 self.keep()
                 return False
-            recent.append(self.step(self.steps[self.done]))
+            self.recent.append(self.step(self.steps[self.done]))
             self.done += 1
             if progress is not None:
                 progress("fit", self.done, len(self.steps))
             if self.done % LOOK_EVERY == 0 or self.done == len(self.steps):
-                row = {"step": self.done, "train_loss": math.fsum(recent) / len(recent), **self.look(held)}
+                row = {"step": self.done, "train_loss": math.fsum(self.recent) / len(self.recent), **self.look(held)}
                 self.history.append(row)
-                recent.clear()
+                self.recent.clear()
             if self.done % SAVE_EVERY == 0:
                 self.keep()
         self.keep()
@@ -247,6 +247,7 @@ class Run:
             "optimiser": self.optimiser.state_dict(),
             "rates": self.rates.state_dict(),
             "history": self.history,
+            "recent": self.recent,
         }
         torch.save(kept, self.work / "checkpoint.new")
         (self.work / "checkpoint.new").replace(self.work / "checkpoint.pt")
@@ -260,7 +261,7 @@ class Run:
             self.masters.load(kept["masters"])
             self.optimiser.load_state_dict(kept["optimiser"])
             self.rates.load_state_dict(kept["rates"])
-            self.done, self.history = kept["done"], kept["history"]
+            self.done, self.history, self.recent = kept["done"], kept["history"], kept.get("recent", [])
 
 
 def draw(history: Sequence[dict[str, float]], path: Path) -> None:

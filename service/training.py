@@ -63,6 +63,12 @@ def reader(data: Path, home: Path, out: Path, seed: int, progress: Progress | No
     return train_reader(data, home, out, seed, progress)
 
 
+def sft(data: Path, home: Path, out: Path, seed: int, progress: Progress | None) -> object:
+    from models.train_sft import train_sft
+
+    return train_sft(data, home, out, seed, progress)
+
+
 def preference(data: Path, home: Path, out: Path, seed: int, progress: Progress | None) -> object:
     from rewards.train_preference import train_preference
 
@@ -92,4 +98,5 @@ HEADS: Mapping[str, Trainer] = {
     "preference": preference,
     "rules": rules,
     "support": support,
+    "sft": sft,
 }
