@@ -25,7 +25,8 @@ def base(tmp_path: Path) -> Path:
     torch.manual_seed(0)
     config = LlamaConfig(
         vocab_size=64, hidden_size=32, intermediate_size=64, num_hidden_layers=3, num_attention_heads=4,
-        num_key_value_heads=2, max_position_embeddings=64, tie_word_embeddings=True, bos_token_id=1, eos_token_id=2, initializer_range=0.3,
+        num_key_value_heads=2, max_position_embeddings=64, tie_word_embeddings=True, bos_token_id=1, eos_token_id=2,
+        initializer_range=0.3,
     )  # fmt: skip
     LlamaForCausalLM(config).save_pretrained(tmp_path / "base")
     return tmp_path / "base"
