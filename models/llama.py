@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 from torch import Tensor
@@ -18,9 +18,14 @@ from torch.nn import functional
 
 from indexing.types import BadInput
 
+if TYPE_CHECKING:
+    from models.llama_step import Stepper
+
 LEVELS, MIDDLE = 127, 128
 FAR_CHANNELS = 8
 """Channels in float32 beside the bytes: the few that are much louder than the others would coarsen all."""
+MOST_STEPPED = 16
+"""Sequences that are stepped by compiled kernels at most: these run on one core."""
 Attend = Callable[[Tensor, Tensor, Tensor], Tensor]
 
 
@@ -89,19 +94,24 @@ class ByteProduct:
         whole = (near / self._scales[:, None]).round().to(torch.int8)
         self._weight = torch.ops.onednn.qlinear_prepack(whole, None)
         self._zeros = torch.zeros(len(weight), dtype=torch.int64)
-        self._far, self._far_weight = far, weight[:, far].t().contiguous()
+        self.width = weight.shape[1]
+        self.far, self.far_weight = far, weight[:, far].t().contiguous()
         self._epsilon = epsilon
 
     def __call__(self, rows: Tensor, normed: bool = False) -> Tensor:
-        near = rows.index_fill(1, self._far, 0.0)
+        near = rows.index_fill(1, self.far, 0.0)
         most = near.abs().amax(dim=-1, keepdim=True).clamp_min_(1e-12).div_(LEVELS)
-        values = near.div_(most).add_(MIDDLE + 0.5).to(torch.uint8)
+        result = self.of_bytes(near.div_(most).add_(MIDDLE + 0.5).to(torch.uint8))
+        result = result.mul_(most).addmm_(rows.index_select(1, self.far), self.far_weight)
+        return result.mul_(root_mean_square(rows, self._epsilon)) if normed else result
+
+    def of_bytes(self, values: Tensor) -> Tensor:
+        """uint8 [n, in] around MIDDLE -> float32 [n, out], neither scaled nor with the far channels."""
         result: Tensor = torch.ops.onednn.qlinear_pointwise(
             values, 1.0, MIDDLE, self._weight, self._scales, self._zeros, None,
             1.0, 0, torch.float32, "none", [], "",
         )  # fmt: skip
-        result = result.mul_(most).addmm_(rows.index_select(1, self._far), self._far_weight)
-        return result.mul_(root_mean_square(rows, self._epsilon)) if normed else result
+        return result
 
 
 def root_mean_square(rows: Tensor, epsilon: float) -> Tensor:
@@ -139,6 +149,7 @@ class Llama:
 
     def __init__(self, sizes: Sizes, layers: Sequence[Layer], table: Tensor, head: Product) -> None:
         self.sizes, self._layers, self._table, self._head = sizes, layers, table, head
+        self._stepper: Stepper | None = None
         half = torch.arange(0, sizes.head, 2, dtype=torch.float64) / sizes.head
         angles = torch.outer(torch.arange(sizes.context, dtype=torch.float64), sizes.theta**-half)
         cos, sin = angles.cos().float(), angles.sin().float()
@@ -166,6 +177,9 @@ class Llama:
             rows = model.through(watched, rows, places, lambda q, k, v: model.mix(*together(q, k, v), mask=None))
             pressed.append(Layer(*(getattr(layer, name).pressed(seen[name]) for name in Layer.__slots__)))
         model._head = head.pressed(loudness(rows))
+        from models.llama_step import Stepper
+
+        model._stepper = Stepper(weights.sizes, pressed, model._cos, model._sin)
         return model
 
     def embedded(self, tokens: Sequence[int]) -> Tensor:
@@ -197,10 +211,14 @@ class Llama:
         end = max(start + count for start, count in zip(starts, counts, strict=True))
         if all(count == 1 for count in counts):
             unseen = torch.arange(end) > torch.tensor(starts)[:, None] if min(starts) < max(starts) else None
-            attend = partial(self.mix_one_each, cache, torch.tensor(starts), unseen)
+            mix = partial(self.mix_one_each, cache, end, unseen)
+            if self._stepper is not None and len(counts) <= MOST_STEPPED:
+                rows = self._stepper(self.embedded(flat), places, cache, mix)
+            else:
+                rows = self.run(flat, places, partial(self.keep_one_each, cache, torch.tensor(starts), mix))
         else:
-            attend = partial(self.mix_runs, cache, list(zip(starts, counts, strict=True)))
-        rows = self.run(flat, places, attend)
+            spans = list(zip(starts, counts, strict=True))
+            rows = self.run(flat, places, partial(self.mix_runs, cache, spans))
         cache.lengths = [start + count for start, count in zip(starts, counts, strict=True)]
         return rows
 
@@ -231,20 +249,25 @@ class Llama:
             rows = self.through(layer, rows, at, partial(attend, number))
         return rows
 
-    def mix_one_each(
-        self, cache: Cache, where: Tensor, unseen: Tensor | None, number: int, q: Tensor, k: Tensor, v: Tensor
-    ) -> Tensor:
+    def keep_one_each(
+        self, cache: Cache, where: Tensor, mix: Callable[[int, Tensor], Tensor], number: int, q: Tensor, k: Tensor,
+        v: Tensor,
+    ) -> Tensor:  # fmt: skip
         """Attention of one new token a sequence, which goes to place `where` of its own sequence."""
-        count, end = len(where), int(where.max()) + 1
         keys, values = cache.held[number]
-        every = torch.arange(count)
+        every = torch.arange(len(where))
         keys[every, :, where], values[every, :, where] = k, v
+        return mix(number, q)
+
+    def mix_one_each(self, cache: Cache, end: int, unseen: Tensor | None, number: int, q: Tensor) -> Tensor:
+        """Queries [sequences, heads, head] over the first `end` tokens of their sequences, save the `unseen` ones."""
+        keys, values = cache.held[number, :, :, :, :end]
         heads, head = self.sizes.shared_heads, self.sizes.head
-        grouped = q.reshape(count * heads, -1, head)
-        scores = torch.bmm(grouped, keys[:, :, :end].flatten(0, 1).transpose(1, 2)).mul_(head**-0.5)
+        grouped = q.reshape(len(q) * heads, -1, head)
+        scores = torch.bmm(grouped, keys.flatten(0, 1).transpose(1, 2)).mul_(head**-0.5)
         if unseen is not None:
-            scores.view(count, heads, -1, end).masked_fill_(unseen[:, None, None], -torch.inf)
-        return torch.bmm(scores.softmax(-1), values[:, :, :end].flatten(0, 1)).view(count, -1)
+            scores.view(len(q), heads, -1, end).masked_fill_(unseen[:, None, None], -torch.inf)
+        return torch.bmm(scores.softmax(-1), values.flatten(0, 1)).view(len(q), -1)
 
     def mix_runs(
         self, cache: Cache, spans: Sequence[tuple[int, int]], number: int, q: Tensor, k: Tensor, v: Tensor

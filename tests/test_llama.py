@@ -84,6 +84,22 @@ def test_eight_bits_stay_close(folder: Path, exact: LlamaGenerator) -> None:
     assert float(divergence) < 0.05
 
 
+@pytest.mark.skipif(not has_fast_bytes(), reason="this CPU does not multiply bytes fast")
+def test_compiled_steps_say_what_plain_ones_say(folder: Path, exact: LlamaGenerator) -> None:
+    model = Llama.load(folder, sample=exact.template.tokens(SAMPLE))
+    cache = model.empty(12)
+    model.extend(cache, [exact.template.tokens("The bridge was opened by the king in")])
+    caches = [cache.forked(0, cache.lengths[0], 3, 2) for _ in range(2)]
+    for one in caches:
+        one.lengths = [cache.lengths[0], 4, 6]
+    chances = [model.logits(model.extend(caches[0], [[504], [260], [99]])).softmax(-1)]
+    model._stepper = None
+    chances.append(model.logits(model.extend(caches[1], [[504], [260], [99]])).softmax(-1))
+    divergence = (chances[0] * (chances[0].log() - chances[1].log())).sum(-1)
+    assert float(divergence.max()) < 0.05, "bytes may round apart, what is likely stays so"
+    assert caches[0].lengths == caches[1].lengths
+
+
 def test_branches_do_not_see_each_other(exact: LlamaGenerator) -> None:
     model = exact.model
     first, second, third = ([504, 253, 1784], [281, 314], [339, 1784, 30, 216])
