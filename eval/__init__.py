@@ -14,6 +14,7 @@ selection  what each judge and each further draft adds
 outcomes   what became of a question
 planted    instructions planted in documents
 answers    the answer flow measured whole
+chat       the tuned chat model by itself
 judges     the judges against their baselines
 calibrate  thresholds from development data, with their curves
 clock      a refresh beside the bare encoder, answers of a server, its start and memory

@@ -46,9 +46,18 @@ tools           calculator and calendar
 calculator      exact arithmetic
 dates           days and weekdays
 prompts         every prompt, in one place
-generator       causal language models, local and remote
-generative      the policy that writes
+generative      the policy that writes, with any language model
+tuned           the policy of the tuned chat model
 mixed           candidates of two policies
+
+Writing:
+chat_template   a conversation as tokens
+generator       causal language models through transformers, and remote ones
+llama           a Llama on the CPU, in float32 or 8 bits
+llama_kernels   its compiled loops
+llama_step      one token of a few sequences by them
+llama_generator prompts that begin alike read once, all drafts in one batch
+adapter         LoRA adapters, checked against their base
 
 Training:
 vectors         vectors of training texts, kept on disk
@@ -59,6 +68,9 @@ term_data       what that is learnt from
 train_matching  same meaning, several readings
 train_orders    orders to the assistant
 train_reader    the reader
+demonstrations  what the chat model is shown
+train_sft       the chat model, supervised
+ppo             proximal policy optimisation on plain tensors
 json_lines      files of training rows
 reader_rows     rows of the reading sets
 reader_pairs    what it learns from
