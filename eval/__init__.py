@@ -18,5 +18,6 @@ chat       the tuned chat model by itself
 judges     the judges against their baselines
 calibrate  thresholds from development data, with their curves
 clock      a refresh beside the bare encoder, answers of a server, its start and memory
+generation candidates of the chat model by the clock, beside transformers' own
 speed      the encoder beside plain float32
 """

@@ -1,4 +1,5 @@
-"""How fast the encoder is beside plain float32, and how far its vectors are from those; then eval/clock.py.
+"""How fast the encoder is beside plain float32, and how far its vectors are from those; then eval/clock.py
+and eval/generation.py.
 
 Plain float32 is `SentenceTransformer.encode` with batches of 32, measured in the same run, in turns with ours, on the
 same passages: figures of two machines, or of two moments of a busy one, cannot be compared.
@@ -15,6 +16,7 @@ import numpy as np
 
 from eval import datasets
 from eval.clock import ENTRIES, answer_speed, clock_figures, refresh_speed
+from eval.generation import generation_figures, generation_speed, notes_of
 from eval.report import Figure, Report, figure_table, write
 from indexing.types import Encoder, Progress, Vectors
 from service.config import Settings
@@ -65,7 +67,8 @@ def run(
     speed = measure(encoder, settings.home, settings.encoder, texts, progress=progress)
     entries = [entry for name in COLLECTIONS for entry in datasets.collection(data, name).entries[: ENTRIES // 2]]
     clocks = clock_figures(refresh_speed(entries, encoder), answer_speed(data, settings, progress=progress))
-    report = reported(speed, encoder.name, clocks)
+    generated = generation_speed(data, settings, progress)
+    report = reported(speed, encoder.name, clocks, generation_figures(generated), notes_of(generated))
     write(report, out)
     return report
 
@@ -117,8 +120,14 @@ def sample(data: Path, encoder: Encoder, passages: int) -> list[str]:
     return texts
 
 
-def reported(speed: Speed, name: str, clocks: Mapping[str, Figure]) -> Report:
-    """The figures of the encoder, and those of eval/clock.py, as a report."""
+def reported(
+    speed: Speed,
+    name: str,
+    clocks: Mapping[str, Figure],
+    generated: Mapping[str, Figure],
+    further: Sequence[str] = (),
+) -> Report:
+    """The figures of the encoder, of eval/clock.py and of eval/generation.py, as a report."""
     n, cosine = len(speed.cosines), speed.cosines
     figures = {
         "speed/encoder/passages": Figure(speed.rate, n, baseline=speed.plain_rate, unit="/s"),
@@ -129,9 +138,17 @@ def reported(speed: Speed, name: str, clocks: Mapping[str, Figure]) -> Report:
         "speed/encoder/batch of 8": Figure(speed.batch_ms, 10, unit="ms", better="lower"),
     }
     settings = {"encoder": name, "precision": speed.precision, "device": speed.device, "tokens": f"{speed.tokens:.0f}"}
-    notes = (f"Baseline: SentenceTransformer in float32, batches of {BATCH}, in turns with ours in the same run.",)
-    tables = (figure_table("Encoder", figures), figure_table("Refresh and answers", clocks))
-    return Report("speed", "passerine evaluate speed", tables, {**figures, **clocks}, settings, notes=notes)
+    notes = (
+        f"Baseline: SentenceTransformer in float32, batches of {BATCH}, in turns with ours in the same run.",
+        *further,
+    )
+    tables = (
+        figure_table("Encoder", figures),
+        figure_table("Refresh and answers", clocks),
+        figure_table("Generation", generated),
+    )
+    every = {**figures, **clocks, **generated}
+    return Report("speed", "passerine evaluate speed", tables, every, settings, notes=notes)
 
 
 def cosines(a: Vectors, b: Vectors) -> Vectors:

@@ -77,11 +77,16 @@ class LlamaGenerator:
         """
         if not prompts:
             return []
-        ids = [self.template.encode(prompt, sampling.max_tokens) for prompt in prompts]
-        held, logits = self.read(ids)
-        batch = joined([cache.forked(0, cache.lengths[0], n, sampling.max_tokens) for cache in held])
-        drafts = self.sampled(batch, logits.repeat_interleave(n, 0), sampling, on_text, cancelled)
-        return [drafts[start : start + n] for start in range(0, len(drafts), n)]
+        distinct = list(dict.fromkeys(prompts))
+        held, logits = self.read([self.template.encode(prompt, sampling.max_tokens) for prompt in distinct])
+        wanted = [n * prompts.count(prompt) for prompt in distinct]
+        forks = zip(held, wanted, strict=True)
+        batch = joined([cache.forked(0, cache.lengths[0], count, sampling.max_tokens) for cache, count in forks])
+        drafts = iter(
+            self.sampled(batch, logits.repeat_interleave(torch.tensor(wanted), 0), sampling, on_text, cancelled)
+        )
+        found = {prompt: [next(drafts) for _ in range(count)] for prompt, count in zip(distinct, wanted, strict=True)}
+        return [[found[prompt].pop(0) for _ in range(n)] for prompt in prompts]
 
     def sampled(
         self, batch: Cache, logits: Tensor, sampling: Sampling, on_text: OnText | None, cancelled: CancelledCheck
@@ -178,6 +183,11 @@ class LlamaGenerator:
         while len(self._kept) > KEPT:
             self._kept.popitem(last=False)
         return held, last
+
+    def forget(self) -> None:
+        """Reads every prompt anew from here on."""
+        with self._lock:
+            self._kept.clear()
 
     def known(self, ids: list[int]) -> int:
         """How many tokens from the beginning were read lately."""

@@ -54,5 +54,18 @@ def test_every_dependency_has_its_line() -> None:
         assert name == "passerine" or re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", listed), name
 
 
+def test_an_install_brings_every_file_that_is_no_code() -> None:
+    import tomllib
+
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]
+    for package in PACKAGES:
+        folder = ROOT / package
+        brought = {path for pattern in settings["package-data"]["*"] for path in folder.glob(f"{pattern}/*")}
+        brought |= {path for pattern in settings["package-data"]["*"] for path in folder.glob(pattern)}
+        files = {path for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts}
+        files = {path for path in files if path.suffix not in (".py", ".pyc") and path.name != ".gitignore"}
+        assert files <= brought, f"left out: {sorted(files - brought)[:5]}"
+
+
 def test_ci_runs_the_readmes_test_command() -> None:
     assert "make test" in (ROOT / ".ci/run").read_text(encoding="utf-8")

@@ -27,7 +27,7 @@ def test_both_encoders_are_timed_and_compared(encoder: Encoder, models_home: Pat
 
 def test_the_report_says_what_was_reached() -> None:
     slow = Speed("float32", "cpu", 190, 15.0, 30.0, (2.0, 2.0, 1.9), (0.9999, 0.9971), 9.0, 40.0)
-    report = reported(slow, "an encoder", {})
+    report = reported(slow, "an encoder", {}, {})
     ratio, cosine = report.figures["speed/encoder/ratio"], report.figures["speed/encoder/cosine"]
     assert (ratio.value, ratio.target, ratio.reached) == (2.0, TARGET_RATIO, False)
     assert (cosine.target, cosine.reached) == (TARGET_COSINE, False)
