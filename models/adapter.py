@@ -2,7 +2,8 @@
 
 import json
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from indexing.types import BadInput
 from models.heads import file_sha256
 
 BUNDLED = Path(__file__).parent / "bundled"
+POLICY, REFERENCE = "policy", "reference"
 ADAPTERS = ("sft", "best-of-n", "ppo")
 LINEAR = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 
@@ -42,9 +44,29 @@ def with_adapter(model: Any, recipe: AdapterRecipe) -> Any:
         layers_to_transform=list(range(min(recipe.frozen, depth - 1), depth)),
         task_type="CAUSAL_LM",
     )
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)  # peft 0.21 asks transformers 5 by an old name
+    with by_old_names():
         return get_peft_model(model, config, autocast_adapter_dtype=False)
+
+
+def with_reference(model: Any, adapter: Path) -> Any:
+    """The model with an adapter twice: POLICY is to be tuned, REFERENCE stays as it is."""
+    from peft import PeftModel
+
+    with by_old_names():
+        tuned = PeftModel.from_pretrained(
+            model, adapter, adapter_name=POLICY, is_trainable=True, autocast_adapter_dtype=False
+        )
+        tuned.load_adapter(adapter, adapter_name=REFERENCE, is_trainable=False, autocast_adapter_dtype=False)
+    tuned.set_adapter(POLICY)
+    return tuned
+
+
+@contextmanager
+def by_old_names() -> Iterator[None]:
+    """Inside, peft 0.21 may ask transformers 5 by an old name without a warning for the user."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        yield
 
 
 class Masters:

@@ -1,0 +1,223 @@
+"""Reinforcement learning of the chat model from a reward function: PPO, with the other samples of a prompt or a value
+head as baseline.
+
+The policy and the reference are two adapters of one model; the policy begins as a copy of the reference. Samples are
+drawn by the plain model so that what is learnt from is exactly what was drawn. The reward is a plain function, since
+models know no judges: `service/tuning.py` joins both.
+"""
+
+import json
+import math
+import random
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from indexing.types import Progress
+from models.adapter import POLICY, REFERENCE, Masters
+from models.chat_template import ChatTemplate
+from models.ppo import Episodes, Evaluated, PpoRecipe, joined, update
+from models.shared_prefix import reply_log_probs
+from models.types import Prompt
+
+
+@dataclass(frozen=True, slots=True)
+class RlRecipe:
+    """`samples` a prompt, `prompts` a round; `rate` of the adapter's weights."""
+
+    rounds: int = 40
+    prompts: int = 8
+    samples: int = 8
+    rate: float = 3e-5
+    value_rate: float = 1e-3
+    temperature: float = 1.0
+    most_tokens: int = 72
+    ptx: float = 0.0
+    ppo: PpoRecipe = field(default_factory=lambda: PpoRecipe(baseline="others", minibatch=8, passes=2))
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A prompt to reply to; `key` lets the reward function know what it was asked for."""
+
+    prompt: Prompt
+    key: str
+
+
+Reward = Callable[[Sequence[Task], Sequence[str]], Sequence[Mapping[str, float]]]
+"""reward(tasks, replies) -> the parts of each reply's reward by name; "total" is what is learnt from."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sampled:
+    """Replies to one prompt: token ids with the end token where one was drawn, and their text."""
+
+    prompt: list[int]
+    replies: list[list[int]]
+    texts: list[str]
+
+
+class Trainer:
+    """Rounds of sampling, judging and updating, which can be stopped and gone on with."""
+
+    def __init__(self, model: Any, template: ChatTemplate, recipe: RlRecipe, work: Path, seed: int = 0) -> None:
+        """`model` carries the adapters POLICY (trainable) and REFERENCE."""
+        self.model, self.template, self.recipe, self.work, self.seed = model, template, recipe, work, seed
+        model.set_adapter(POLICY)
+        named = [(name, parameter) for name, parameter in model.named_parameters() if f".{POLICY}." in name]
+        self.masters = Masters([parameter for _, parameter in named])
+        self.value_head = nn.Linear(int(model.config.hidden_size), 1)
+        nn.init.zeros_(self.value_head.weight)
+        nn.init.zeros_(self.value_head.bias)
+        self.optimiser = torch.optim.AdamW(
+            [
+                {"params": self.masters.outside, "lr": recipe.rate},
+                {"params": list(self.value_head.parameters()), "lr": recipe.value_rate},
+            ],
+            weight_decay=0.0,
+        )
+        self.done, self.history = 0, list[dict[str, float]]()
+
+    def go(
+        self,
+        tasks: Sequence[Task],
+        reward: Reward,
+        until: float = math.inf,
+        progress: Progress | None = None,
+        demonstration_loss: Callable[[], Tensor] | None = None,
+    ) -> bool:
+        """Rounds until the last, or until it is time to stop, with a checkpoint after each."""
+        while self.done < self.recipe.rounds:
+            if time.monotonic() > until:
+                return False
+            self.history.append(self.round(self.tasks_of(tasks, self.done), reward, demonstration_loss))
+            self.done += 1
+            self.keep()
+            if progress is not None:
+                progress("rounds", self.done, self.recipe.rounds)
+        return True
+
+    def tasks_of(self, tasks: Sequence[Task], number: int) -> list[Task]:
+        """The prompts of a round, in an order that follows from the seed, each as often as the others."""
+        per_epoch = max(1, len(tasks) // self.recipe.prompts)
+        order = random.Random(f"{self.seed} {number // per_epoch}").sample(list(tasks), len(tasks))
+        start = (number % per_epoch) * self.recipe.prompts
+        return order[start : start + self.recipe.prompts]
+
+    def round(
+        self, tasks: Sequence[Task], reward: Reward, demonstration_loss: Callable[[], Tensor] | None
+    ) -> dict[str, float]:
+        """Samples, judges, updates; what is worth a curve."""
+        recipe = self.recipe
+        self.model.set_adapter(POLICY)
+        samples = [self.sample(task, f"{self.seed} {self.done} {place}") for place, task in enumerate(tasks)]
+        asked = [task for task in tasks for _ in range(recipe.samples)]
+        texts = [text for sampled in samples for text in sampled.texts]
+        judged = reward(asked, texts)
+        scores = torch.tensor([float(parts["total"]) for parts in judged])
+        episodes = joined([
+            self.episodes(sampled, scores[place * recipe.samples : (place + 1) * recipe.samples])
+            for place, sampled in enumerate(samples)
+        ])  # fmt: skip
+        extra = None
+        if demonstration_loss is not None and recipe.ptx:
+            extra = lambda: recipe.ptx * demonstration_loss()  # noqa: E731
+        done = update(
+            episodes, lambda rows: self.evaluate(samples, rows, episodes.mask.shape[1]), self.optimiser, recipe.ppo,
+            seed=self.done, before_step=self.masters.take_gradients, after_step=self.masters.put_back,
+            extra_loss=extra,
+        )  # fmt: skip
+        parts = {name: sum(one[name] for one in judged) / len(judged) for name in judged[0]}
+        lengths = episodes.mask.sum(1)
+        return {
+            "round": float(self.done + 1),
+            **{f"reward/{name}": value for name, value in parts.items()},
+            "length": float(lengths.mean()),
+            "distinct": len(set(texts)) / len(texts),
+            **{name: float(value) for name, value in asdict(done).items()},
+        }
+
+    @torch.no_grad()
+    def sample(self, task: Task, seed: str) -> Sampled:
+        """Replies to one prompt, drawn from the whole distribution."""
+        recipe = self.recipe
+        ids = self.template.encode(task.prompt, recipe.most_tokens)
+        generator = torch.Generator().manual_seed(random.Random(seed).getrandbits(31))
+        inner = self.model.get_base_model()
+        read = inner(input_ids=torch.tensor([ids], device=inner.device), use_cache=True, logits_to_keep=1)
+        cache, logits = read.past_key_values, read.logits[:, -1].float().expand(recipe.samples, -1)
+        cache.batch_repeat_interleave(recipe.samples)
+        replies: list[list[int]] = [[] for _ in range(recipe.samples)]
+        ended = [False] * recipe.samples
+        for _ in range(recipe.most_tokens):
+            chances = (logits / recipe.temperature).softmax(-1).cpu()
+            drawn = torch.multinomial(chances, 1, generator=generator)
+            for row, reply in enumerate(replies):
+                if not ended[row]:
+                    reply.append(int(drawn[row]))
+                    ended[row] = reply[-1] in self.template.ends
+            if all(ended):
+                break
+            logits = (
+                inner(input_ids=drawn.to(inner.device), past_key_values=cache, use_cache=True).logits[:, -1].float()
+            )
+        return Sampled(ids, replies, [self.template.decode(reply) for reply in replies])
+
+    @torch.no_grad()
+    def episodes(self, sampled: Sampled, scores: Tensor) -> Episodes:
+        """What was sampled, with the log-probabilities of both adapters and the values, as constants."""
+        temperature = self.recipe.temperature
+        self.model.set_adapter(REFERENCE)
+        reference, _, _ = reply_log_probs(self.model, sampled.prompt, sampled.replies, temperature)
+        self.model.set_adapter(POLICY)
+        log_probs, mask, states = reply_log_probs(self.model, sampled.prompt, sampled.replies, temperature)
+        values = self.value_head(states.float())[..., 0]
+        return Episodes(log_probs, reference, values, mask, scores, torch.zeros(len(scores), dtype=torch.long))
+
+    def evaluate(self, samples: Sequence[Sampled], rows: Tensor, steps: int) -> Evaluated:
+        """Log-probabilities and values now, with gradients; samples of one prompt share its reading."""
+        count = self.recipe.samples
+        found: dict[int, tuple[Tensor, Tensor]] = {}
+        for place in sorted({int(row) // count for row in rows}):
+            own = [int(row) for row in rows if int(row) // count == place]
+            replies = [samples[place].replies[row % count] for row in own]
+            log_probs, _, states = reply_log_probs(self.model, samples[place].prompt, replies, self.recipe.temperature)
+            values = self.value_head(states.float())[..., 0]
+            for row, one, value in zip(own, log_probs, values, strict=True):
+                found[row] = lengthened(one, steps), lengthened(value, steps)
+        log_probs, values = (torch.stack([found[int(row)][part] for row in rows]) for part in (0, 1))
+        return Evaluated(log_probs, values)
+
+    def keep(self) -> None:
+        """Writes the checkpoint beside its place, then moves it there."""
+        self.work.mkdir(parents=True, exist_ok=True)
+        kept = {
+            "recipe": json.dumps(asdict(self.recipe), sort_keys=True),
+            "done": self.done,
+            "masters": self.masters.state(),
+            "value_head": self.value_head.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "history": self.history,
+        }
+        torch.save(kept, self.work / "checkpoint.new")
+        (self.work / "checkpoint.new").replace(self.work / "checkpoint.pt")
+
+    def resume(self) -> None:
+        """Goes on from a checkpoint of the same recipe; another one is left alone and overwritten."""
+        path = self.work / "checkpoint.pt"
+        kept = torch.load(path, weights_only=True) if path.is_file() else {}
+        if kept.get("recipe") == json.dumps(asdict(self.recipe), sort_keys=True):
+            self.masters.load(kept["masters"])
+            self.value_head.load_state_dict(kept["value_head"])
+            self.optimiser.load_state_dict(kept["optimiser"])
+            self.done, self.history = kept["done"], kept["history"]
+
+
+def lengthened(values: Tensor, steps: int) -> Tensor:
+    """[steps], zeros behind."""
+    return nn.functional.pad(values, (0, steps - len(values)))

@@ -1,0 +1,151 @@
+"""Reinforcement learning of a small Llama made for the test: shared prompts change nothing, the reward goes up, the
+penalty holds the policy back, and a stopped training goes on."""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+from models.adapter import (
+    POLICY,
+    REFERENCE,
+    AdapterRecipe,
+    save_adapter,
+    trained_parameters,
+    with_adapter,
+    with_reference,
+)
+from models.chat_template import ChatTemplate
+from models.ppo import PpoRecipe
+from models.shared_prefix import reply_log_probs
+from models.train_ppo import RlRecipe, Task, Trainer
+from models.types import Message
+
+WORDS = ("<end>", "<unk>", "User:", "Passerine:", "red", "blue", "green", "gold", "what", "colour")
+TASKS = [Task((Message("user", f"what colour {word}"),), word) for word in ("red", "blue", "green", "gold")]
+RECIPE = RlRecipe(
+    rounds=12, prompts=2, samples=8, rate=2e-2, most_tokens=4,
+    ppo=PpoRecipe(baseline="others", minibatch=8, passes=2, beta=0.0, most_kl=1.0),
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def template() -> ChatTemplate:
+    from tokenizers import Tokenizer
+    from tokenizers.models import WordLevel
+    from tokenizers.pre_tokenizers import WhitespaceSplit
+
+    own = Tokenizer(WordLevel({word: place for place, word in enumerate(WORDS)}, unk_token="<unk>"))
+    own.pre_tokenizer = WhitespaceSplit()  # type: ignore[assignment]
+    wrapped = PreTrainedTokenizerFast(tokenizer_object=own, eos_token="<end>", unk_token="<unk>")
+    return ChatTemplate.of("small", wrapped, 64, 0)
+
+
+@pytest.fixture(scope="module")
+def adapter(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A base model with an adapter that is not nothing; returns the adapter's folder, the base lies beside it."""
+    folder = tmp_path_factory.mktemp("small")
+    torch.manual_seed(0)
+    config = LlamaConfig(
+        vocab_size=len(WORDS), hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=4,
+        num_key_value_heads=2, max_position_embeddings=64, bos_token_id=1, eos_token_id=0, initializer_range=0.2,
+    )  # fmt: skip
+    LlamaForCausalLM(config).save_pretrained(folder / "base")
+    model = with_adapter(load(folder / "base"), AdapterRecipe(rank=4, alpha=4, frozen=0))
+    with torch.no_grad():
+        for parameter in trained_parameters(model):
+            parameter.add_(0.05 * torch.randn_like(parameter))
+    save_adapter(model, folder / "adapter", folder / "base", {})
+    return folder / "adapter"
+
+
+def load(base: Path) -> Any:
+    return LlamaForCausalLM.from_pretrained(base).eval()
+
+
+def begun(adapter: Path, template: ChatTemplate, work: Path, recipe: RlRecipe = RECIPE) -> Trainer:
+    torch.manual_seed(0)
+    trainer = Trainer(with_reference(load(adapter.parent / "base"), adapter), template, recipe, work)
+    trainer.resume()
+    return trainer
+
+
+def golden(_: Sequence[Task], replies: Sequence[str]) -> list[Mapping[str, float]]:
+    """The share of words that are gold."""
+    return [{"total": reply.split().count("gold") / max(1, len(reply.split()))} for reply in replies]
+
+
+def test_shared_prompts_give_the_same_log_probs_and_gradients(adapter: Path) -> None:
+    prompt, replies = [2, 8, 9, 4, 3], [[4, 5, 0], [6, 0], [7, 7, 7, 7]]
+    model = with_reference(load(adapter.parent / "base"), adapter)
+
+    def gradients(loss: Tensor) -> list[Tensor]:
+        model.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        return [parameter.grad.clone() for parameter in trained_parameters(model) if parameter.grad is not None]
+
+    shared, mask, _ = reply_log_probs(model, prompt, replies)
+    assert mask.sum(1).tolist() == [3, 2, 4]
+    alone = []
+    for reply in replies:
+        logits = model(input_ids=torch.tensor([[*prompt, *reply]])).logits[0, len(prompt) - 1 : -1].log_softmax(-1)
+        alone.append(logits.gather(1, torch.tensor(reply)[:, None])[:, 0])
+    for row, own in enumerate(alone):
+        assert torch.allclose(shared[row, : len(own)], own, atol=1e-5)
+    weights = torch.tensor([1.0, -2.0, 0.5])
+    one = gradients((shared.sum(1) * weights).sum())
+    other = gradients(sum((own.sum() * weight for own, weight in zip(alone, weights, strict=True)), torch.zeros(())))
+    assert one
+    for mine, theirs in zip(one, other, strict=True):
+        assert torch.allclose(mine, theirs, atol=1e-4), float((mine - theirs).abs().max())
+
+
+@pytest.mark.parametrize("baseline", ["others", "value"])
+def test_the_reward_goes_up(adapter: Path, template: ChatTemplate, tmp_path: Path, baseline: str) -> None:
+    recipe = replace(RECIPE, ppo=replace(RECIPE.ppo, baseline=baseline))
+    trainer = begun(adapter, template, tmp_path, recipe)
+    assert trainer.go(TASKS, golden)
+    first, last = trainer.history[0], trainer.history[-1]
+    assert last["reward/total"] > first["reward/total"] + 0.4, [row["reward/total"] for row in trainer.history]
+    assert abs(first["reference_kl"]) < 1e-4, "the policy begins as the reference"
+    assert last["reference_kl"] > 0.1
+
+
+def test_a_penalty_keeps_the_policy_near_its_reference(adapter: Path, template: ChatTemplate, tmp_path: Path) -> None:
+    free = begun(adapter, template, tmp_path / "free")
+    held = begun(adapter, template, tmp_path / "held", replace(RECIPE, ppo=replace(RECIPE.ppo, beta=1.0)))
+    free.go(TASKS, golden)
+    held.go(TASKS, golden)
+    assert held.history[-1]["reference_kl"] < free.history[-1]["reference_kl"] / 2
+
+
+def test_a_stopped_training_goes_on_to_the_same_weights(adapter: Path, template: ChatTemplate, tmp_path: Path) -> None:
+    recipe = replace(RECIPE, rounds=4)
+    whole = begun(adapter, template, tmp_path / "whole", recipe)
+    whole.go(TASKS, golden)
+    first = begun(adapter, template, tmp_path / "parts", recipe)
+    first.history.append(first.round(first.tasks_of(TASKS, 0), golden, None))
+    first.done = 1
+    first.keep()
+    assert not first.go(TASKS, golden, until=time.monotonic() - 1)
+    second = begun(adapter, template, tmp_path / "parts", recipe)
+    assert second.done == 1
+    second.go(TASKS, golden)
+    for one, other in zip(whole.masters.outside, second.masters.outside, strict=True):
+        assert torch.allclose(one, other, atol=1e-6)
+
+
+def test_only_the_policy_moves(adapter: Path, template: ChatTemplate, tmp_path: Path) -> None:
+    trainer = begun(adapter, template, tmp_path, replace(RECIPE, rounds=1))
+    before = {name: value.clone() for name, value in trainer.model.state_dict().items()}
+    trainer.go(TASKS, golden)
+    moved = {name for name, value in trainer.model.state_dict().items() if not torch.equal(value, before[name])}
+    assert moved
+    assert all(f".{POLICY}." in name for name in moved), sorted(moved)[:3]
+    assert not any(f".{REFERENCE}." in name for name in moved)
