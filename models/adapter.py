@@ -106,11 +106,16 @@ def trained_parameters(model: nn.Module) -> list[nn.Parameter]:
     return [parameter for parameter in model.parameters() if parameter.requires_grad]
 
 
-def save_adapter(model: Any, out: Path, base: Path, facts: dict[str, Any]) -> None:
-    """peft's own format in 16 bits, and passerine.json: the checksum of the base that it fits and how it was made."""
+def save_adapter(model: Any, out: Path, base: Path, facts: dict[str, Any], name: str = "default") -> None:
+    """One adapter in peft's own format in 16 bits, and passerine.json: the checksum of the base that it fits and how it
+    was made."""
     from safetensors.torch import load_file, save_file
 
-    model.save_pretrained(out, safe_serialization=True)
+    model.save_pretrained(out, safe_serialization=True, selected_adapters=[name])
+    if name != "default":  # peft puts any other into a folder of its own
+        for file in (out / name).iterdir():
+            file.replace(out / file.name)
+        (out / name).rmdir()
     weights = out / "adapter_model.safetensors"
     tensors = {name: tensor.half().contiguous() for name, tensor in load_file(weights).items()}
     save_file(tensors, weights)

@@ -69,6 +69,12 @@ def sft(data: Path, home: Path, out: Path, seed: int, progress: Progress | None)
     return train_sft(data, home, out, seed, progress)
 
 
+def ppo(data: Path, home: Path, out: Path, seed: int, progress: Progress | None) -> object:
+    from service.tuning import train_ppo
+
+    return train_ppo(data, home, out, seed, progress)
+
+
 def preference(data: Path, home: Path, out: Path, seed: int, progress: Progress | None) -> object:
     from rewards.train_preference import train_preference
 
@@ -99,4 +105,5 @@ HEADS: Mapping[str, Trainer] = {
     "rules": rules,
     "support": support,
     "sft": sft,
+    "ppo": ppo,
 }

@@ -1,0 +1,215 @@
+"""`passerine train ppo`: the chat model learns from the judges. The one program that joins both.
+
+A reply is worth what an answer is worth to a person who can see its quote: 1 when the judges are sure of it, -0.5 when
+they are sure that it is wrong, and nothing when the model says that the results do not say. What is not in the format,
+or quotes what does not stand in the passage, is worth -1.
+"""
+
+import json
+import math
+import random
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from indexing.types import Hit, Progress
+from models.adapter import POLICY, adapter_folder, save_adapter, with_reference
+from models.demonstrations import hit_of
+from models.encoder import TrunkEncoder, load_encoder
+from models.fit import fold
+from models.generator import LocalGenerator
+from models.heads import file_sha256
+from models.orders import whole
+from models.prompts import ANSWER_MARK, BRIEF, NOT_SAID, evidence_prompt
+from models.reader_rows import read_rows
+from models.train_ppo import RlRecipe, Task, Trainer
+from models.train_sft import BASE
+from models.tuned import Choice, TunedPolicy
+from models.types import Candidate, Conversation, Turn
+from models.weights import model_folder
+from rewards.preference import TrainedPreference
+from rewards.readings import Readings
+from rewards.rule_judge import TrainedRules
+from rewards.rules import load_rules
+from rewards.select import Thresholds, kept, load_thresholds, sigmoid
+from rewards.support import TrainedSupport
+from rewards.types import PreferenceJudge, RuleJudge, SupportJudge
+
+TASKS = 2_000
+FILES = ("qa/squad.train.jsonl.gz",)
+WRONG, MALFORMED = -0.5, -1.0
+LIKELY = -1.0
+"""ln of the confidence that the support judge is told of: the policy must not earn by being sure of itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a task asks, and the passage that it shows."""
+
+    conversation: Conversation
+    hit: Hit
+
+
+class Rewards:
+    """The reward function of the trainer: the three judges and the format, each logged apart."""
+
+    def __init__(
+        self,
+        asked: Mapping[str, Question],
+        preference: PreferenceJudge,
+        rule: RuleJudge,
+        support: SupportJudge,
+        thresholds: Thresholds,
+        policy: TunedPolicy,
+    ) -> None:
+        self.asked, self.preference, self.rule, self.support = asked, preference, rule, support
+        self.thresholds, self.policy = thresholds, policy
+
+    def __call__(self, tasks: Sequence[Task], replies: Sequence[str]) -> list[dict[str, float]]:
+        """The parts of each reply's reward; equal replies to one task are judged once."""
+        found: dict[tuple[str, str], dict[str, float]] = {}
+        for key in dict.fromkeys(task.key for task in tasks):
+            own = dict.fromkeys(reply for task, reply in zip(tasks, replies, strict=True) if task.key == key)
+            found |= {(key, reply): parts for reply, parts in self.judged(self.asked[key], list(own)).items()}
+        return [found[task.key, reply] for task, reply in zip(tasks, replies, strict=True)]
+
+    def judged(self, question: Question, replies: Sequence[str]) -> dict[str, dict[str, float]]:
+        """Of distinct replies to one question."""
+        drafts = {reply: candidate_of(self.policy, question, reply) for reply in replies}
+        said = {reply: draft for reply, draft in drafts.items() if isinstance(draft, Candidate)}
+        conversation, candidates = question.conversation, list(said.values())
+        found = {
+            reply: parts_of(0.0, 0.0, 0.0, abstained=True) if draft is None else parts_of(0.0, 0.0, 0.0, malformed=True)
+            for reply, draft in drafts.items()
+            if reply not in said
+        }
+        if not candidates:
+            return found
+        preferences = self.preference.judge(conversation, candidates)
+        rules = self.rule.judge(conversation, candidates)
+        supports = self.support.judge(conversation, candidates)
+        for reply, preference, each, support in zip(said, preferences, rules, supports, strict=True):
+            found[reply] = parts_of(sigmoid(preference - self.thresholds.r_avg), kept(each), support)
+        return found
+
+
+def parts_of(
+    preference: float, rules: float, support: float, abstained: bool = False, malformed: bool = False
+) -> dict[str, float]:
+    """The parts of a reward by name, and its total."""
+    score = preference * rules * support
+    total = MALFORMED if malformed else 0.0 if abstained else WRONG + (1 - WRONG) * score
+    return {
+        "total": total,
+        "preference": preference,
+        "rules": rules,
+        "support": support,
+        "format": 0.0 if malformed else 1.0,
+        "abstained": float(abstained),
+    }
+
+
+def candidate_of(policy: TunedPolicy, question: Question, reply: str) -> Candidate | str | None:
+    """The candidate that a reply stands for, None for NOT_SAID, and the reply itself when it is not in the format or
+    its quote does not stand in the passage."""
+    if reply.strip() == NOT_SAID:
+        return None
+    quote, found, short = reply.partition(f'"\n{ANSWER_MARK}')
+    view = whole(question.hit.passage.text)
+    start = view.text.find(quote[1:]) if found and quote.startswith('"') and len(quote) > 1 else -1
+    if start < 0 or not short.strip() or "\n" in short.strip():
+        return reply
+    choice = Choice((), question.hit, view, start, start + len(quote) - 1, LIKELY)
+    return policy.candidate(question.conversation.question, choice, short, 0.0) or reply
+
+
+def questions(data: Path, seed: int, most: int = TASKS) -> tuple[list[Task], dict[str, Question]]:
+    """Reading tasks from the training articles, half of them unanswerable. Raises BadInput when the file is absent."""
+    rows = [row for row in read_rows(data / FILES[0]) if fold(row.article) != 0]
+    rng = random.Random(seed)
+    chosen = []
+    for own in ([row for row in rows if row.answers], [row for row in rows if not row.answers]):
+        chosen += rng.sample(own, min(most // 2, len(own)))
+    tasks, asked = [], {}
+    for row in chosen:
+        conversation, hit = Conversation((Turn("user", row.question),)), hit_of(row.article, row.context)
+        tasks.append(Task(evidence_prompt(conversation, (hit,), row.question, BRIEF), row.id))
+        asked[row.id] = Question(conversation, hit)
+    return tasks, asked
+
+
+def train_ppo(
+    data: Path,
+    home: Path,
+    out: Path,
+    seed: int = 0,
+    progress: Progress | None = None,
+    recipe: RlRecipe | None = None,
+    seconds: float = math.inf,
+    start: str = "sft",
+) -> bool:
+    """Tune the adapter `start` and write the new one, passerine.json and curves.png into `out`.
+
+    A checkpoint is kept under `out`/work after each round; the same call goes on from there. True when complete.
+    """
+    recipe, until = recipe or RlRecipe(), time.monotonic() + seconds
+    base = model_folder(home, BASE)
+    tasks, asked = questions(data, seed)
+    local = LocalGenerator.load(BASE, base)
+    model = with_reference(local.model, adapter_folder(start))
+    trainer = Trainer(model, local.template, recipe, out / "work", seed)
+    trainer.resume()
+    if not trainer.go(tasks, rewards(home, asked, local), until, progress):
+        return False
+    facts = {
+        "name": "ppo",
+        "base": BASE,
+        "start": start,
+        "seed": seed,
+        "recipe": asdict(recipe),
+        "data": {name: file_sha256(data / name) for name in FILES},
+        "history": trainer.history[-1:],
+    }
+    save_adapter(model, out, base, facts, POLICY)
+    (out / "history.json").write_text(json.dumps(trainer.history, indent=1) + "\n", encoding="utf-8")
+    draw(trainer.history, out / "curves.png")
+    return True
+
+
+def rewards(home: Path, asked: Mapping[str, Question], local: LocalGenerator) -> Rewards:
+    """The shipped judges as a reward."""
+    encoder = load_encoder("multilingual-e5-small", home)
+    assert isinstance(encoder, TrunkEncoder)
+    readings = Readings(encoder.trunk)
+    return Rewards(
+        asked,
+        TrainedPreference.load(readings),
+        TrainedRules.load(readings, load_rules()),
+        TrainedSupport.load(readings),
+        load_thresholds(),
+        TunedPolicy(local),
+    )
+
+
+def draw(history: Sequence[Mapping[str, float]], path: Path) -> None:
+    """The reward and its parts, and how far the policy is from its start, by round."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(1, 3, figsize=(14, 4), layout="constrained")
+    rounds = [row["round"] for row in history]
+    shown = (
+        ("reward/total",),
+        ("reward/support", "reward/rules", "reward/format", "reward/abstained"),
+        ("reference_kl", "kl"),
+    )
+    for axis, keys in zip(axes, shown, strict=True):
+        for key in keys:
+            axis.plot(rounds, [row[key] for row in history], label=key.removeprefix("reward/").replace("_", " "))
+        axis.set_xlabel("round")
+        axis.legend()
+    figure.savefig(path, dpi=100)
+    pyplot.close(figure)

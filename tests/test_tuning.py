@@ -1,0 +1,85 @@
+"""The reward of the chat model: what is grounded pays, what is made up or out of format does not."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from models.demonstrations import hit_of
+from models.prompts import NOT_SAID, quoted
+from models.train_ppo import Task
+from models.tuned import TunedPolicy
+from models.types import Candidate, Conversation, Turn
+from rewards.select import Thresholds
+from service.tuning import MALFORMED, WRONG, Question, Rewards, questions
+from tests.test_demonstrations import PASSAGE, data  # noqa: F401 - a fixture
+from tests.test_tuned import Scripted
+
+ASKED = Question(Conversation((Turn("user", "When was the mill built?"),)), hit_of("The mill", PASSAGE))
+SENTENCE = "It was built in 1791 by Ann Hale, who ground corn for nine villages."
+TASK = Task((), "q")
+
+
+class Judges:
+    """Every judge at once: right is what says 1791."""
+
+    name = "scripted"
+
+    def __init__(self, kind: str) -> None:
+        self.kind, self.seen = kind, list[str]()
+
+    def judge(self, conversation: Conversation, candidates: Sequence[Candidate]) -> list[object]:
+        self.seen += [candidate.text for candidate in candidates]
+        if self.kind == "rules":
+            return [{"one": 1.0, "two": 1.0} for _ in candidates]
+        if self.kind == "preference":
+            return [100.0 for _ in candidates]
+        return [1.0 if candidate.short == "1791" else 0.1 for candidate in candidates]
+
+
+@pytest.fixture
+def rewards() -> Rewards:
+    judges = [Judges(kind) for kind in ("preference", "rules", "support")]
+    return Rewards({"q": ASKED}, *judges, Thresholds(), TunedPolicy(Scripted()))  # type: ignore[arg-type]
+
+
+def totals(rewards: Rewards, *replies: str) -> list[float]:
+    return [parts["total"] for parts in rewards([TASK] * len(replies), replies)]
+
+
+def test_a_grounded_answer_pays_most_and_silence_more_than_a_wrong_one(rewards: Rewards) -> None:
+    right, wrong, silent = totals(rewards, quoted(SENTENCE, "1791"), quoted(SENTENCE, "Ann Hale"), NOT_SAID)
+    assert right == pytest.approx(1.0)
+    assert wrong == pytest.approx(WRONG + (1 - WRONG) * 0.1)
+    assert right > silent == 0.0 > wrong
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        "1791",
+        "",
+        '"It was built in 1850."\nAnswer: 1850',
+        f'"{SENTENCE}"',
+        f'"{SENTENCE}"\nAnswer:',
+        '""\nAnswer: 1791',
+    ],
+)
+def test_what_is_out_of_format_or_not_in_the_passage_costs(rewards: Rewards, reply: str) -> None:
+    [parts] = rewards([TASK], [reply])
+    assert (parts["total"], parts["format"]) == (MALFORMED, 0.0)
+
+
+def test_equal_replies_are_judged_once(rewards: Rewards) -> None:
+    reply = quoted(SENTENCE, "1791")
+    assert totals(rewards, reply, reply, NOT_SAID, reply) == pytest.approx([1.0, 1.0, 0.0, 1.0])
+    assert isinstance(rewards.support, Judges)
+    assert len(rewards.support.seen) == 1
+
+
+def test_tasks_come_from_training_articles_and_know_their_passage(data: Path) -> None:  # noqa: F811
+    tasks, asked = questions(data, seed=0)
+    assert {task.key for task in tasks} == set(asked)
+    for task in tasks:
+        assert asked[task.key].hit.passage.text in task.prompt[-1].text
+        assert asked[task.key].conversation.question in task.prompt[-1].text
