@@ -23,6 +23,7 @@ from eval.workbench import Workbench, documents_of, open_corpus, place, workbenc
 from indexing.types import BadInput, Document, Progress
 from models.train_matching import conversation_of
 from models.types import Conversation, Turn
+from service.config import Settings
 
 SETS = ("squad", "drcd", "search", "clarify", "planted")
 TARGETS: Mapping[str, Mapping[str, float]] = {
@@ -54,6 +55,7 @@ def run_answers(
     progress: Progress | None = None,
     *,
     sets: Sequence[str] = SETS,
+    settings: Settings | None = None,
 ) -> Report:
     """Ask the questions of each set; writes answers.md, .json and .png, and answers-outcomes.jsonl into `out`.
 
@@ -64,7 +66,7 @@ def run_answers(
     if unknown:
         raise BadInput(f"There is no set {', '.join(sorted(unknown))}.", f"The sets: {', '.join(SETS)}.")
     documents = documents_of(open_corpus(data))
-    bench = workbench(home, documents, progress=progress)
+    bench = workbench(home, documents, progress=progress, settings=settings)
     found: dict[str, Figure] = {}
     asked: dict[str, list[Outcome]] = {}
     for name in ("squad", "drcd"):

@@ -29,6 +29,7 @@ from rewards.select import BUNDLED, Thresholds, ambiguity, kept, save_thresholds
 from rewards.support import BUNDLED as SUPPORT
 from rewards.support import FEATURES, Calibration, TrainedSupport, fit_calibration, save_calibration
 from rewards.train_rules import STEP_LIMIT
+from service.config import Settings
 from service.types import Answer
 
 DEFAULT_LIMIT = 400
@@ -268,6 +269,7 @@ def run_calibrate(
     *,
     target: Path = BUNDLED,
     sum_target: Path = SUPPORT / "calibration.json",
+    settings: Settings | None = None,
 ) -> Report:
     """Fit the support judge's sum, then choose r_avg, the abstention threshold and the rules' floors.
 
@@ -278,7 +280,7 @@ def run_calibrate(
     """
     corpus = open_corpus(data)
     questions = development(data, corpus, limit)
-    bench = workbench(home, documents_of(corpus), progress=progress)
+    bench = workbench(home, documents_of(corpus), progress=progress, settings=settings)
     neutral = replace(bench, parts=replace(bench.parts, thresholds=Thresholds(abstain=0.0, default_floor=0.0)))
     asked, failures = gather(neutral, questions, out / "calibrate-asked.jsonl", progress)
     calibration = fit_support(asked)

@@ -110,13 +110,15 @@ def workbench(
     folder: Path | None = None,
     progress: Progress | None = None,
     like: Workbench | None = None,
+    settings: Settings | None = None,
 ) -> Workbench:
-    """Index, policy and judges with the default settings, over these documents; the loaded models of `like`, if given.
+    """Index, policy and judges over these documents, with the default settings where none are given; the loaded models
+    of `like`, if given.
 
     The vectors of known texts come from home/cache/vectors; questions are always encoded by the encoder itself, so
     that latencies are real.
     """
-    settings = Settings.model_validate({"home": home})
+    settings = settings or Settings.model_validate({"home": home})
     encoder = like.encoder if like else make_encoder(settings)
     cached = CachedEncoder(encoder, home / "cache" / "vectors", progress)
     index = make_index(folder or place(home, documents, encoder), documents, cached, progress)

@@ -4,19 +4,25 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from models.types import Cancelled, Candidate, Conversation, Evidence, OnText, Plan, Policy, Retrieve, never
+from models.words import language_of
 
 
 @dataclass(frozen=True)
 class MixedPolicy:
-    """Two policies as one; it searches when either would."""
+    """Two policies as one; it searches when either would. The second is asked in `languages` only, when some are
+    named: what a model cannot read costs time and wins nothing."""
 
     first: Policy
     second: Policy
+    languages: tuple[str, ...] = ()
     name: str = "mixed"
 
     def plan(self, conversation: Conversation) -> Plan:
         """The first policy's plan, joined by the second's decision and, where there is room, its query."""
-        one, two = self.first.plan(conversation), self.second.plan(conversation)
+        one = self.first.plan(conversation)
+        if not self.reads(conversation):
+            return one
+        two = self.second.plan(conversation)
         queries = {query.text: query for query in (*one.queries[:1], *two.queries[:1], *one.queries[1:])}
         probability = max(one.search_probability, two.search_probability)
         return Plan(probability, tuple(queries.values())[:2], " ".join(filter(None, (one.reason, two.reason))))
@@ -32,5 +38,11 @@ class MixedPolicy:
     ) -> list[Candidate]:
         """The first policy's candidates, then the second's; a text that both wrote counts once."""
         one = self.first.propose(conversation, evidences, n_each, retrieve, None, cancelled)
+        if not self.reads(conversation):
+            return one
         two = self.second.propose(conversation, evidences, n_each, retrieve, on_text, cancelled)
         return list({candidate.text: candidate for candidate in (*two, *one)}.values())
+
+    def reads(self, conversation: Conversation) -> bool:
+        """Whether the second policy is asked."""
+        return not self.languages or language_of(conversation.question) in self.languages

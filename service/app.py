@@ -37,6 +37,8 @@ LOG = logging.getLogger("passerine")
 BASE = "multilingual-e5-small"
 """The base model that the bundled heads were trained on."""
 HEADS = Path(models.__file__).parent / "bundled"
+TUNED_LANGUAGES = ("en",)
+"""What the embedded chat model reads: its vocabulary spells Chinese byte by byte."""
 EXAMPLES = Path(indexing.__file__).parent / "examples"
 """The bundled documents, a source like any other folder."""
 WARM_UP = ("Hello! What is in these documents?", "这些文档讲了什么？")
@@ -149,7 +151,8 @@ def make_policy(settings: Settings, base: "TrunkEncoder", reader: "Reads", order
     writes = make_generative(settings, orders)
     if settings.policy == "generative":
         return writes
-    return MixedPolicy(make_extractive(settings, base, reader, orders), writes)
+    reads = TUNED_LANGUAGES if writes_embedded(settings) else ()
+    return MixedPolicy(make_extractive(settings, base, reader, orders), writes, reads)
 
 
 def make_extractive(settings: Settings, base: "TrunkEncoder", reader: "Reads", orders: "OrderDetector") -> Policy:
@@ -181,11 +184,16 @@ def make_generative(settings: Settings, orders: "OrderDetector") -> Policy:
         key = settings.generator_key.get_secret_value()
         remote = RemoteGenerator(settings.generator, settings.generator_url, settings.generator, key)
         return GenerativePolicy(remote)
-    if settings.adapter:
+    if writes_embedded(settings):
         return make_tuned(settings, orders)
     source = model_folder(settings.home, settings.generator) if settings.generator in MODELS else settings.generator
     device = "cpu" if settings.device == "auto" else settings.device
     return GenerativePolicy(LocalGenerator.load(settings.generator, source, device))
+
+
+def writes_embedded(settings: Settings) -> bool:
+    """Whether the chat model is the embedded one with its adapter."""
+    return bool(settings.adapter) and not settings.generator_url
 
 
 def make_tuned(settings: Settings, orders: "OrderDetector | None" = None) -> "TunedPolicy":

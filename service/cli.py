@@ -202,7 +202,8 @@ def answering(given: Given) -> dict[str, Callable[..., None]]:
                 report = module.run(data, settings, results, progress, **({} if part == "speed" else fewer))
             else:
                 measure = getattr(module, f"run_{part}")
-                report = measure(data, settings.home, results, progress=progress, **fewer)
+                own = {"settings": settings} if part in ("answers", "calibrate") else {}
+                report = measure(data, settings.home, results, progress=progress, **fewer, **own)
         out().print(import_module("eval.report").markdown(report), markup=False)
 
     return {"serve": serve, "ask": ask, "search": search, "refresh": refresh, "evaluate": evaluate}
