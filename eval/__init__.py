@@ -17,6 +17,7 @@ answers    the answer flow measured whole
 chat       the tuned chat model by itself
 judges     the judges against their baselines
 calibrate  thresholds from development data, with their curves
+gate       is a new model good enough to replace the live one
 clock      a refresh beside the bare encoder, answers of a server, its start and memory
 generation candidates of the chat model by the clock, beside transformers' own
 speed      the encoder beside plain float32

@@ -71,6 +71,8 @@ train_reader    the reader
 demonstrations  what the chat model is shown
 train_sft       the chat model, supervised
 ppo             proximal policy optimisation on plain tensors
+train_ppo       the chat model from a reward
+shared_prefix   several replies to one prompt, read once, with gradients
 json_lines      files of training rows
 reader_rows     rows of the reading sets
 reader_pairs    what it learns from

@@ -3,11 +3,13 @@
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import indexing
 import models
+import rewards
 from indexing.rerank import RerankedRetriever
 from indexing.search import Searcher
 from indexing.store import Index
@@ -25,6 +27,7 @@ from service.errors import explain
 from service.feedback import Feedback
 from service.library import Library
 from service.pipeline import Parts, answer
+from service.registry import Registry
 from service.startup import Lazy, Startup
 
 if TYPE_CHECKING:
@@ -37,6 +40,7 @@ LOG = logging.getLogger("passerine")
 BASE = "multilingual-e5-small"
 """The base model that the bundled heads were trained on."""
 HEADS = Path(models.__file__).parent / "bundled"
+JUDGES = Path(rewards.__file__).parent / "bundled"
 TUNED_LANGUAGES = ("en",)
 """What the embedded chat model reads: its vocabulary spells Chinese byte by byte."""
 EXAMPLES = Path(indexing.__file__).parent / "examples"
@@ -113,7 +117,9 @@ def make_parts(settings: Settings, encoder: Encoder, library: Library, rules: Se
     rules = load_rules() if rules is None else rules
     base = make_base(settings, encoder)
     readings = Readings(base.trunk)
-    reader, orders = RememberingReader(Reader.load(base.trunk)), OrderDetector.load()
+    folder = partial(model_folder_of, settings)
+    reader = RememberingReader(Reader.load(base.trunk, folder("reader", HEADS / "reader")))
+    orders = OrderDetector.load()
     retriever: Retriever = library.searcher
     if settings.reread:
         retriever = RerankedRetriever(library.searcher, ReadingReranker(reader, orders), WEIGHT, settings.reread)
@@ -123,12 +129,23 @@ def make_parts(settings: Settings, encoder: Encoder, library: Library, rules: Se
     return Parts(
         policy=make_policy(settings, base, reader, orders),
         retriever=retriever,
-        preference=TrainedPreference.load(readings),
-        rule=TrainedRules.load(readings, rules),
-        support=TrainedSupport.load(readings),
+        preference=TrainedPreference.load(readings, folder("preference", JUDGES / "preference")),
+        rule=TrainedRules.load(readings, rules, folder("rules", JUDGES / "rules")),
+        support=TrainedSupport.load(readings, folder("support", JUDGES / "support")),
         thresholds=thresholds,
         rules=rules,
     )
+
+
+def model_folder_of(settings: Settings, kind: str, bundled: Path) -> Path:
+    """Where a kind of model comes from: the one that is being tried, else the promoted one, else the bundled one.
+    Raises BadInput."""
+    tried, _, folder = settings.trial.partition("=")
+    if settings.trial:
+        Registry(settings.registry_folder).place(tried)  # an unknown kind would be tried without being used
+    if tried == kind:
+        return Path(folder)
+    return Registry(settings.registry_folder).live(kind) or bundled
 
 
 def make_base(settings: Settings, encoder: Encoder) -> "TrunkEncoder":
@@ -198,14 +215,17 @@ def writes_embedded(settings: Settings) -> bool:
 
 def make_tuned(settings: Settings, orders: "OrderDetector | None" = None) -> "TunedPolicy":
     """The embedded chat model with its adapter, by Passerine's own engine. Raises BadInput for an unknown adapter."""
-    from models.adapter import adapter_folder
+    from models.adapter import ADAPTERS, adapter_folder
     from models.llama_generator import LlamaGenerator
     from models.tuned import TunedPolicy
     from models.weights import MODELS, model_folder
 
     known = settings.generator in MODELS
     folder = model_folder(settings.home, settings.generator) if known else Path(settings.generator)
-    generator = LlamaGenerator.load(settings.generator, folder, adapter_folder(settings.adapter))
+    adapter = Path(settings.adapter)
+    if settings.adapter in ADAPTERS:
+        adapter = model_folder_of(settings, "chat", HEADS / settings.adapter)
+    generator = LlamaGenerator.load(settings.generator, folder, adapter_folder(str(adapter)))
     return TunedPolicy(generator, orders)
 
 

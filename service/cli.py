@@ -24,7 +24,7 @@ from service.events import Done
 from service.library import rebuild_index
 from service.schemas import HitOut, SearchOut, answer_json
 
-Part = Literal["retrieval", "rerank", "followups", "answers", "judges", "chat", "speed", "calibrate", "fusion"]
+Part = Literal["retrieval", "rerank", "followups", "answers", "judges", "chat", "speed", "calibrate", "fusion", "gate"]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
@@ -189,10 +189,19 @@ def answering(given: Given) -> dict[str, Callable[..., None]]:
         data: Annotated[Path, typer.Option(help="Folder of the evaluation data.")] = Path("../shared/data"),
         results: Annotated[Path, typer.Option("--out", help="Folder for tables and pictures.")] = Path("runs/evaluate"),
         limit: Annotated[int | None, typer.Option(min=1, help="Questions a set at most; absent: as usual.")] = None,
+        before: Annotated[Path | None, typer.Option(help="gate: folder of `answers` with the live model.")] = None,
+        after: Annotated[Path | None, typer.Option(help="gate: folder of `answers` with the new one.")] = None,
+        model: Annotated[Path | None, typer.Option(help="gate: folder of the new model.")] = None,
     ) -> None:
         """Measure quality or speed on data with known answers."""
         from importlib import import_module
 
+        if part == "gate":
+            if not (before and after and model):
+                raise BadInput("The gate compares two runs.", "Name --before, --after and --model.")
+            report = import_module("eval.gate").run_gate(before, after, model, results)
+            out().print(import_module("eval.report").markdown(report), markup=False)
+            return
         if not data.is_dir():
             raise BadInput(f"There is no folder {data}.", "Name the evaluation data with --data.")
         module, settings = import_module(f"eval.{part}"), given.settings()

@@ -12,6 +12,7 @@ from service import doctor, training
 from service.application import Application
 from service.config import Settings
 from service.console import bar, err, out, show_table
+from service.registry import KINDS, Registry
 
 Reporting = Callable[[Callable[..., Any]], Callable[..., Any]]
 ExportFile = Annotated[Path | None, typer.Argument(help="Where to write; absent: to the terminal.", show_default=False)]
@@ -65,7 +66,36 @@ def add(
             out().print(f"[bold]{rule.id}[/] ({rule.group})")
             out().print(f"  {rule.text_en}\n  {rule.text_zh}", markup=False)
 
-    own: dict[str, Callable[..., None]] = {"status": status, "doctor": check, "train": train, "rules": rules}
+    def promote(
+        kind: Annotated[str, typer.Argument(help=f"One of: {', '.join(KINDS)}.")],
+        model: Annotated[Path, typer.Argument(help="Folder of the trained model.")],
+        gate: Annotated[Path, typer.Option(help="What `passerine evaluate gate` wrote.")] = Path(
+            "runs/evaluate/gate-result.json"
+        ),
+    ) -> None:
+        """Make a model that passed the gate the live one; the one before it is kept."""
+        version = Registry(settings().registry_folder).promote(kind, model, gate)
+        out().print(f"{kind} is now {version.name}; `passerine rollback {kind}` takes it back.", markup=False)
+
+    def rollback(kind: Annotated[str, typer.Argument(help=f"One of: {', '.join(KINDS)}.")]) -> None:
+        """Make the model before the live one live again."""
+        out().print(f"{kind} is now {Registry(settings().registry_folder).rollback(kind)}", markup=False)
+
+    def versions() -> None:
+        """The promoted models, and which are live."""
+        registry = Registry(settings().registry_folder)
+        rows = [(kind, registry.history(kind)[-1], len(registry.history(kind)) - 1) for kind in KINDS]
+        show_table("", ("kind", "live", "earlier"), rows)
+
+    own: dict[str, Callable[..., None]] = {
+        "status": status,
+        "doctor": check,
+        "train": train,
+        "rules": rules,
+        "promote": promote,
+        "rollback": rollback,
+        "versions": versions,
+    }
     for name, function in own.items():
         cli.command(name)(reporting(function))
     cli.add_typer(models_commands(settings, reporting), name="models")

@@ -49,6 +49,7 @@ class Settings(BaseModel):
     adapter: str = Field(
         "sft", description="what the chat model was tuned with: sft, a folder of an adapter; empty: not tuned"
     )
+    trial: str = Field("", description="KIND=FOLDER: a trained model to try instead of the live one")
     generator_url: str = Field(
         "", description="OpenAI-compatible server to use instead, e.g. http://localhost:11434/v1"
     )
@@ -89,6 +90,10 @@ class Settings(BaseModel):
     @property
     def index_folder(self) -> Path:
         return self.home / "index"
+
+    @property
+    def registry_folder(self) -> Path:
+        return self.home / "registry"
 
     @property
     def database(self) -> str:
