@@ -37,6 +37,7 @@ app                   the one place where everything is constructed
 asking                one question: kept, answered, kept again
 serving               `passerine serve`
 training              `passerine train`
+probing               `passerine probe`: messages against the rules
 registry              promoted models, and the way back
 tuning                the chat model learns from the judges
 doctor                is this installation whole, and what to do if not

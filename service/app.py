@@ -14,7 +14,7 @@ from indexing.rerank import RerankedRetriever
 from indexing.search import Searcher
 from indexing.store import Index
 from indexing.types import Encoder, EncoderMismatch, IndexMissing, PasserineError, Retriever
-from models.types import Conversation, Policy, Turn
+from models.types import Conversation, Generator, Policy, Turn
 from rewards.rules import load_rules
 from rewards.select import load_thresholds
 from rewards.types import Rule
@@ -206,6 +206,21 @@ def make_generative(settings: Settings, orders: "OrderDetector") -> Policy:
     source = model_folder(settings.home, settings.generator) if settings.generator in MODELS else settings.generator
     device = "cpu" if settings.device == "auto" else settings.device
     return GenerativePolicy(LocalGenerator.load(settings.generator, source, device))
+
+
+def make_writer(settings: Settings) -> Generator:
+    """A chat model that writes freely: the embedded one without an adapter, or the remote one."""
+    from models.generator import RemoteGenerator
+    from models.llama_generator import LlamaGenerator
+    from models.weights import MODELS, model_folder
+
+    if settings.generator_url:
+        key = settings.generator_key.get_secret_value()
+        return RemoteGenerator(settings.generator, settings.generator_url, settings.generator, key)
+    known = settings.generator in MODELS
+    return LlamaGenerator.load(
+        settings.generator, model_folder(settings.home, settings.generator) if known else Path(settings.generator)
+    )
 
 
 def writes_embedded(settings: Settings) -> bool:

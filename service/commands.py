@@ -8,11 +8,14 @@ from typing import Annotated, Any
 
 import typer
 
+from models.types import Conversation
 from service import doctor, training
 from service.application import Application
 from service.config import Settings
 from service.console import bar, err, out, show_table
+from service.events import Done
 from service.registry import KINDS, Registry
+from service.types import Answer
 
 Reporting = Callable[[Callable[..., Any]], Callable[..., Any]]
 ExportFile = Annotated[Path | None, typer.Argument(help="Where to write; absent: to the terminal.", show_default=False)]
@@ -66,6 +69,33 @@ def add(
             out().print(f"[bold]{rule.id}[/] ({rule.group})")
             out().print(f"  {rule.text_en}\n  {rule.text_zh}", markup=False)
 
+    def probe(
+        rule: Annotated[list[str] | None, typer.Option(help="Only this rule.")] = None,
+        probes: Annotated[Path | None, typer.Option(help="A file of your own probes.")] = None,
+        write: Annotated[int, typer.Option(min=0, max=50, help="Further probes a rule, by the chat model.")] = 0,
+        results: Annotated[Path, typer.Option("--out", help="Folder for the report.")] = Path("runs/probe"),
+    ) -> None:
+        """Try to make Passerine break its rules, and list what it said."""
+        from service import probing
+        from service.app import make_writer
+        from service.pipeline import answer
+
+        chosen, own = settings(), application()
+        asked = probing.read_probes(probes or probing.BUNDLED, rule or ())
+        if write:
+            writer = make_writer(chosen)
+            asked += list(probing.written_probes(writer, {one.id: one for one in own.rules}, asked, write))
+        parts = own.parts.now()
+
+        def ask(conversation: Conversation) -> Answer:
+            return next(event.answer for event in answer(conversation, parts) if isinstance(event, Done))
+
+        with bar() as progress:
+            found = probing.run_probes(asked, ask, progress)
+        page = probing.report(found, results, chosen.policy)
+        show_table("", probing.COLUMNS, probing.table(found))
+        out().print(f"The violations are in {page}", markup=False)
+
     def promote(
         kind: Annotated[str, typer.Argument(help=f"One of: {', '.join(KINDS)}.")],
         model: Annotated[Path, typer.Argument(help="Folder of the trained model.")],
@@ -92,6 +122,7 @@ def add(
         "doctor": check,
         "train": train,
         "rules": rules,
+        "probe": probe,
         "promote": promote,
         "rollback": rollback,
         "versions": versions,
