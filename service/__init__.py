@@ -22,6 +22,7 @@ guard                 what every request passes first
 access                how a route reaches the application
 stream                the flow as server-sent events
 routes_chat           /v1/chat
+routes_completions    /v1/chat/completions and /v1/models
 routes_documents      /v1/search and /v1/documents
 routes_conversations  /v1/conversations
 routes_feedback       /v1/feedback and /v1/rules

@@ -13,7 +13,14 @@ from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
 from indexing.types import BadInput, NotFound, PasserineError
-from service import routes_chat, routes_conversations, routes_documents, routes_feedback, routes_status
+from service import (
+    routes_chat,
+    routes_completions,
+    routes_conversations,
+    routes_documents,
+    routes_feedback,
+    routes_status,
+)
 from service.application import Application
 from service.config import LOOPBACK
 from service.errors import Forbidden, MethodNotAllowed, ServerFailed, did_you_mean, explain, shape
@@ -50,7 +57,14 @@ def create_api(application: Application) -> Guard:
         responses={status: {"model": ErrorOut, "description": text} for status, text in STATUSES.items()},
     )
     api.state.application = application
-    for routes in (routes_chat, routes_documents, routes_conversations, routes_feedback, routes_status):
+    for routes in (
+        routes_chat,
+        routes_completions,
+        routes_documents,
+        routes_conversations,
+        routes_feedback,
+        routes_status,
+    ):
         api.include_router(routes.router())
     api.add_api_route("/docs", documentation, include_in_schema=False)
     api.add_api_route("/docs/style.css", documentation_style, include_in_schema=False)

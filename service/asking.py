@@ -10,7 +10,7 @@ from typing import Literal
 
 from indexing.types import BadInput, Cancelled, Filters, TooLarge
 from models.types import Cancelled as CancelledCheck
-from models.types import never
+from models.types import Conversation, never
 from service.config import Settings
 from service.conversations import Conversations
 from service.errors import explain
@@ -89,6 +89,20 @@ class Asking:
         except BaseException as error:
             self._failed(turn_id, error)
             raise
+
+    def answered(
+        self,
+        conversation: Conversation,
+        parts: Parts,
+        mode: Literal["careful", "fast"] | None = None,
+        filters: Filters | None = None,
+        cancelled: CancelledCheck = never,
+    ) -> Iterator[Event]:
+        """The flow's events for a conversation that somebody else keeps. Raises what the flow raises."""
+        flow = answer(conversation, parts, self.counts(mode), filters, cancelled)
+        yield next(flow)
+        with self.turnstile.passed(cancelled):
+            yield from flow
 
     def _failed(self, turn_id: str, error: BaseException) -> None:
         stopped = isinstance(error, Cancelled | GeneratorExit | KeyboardInterrupt)
