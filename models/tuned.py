@@ -6,7 +6,7 @@ one that stands there, all are weighed at once instead of being written word by 
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from indexing.split import sentences
 from indexing.types import Cancelled as CancelledError
@@ -70,6 +70,8 @@ class TunedPolicy:
     generator: Generator
     orders: OrderDetector | None = None
     name: str = "generative"
+    _said: dict[Conversation, tuple[str, float]] = field(default_factory=dict, compare=False, repr=False)
+    """The last reply, which planning and proposing both ask for."""
 
     def plan(self, conversation: Conversation) -> Plan:
         """The model's own decision: the probability is that of the first word of a search query."""
@@ -83,8 +85,13 @@ class TunedPolicy:
 
     def reply(self, conversation: Conversation) -> tuple[str, float]:
         """What the model writes to a conversation, and the probability of its first token."""
-        [[written]] = self.generator.generate([plain_prompt(conversation, BRIEF)], 1, REPLY)
-        return written.text, math.exp(written.log_probs[0]) if written.log_probs else 1.0
+        known = self._said.get(conversation)
+        if known is None:
+            [[written]] = self.generator.generate([plain_prompt(conversation, BRIEF)], 1, REPLY)
+            known = written.text, math.exp(written.log_probs[0]) if written.log_probs else 1.0
+            self._said.clear()
+            self._said[conversation] = known
+        return known
 
     def propose(
         self,
