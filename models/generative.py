@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from indexing.split import sentences
 from indexing.types import Hit, Query
 from models.overlap import terms
-from models.prompts import QUERY_MARK, decision_prompt, evidence_prompt, plain_prompt
+from models.prompts import QUERY_MARK, decision_prompt, evidence_prompt, plain_prompt, unread
 from models.quotes import align, sentence_quote
 from models.types import (
     Cancelled,
@@ -48,11 +48,11 @@ class GenerativePolicy:
         greedy = replace(self.sampling, max_tokens=24, temperature=0.0, stop=("\n", *STOPS))
         [[written]] = self.generator.generate([decision_prompt(conversation)], 1, greedy)
         if QUERY_MARK not in written.text:
-            return Plan(0.0, (), "The chat model chose to answer without a search.")
+            return Plan(0.0, (), "The chat model chose to answer without a search." + unread(conversation))
         asked = conversation.question
         words = written.text.split(QUERY_MARK, 1)[1].strip() or asked
         queries = (Query(words, "rewrite"), Query(asked))[: 1 if words == asked else 2]
-        return Plan(1.0, queries, f"The chat model asked to search for “{words}”.")
+        return Plan(1.0, queries, f"The chat model asked to search for “{words}”.{unread(conversation)}")
 
     def propose(
         self,

@@ -40,6 +40,12 @@ def dialogue(conversation: Conversation, system: str = SYSTEM) -> list[Message]:
     return [Message("system", system), *(Message(turn.role, turn.text) for turn in turns)]
 
 
+def unread(conversation: Conversation) -> str:
+    """A sentence for the plan about turns that are too old to be read; "" when all are."""
+    count = len(conversation.turns) - HISTORY_TURNS
+    return f" The oldest {count} turns were not read." if count > 0 else ""
+
+
 def plain_prompt(conversation: Conversation, system: str = SYSTEM) -> Prompt:
     """For a reply that may ask for a search or answer by itself."""
     return tuple(dialogue(conversation, system))

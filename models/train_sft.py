@@ -7,6 +7,7 @@ import json
 import math
 import random
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -92,6 +93,7 @@ def train_sft(
         return False
     save_adapter(run.model, out, base, {**facts, "history": run.history[-1:]})
     draw(run.history, out / "curves.png")
+    (out / "card.md").write_text(card(made, run.history[-1], recipe, adapter, seed), encoding="utf-8")
     return True
 
 
@@ -262,6 +264,44 @@ class Run:
             self.optimiser.load_state_dict(kept["optimiser"])
             self.rates.load_state_dict(kept["rates"])
             self.done, self.history, self.recent = kept["done"], kept["history"], kept.get("recent", [])
+
+
+def card(
+    made: Sequence[Demonstration],
+    last: dict[str, float],
+    recipe: SftRecipe,
+    adapter: AdapterRecipe,
+    seed: int,
+) -> str:
+    """card.md: what it is, what it was shown, how it learnt; `passerine evaluate chat` has its figures on test data."""
+    kinds = Counter(one.kind for one in made)
+    rows = "\n".join(f"| {kind} | {count:,} |" for kind, count in sorted(kinds.items()))
+    return CARD.format(
+        rows=rows, base=BASE, seed=seed, steps=int(last["step"]), dev_loss=last["dev_loss"],
+        dev_firsts=last["dev_firsts"], **{**asdict(recipe), **asdict(adapter)},
+    )  # fmt: skip
+
+
+CARD = """# The chat model, supervised
+
+A LoRA adapter of {base} (Apache-2.0): rank {rank}, alpha {alpha}, on every linear layer from layer {frozen} on. It
+decides to search, writes the query, quotes a sentence of a passage and reads the answer off it, or says that the
+results do not say; docs/learning.md shows the format. Made by `passerine train sft`, seed {seed}: {epochs} epoch of
+{steps} steps of at most {tokens} tokens, learning rate {rate}. On held-out demonstrations (a fifth of the articles,
+dialogues and messages, by hash) the weighted loss is {dev_loss:.3f}, and {dev_firsts:.3f} of the first tokens, which
+decide what kind of reply it is, are likelier than not. Curves: curves.png. Weights: Apache-2.0.
+
+| demonstrations | rows |
+|---|---|
+{rows}
+
+Data: SQuAD (CC BY-SA 4.0), QAMR (MIT), CANARD (CC BY-SA 4.0), Disfl-QA (CC BY 4.0), the releasable sources of the
+search decision (CLINC150, CC BY 3.0; ChatterBot, BSD-3-Clause; TREC CAsT, MIT; templates), red-team prompts
+(Apache-2.0), and replies and small talk written for this project. Checksums are in passerine.json.
+
+Limits: English. Of Chinese it knows small talk and sums; its vocabulary spells Chinese byte by byte, and it has read no
+Chinese passage. It quotes one sentence, so that it cannot join what two sentences say.
+"""
 
 
 def draw(history: Sequence[dict[str, float]], path: Path) -> None:

@@ -23,6 +23,7 @@ from models.prompts import (
     evidence_prompt,
     plain_prompt,
     quoted,
+    unread,
 )
 from models.quotes import sentence_quote, verify
 from models.types import (
@@ -77,11 +78,11 @@ class TunedPolicy:
         """The model's own decision: the probability is that of the first word of a search query."""
         text, chance = self.reply(conversation)
         if not text.startswith(QUERY_MARK):
-            return Plan(1.0 - chance, (), "The chat model chose to reply without a search.")
+            return Plan(1.0 - chance, (), "The chat model chose to reply without a search." + unread(conversation))
         asked = conversation.question
         words = text.removeprefix(QUERY_MARK).strip() or asked
         queries = (Query(words, "rewrite"),) if words == asked else (Query(words, "rewrite"), Query(asked))
-        return Plan(chance, queries, f"The chat model asked to search for “{words}”.")
+        return Plan(chance, queries, f"The chat model asked to search for “{words}”.{unread(conversation)}")
 
     def reply(self, conversation: Conversation) -> tuple[str, float]:
         """What the model writes to a conversation, and the probability of its first token."""

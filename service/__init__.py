@@ -37,6 +37,7 @@ startup               loading beside a server that already answers
 app                   the one place where everything is constructed
 asking                one question: kept, answered, kept again
 serving               `passerine serve`
+mcp_server            `passerine mcp`
 training              `passerine train`
 probing               `passerine probe`: messages against the rules
 registry              promoted models, and the way back

@@ -96,6 +96,12 @@ def add(
         show_table("", probing.COLUMNS, probing.table(found))
         out().print(f"The violations are in {page}", markup=False)
 
+    def mcp() -> None:
+        """Offer search and answers to other assistants, over standard input and output."""
+        from service.mcp_server import make_server
+
+        make_server(application()).run("stdio")
+
     def promote(
         kind: Annotated[str, typer.Argument(help=f"One of: {', '.join(KINDS)}.")],
         model: Annotated[Path, typer.Argument(help="Folder of the trained model.")],
@@ -123,6 +129,7 @@ def add(
         "train": train,
         "rules": rules,
         "probe": probe,
+        "mcp": mcp,
         "promote": promote,
         "rollback": rollback,
         "versions": versions,

@@ -56,6 +56,15 @@ def test_it_plans_what_the_model_writes() -> None:
     assert (plan.queries, plan.search_probability) == ((), pytest.approx(0.2))
 
 
+def test_the_plan_says_which_turns_were_too_old_to_be_read() -> None:
+    turns = tuple(Turn("assistant" if n % 2 else "user", f"turn {n}") for n in range(9))
+    scripted = Scripted("Search Query: mills")
+    plan = TunedPolicy(scripted).plan(Conversation(turns))
+    assert plan.reason.endswith("The oldest 3 turns were not read.")
+    assert "turn 2" not in "".join(message.text for message in scripted.prompts[0])
+    assert "not read" not in TunedPolicy(scripted).plan(ask("When?")).reason
+
+
 def test_it_quotes_the_likeliest_sentence_and_reads_the_answer_off_it() -> None:
     [candidate] = TunedPolicy(Scripted(answer="1791")).propose(ask("When was the mill built?"), [(HIT,)])
     assert candidate.short == "1791"

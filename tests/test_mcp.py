@@ -1,0 +1,33 @@
+"""The official client against `passerine mcp` as another assistant would start it."""
+
+import asyncio
+import sys
+from pathlib import Path
+from typing import Any
+
+from mcp import Client, StdioServerParameters
+
+
+def test_another_assistant_searches_and_asks(examples_home: Path) -> None:
+    command = [sys.executable, "-m", "service.cli", "--home", str(examples_home), "mcp"]
+    server = StdioServerParameters(command=command[0], args=command[1:], cwd=Path(__file__).parent.parent)
+
+    async def talk() -> tuple[list[str], Any, Any, Any]:
+        async with Client(server, read_timeout_seconds=120) as client:
+            names = [tool.name for tool in (await client.list_tools()).tools]
+            found = await client.call_tool("search", {"query": "Skylab launch", "k": 3})
+            said = await client.call_tool("ask", {"question": "When was Skylab launched?"})
+            empty = await client.call_tool("ask", {"question": "  "})
+            return names, found, said, empty
+
+    names, found, said, empty = asyncio.run(talk())
+    assert names == ["search", "ask"]
+    hits = found.structured_content["hits"]
+    assert 1 <= len(hits) <= 3
+    assert "Skylab" in hits[0]["document"]["title"]
+    answer = said.structured_content
+    assert answer["verdict"] == "answered"
+    assert "1973" in answer["text"]
+    assert answer["citations"][0]["quote"]
+    assert empty.is_error
+    assert "empty" in empty.content[0].text
