@@ -1,7 +1,7 @@
 """What the chat model is shown: dialogues in the format of `models/prompts.py`, made from public data.
 
-Every demonstration ends with what Passerine writes: a search query, a tool's name, a quote with its answer, an honest
-"the results do not say", or a reply that needs no search.
+Every demonstration ends with what Passerine writes: a search query, a tool's name, the bare answer, an honest "the
+results do not say", or a reply that needs no search.
 """
 
 import random
@@ -13,12 +13,11 @@ from typing import Any
 
 import yaml
 
-from indexing.split import sentences
 from indexing.types import Document, Hit, Passage
 from models.calculator import arithmetic
 from models.fit import fold
 from models.json_lines import read_lines
-from models.prompts import BRIEF, CALCULATOR_MARK, NOT_SAID, QUERY_MARK, evidence_prompt, plain_prompt, quoted
+from models.prompts import BRIEF, CALCULATOR_MARK, NOT_SAID, QUERY_MARK, evidence_prompt, plain_prompt
 from models.reader_rows import Row, read_rows
 from models.term_data import answered, canard, made_up
 from models.types import Conversation, Message, Prompt, Turn
@@ -44,11 +43,9 @@ RELEASABLE = (
     "template+squad",
 )
 """Sources of the search decision whose licence lets weights be released, and which are English or made of templates."""
-MOST_QUOTE = 320
-"""Characters of a sentence that is still quoted whole; rows with longer ones are left out."""
 EARLIER_TURN = 0.15
 """Share of the readings that come after another question about the same passage."""
-WRONG_PASSAGE = 0.15
+WRONG_PASSAGE = 0.1
 """Answerable questions shown with another passage of their article, to be answered with NOT_SAID."""
 
 
@@ -68,13 +65,13 @@ class Shares:
     """How many demonstrations of each kind; a kind with fewer gives all it has."""
 
     answerable: int = 3_000
-    unanswerable: int = 1_500
-    short: int = 800
-    canard: int = 1_200
-    made_up: int = 500
-    fluent: int = 500
-    alone: int = 900
-    unaided: int = 1_100
+    unanswerable: int = 1_000
+    short: int = 1_500
+    canard: int = 800
+    made_up: int = 300
+    fluent: int = 300
+    alone: int = 600
+    unaided: int = 700
     talk: int = 250
     sums: int = 250
     unsafe: int = 250
@@ -115,14 +112,12 @@ def is_development(demonstration: Demonstration) -> bool:
 
 
 def readings(rows: Sequence[Row], others: Sequence[Row], rng: random.Random) -> Iterator[Demonstration]:
-    """A question, its search, the passage, and the sentence that answers with the bare answer after it, or NOT_SAID."""
+    """A question, its search, the passage, and the bare answer as it stands there, or NOT_SAID."""
     passages: dict[str, list[Row]] = defaultdict(list)
     for row in others:
         passages[row.article].append(row)
     for row in rows:
-        shown, reply = row.context, answer_of(row)
-        if reply is None:
-            continue
+        shown, reply = row.context, min(row.answers, key=len) if row.answers else NOT_SAID
         if row.answers and passages and rng.random() < WRONG_PASSAGE:
             wrong = wrong_passage(row, passages[row.article], rng)
             shown, reply = (wrong, NOT_SAID) if wrong else (shown, reply)
@@ -136,17 +131,6 @@ def readings(rows: Sequence[Row], others: Sequence[Row], rng: random.Random) -> 
         prompt = evidence_prompt(conversation, (hit_of(title, shown),), row.question, BRIEF)
         kind = f"{row.source} {'said' if reply != NOT_SAID else 'not said'}"
         yield Demonstration((*prompt, Message("assistant", reply)), 1 + len(earlier), kind, row.article)
-
-
-def answer_of(row: Row) -> str | None:
-    """What is to be written after the passage of a row; None when the sentence is too long to be quoted."""
-    if not row.answers:
-        return NOT_SAID
-    short = min(row.answers, key=len)
-    holding = [row.context[a:b].strip() for a, b in sentences(row.context) if short in row.context[a:b]]
-    asked = set(content_words(row.question))
-    sentence = max(holding, key=lambda text: len(asked & set(content_words(text))), default="")
-    return quoted(sentence, short) if 0 < len(sentence) <= MOST_QUOTE else None
 
 
 def wrong_passage(row: Row, near: Sequence[Row], rng: random.Random) -> str:

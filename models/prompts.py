@@ -29,7 +29,6 @@ BRIEF = "You are Passerine, a search assistant."
 CALCULATOR_MARK = "Calculator:"
 NOT_SAID = "The search results do not say."
 """What a tuned model writes when the evidence does not hold the answer."""
-ANSWER_MARK = "Answer:"
 CONTROL = re.compile(r"<\|[^|<>]{1,40}\|>|</?s>")
 """Marks that chat templates use for themselves; evidence must not be able to write them."""
 
@@ -58,11 +57,6 @@ def evidence_prompt(conversation: Conversation, hits: tuple[Hit, ...], query: st
         Message("assistant", f"{QUERY_MARK} {query}"),
         Message("user", f"{RESULTS_MARK}\n" + "\n".join(map(fenced, hits)) + f"\nQuestion: {conversation.question}"),
     )
-
-
-def quoted(sentence: str, short: str) -> str:
-    """What a tuned model writes from evidence: the sentence first, so that the answer is read off it."""
-    return f'"{sentence}"\n{ANSWER_MARK} {short}'
 
 
 def fenced(hit: Hit) -> str:

@@ -22,12 +22,11 @@ from models.adapter import AdapterRecipe, Masters, save_adapter, trained_paramet
 from models.demonstrations import FILES, Demonstration, Shares, demonstrations, is_development
 from models.generator import LocalGenerator
 from models.heads import file_sha256
-from models.prompts import ANSWER_MARK
 from models.weights import model_folder
 
 BASE = "smollm2-135m-instruct"
 COPIED = 0.25
-"""Weight of a token that is copied from the passage or the question; the rest of a reply weighs 1."""
+"""Weight of a token of a query that repeats the question; the rest of a reply weighs 1."""
 FIRST = 3.0
 """Weight of the first token of a reply: it decides between searching, answering and saying that nothing answers."""
 LOOK_EVERY, SAVE_EVERY = 100, 50
@@ -115,26 +114,21 @@ def encoded(generator: LocalGenerator, demonstration: Demonstration) -> Example:
     weights: list[float] = []
     for place, message in enumerate(demonstration.messages):
         head = generator.template.tokenizer(f"<|im_start|>{message.role}\n", add_special_tokens=False).input_ids
-        body = generator.template.tokenizer(
-            message.text + "<|im_end|>", add_special_tokens=False, return_offsets_mapping=True
-        )
+        body = generator.template.tokens(message.text + "<|im_end|>")
         tail = generator.template.tokenizer("\n", add_special_tokens=False).input_ids
         own = message.role == "assistant" and place > demonstration.asked
         last = place == len(demonstration.messages) - 1
-        ids += head + body.input_ids + ([] if last else tail)
+        ids += head + body + ([] if last else tail)
         weights += [0.0] * len(head)
-        weights += reply_weights(message.text, body.offset_mapping, last) if own else [0.0] * len(body.input_ids)
+        weights += reply_weights(len(body), last) if own else [0.0] * len(body)
         weights += [] if last else [0.0] * len(tail)
     return Example(ids, weights, demonstration.kind)
 
 
-def reply_weights(text: str, offsets: Sequence[tuple[int, int]], last: bool) -> list[float]:
-    """Weights of a reply's tokens: the first decides, a quote is copied (and so is the query of a question that stands
-    alone, before its results), the rest is said."""
-    copied = range(0 if last else len(text))
-    if text.startswith('"') and (end := text.rfind(f"\n{ANSWER_MARK}")) > 0:
-        copied = range(1, end)
-    return [FIRST if place == 0 else COPIED if start in copied else 1.0 for place, (start, _) in enumerate(offsets)]
+def reply_weights(count: int, last: bool) -> list[float]:
+    """Weights of a reply's tokens: the first decides what kind of reply it is; the query of a question that stands
+    alone, before its results, is copied; the rest is said."""
+    return [FIRST, *[1.0 if last else COPIED] * (count - 1)]
 
 
 Batch = list[Example]
@@ -285,8 +279,7 @@ def card(
 CARD = """# The chat model, supervised
 
 A LoRA adapter of {base} (Apache-2.0): rank {rank}, alpha {alpha}, on every linear layer from layer {frozen} on. It
-decides to search, writes the query, quotes a sentence of a passage and reads the answer off it, or says that the
-results do not say; docs/learning.md shows the format. Made by `passerine train sft`, seed {seed}: {epochs} epoch of
+decides to search, writes the query, and reads the bare answer off a passage, or says that the results do not say; docs/learning.md shows the format. Made by `passerine train sft`, seed {seed}: {epochs} epoch of
 {steps} steps of at most {tokens} tokens, learning rate {rate}. On held-out demonstrations (a fifth of the articles,
 dialogues and messages, by hash) the weighted loss is {dev_loss:.3f}, and {dev_firsts:.3f} of the first tokens, which
 decide what kind of reply it is, are likelier than not. Curves: curves.png. Weights: Apache-2.0.
@@ -300,7 +293,7 @@ search decision (CLINC150, CC BY 3.0; ChatterBot, BSD-3-Clause; TREC CAsT, MIT; 
 (Apache-2.0), and replies and small talk written for this project. Checksums are in passerine.json.
 
 Limits: English. Of Chinese it knows small talk and sums; its vocabulary spells Chinese byte by byte, and it has read no
-Chinese passage. It quotes one sentence, so that it cannot join what two sentences say.
+Chinese passage. It answers with words of the passage, so that it cannot join what two sentences say.
 """
 
 

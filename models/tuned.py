@@ -1,10 +1,11 @@
 """The tuned chat model as a policy: it decides to search, writes the query, reads one passage a candidate, and answers.
 
-From a passage it writes a sentence of it and then the answer (models/demonstrations.py). Since the sentence can only be
-one that stands there, all are weighed at once instead of being written word by word: a quote is verbatim by making.
+From a passage it writes the bare answer, or that the results do not say (models/demonstrations.py). The answer must
+stand in the passage; the sentence around it is the quote, verbatim by making.
 """
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
@@ -14,25 +15,23 @@ from indexing.types import Hit, Query
 from models.calculator import calculator
 from models.extractive import form_of, worded
 from models.orders import OrderDetector, View, whole
+from models.overlap import shares
 from models.prompts import (
-    ANSWER_MARK,
     BRIEF,
     CALCULATOR_MARK,
     NOT_SAID,
     QUERY_MARK,
     evidence_prompt,
     plain_prompt,
-    quoted,
     unread,
 )
-from models.quotes import sentence_quote, verify
+from models.quotes import sentence_quote, verify, whole_words
 from models.types import (
     Cancelled,
     Candidate,
     Conversation,
     Evidence,
     Generator,
-    Message,
     OnText,
     Plan,
     Prompt,
@@ -42,26 +41,18 @@ from models.types import (
 )
 
 REPLY = Sampling(max_tokens=48, temperature=0.0, stop=("\n",))
-SHORT = Sampling(max_tokens=24, temperature=0.0, stop=("\n",))
-LEAST = 0.02
-"""Probability under which a sentence is not worth an answer, unless it is the likeliest."""
+SHORT = Sampling(max_tokens=32, temperature=0.0, stop=("\n",))
+DRAWN = replace(SHORT, temperature=1.0)
+"""For further drafts from one passage, after the likeliest."""
 
 
 @dataclass(frozen=True)
-class Choice:
-    """A sentence of a passage that the model could quote after `prompt`: its place in the view, and ln of its
-    probability. What is left to 1 over all sentences of a passage is the probability of NOT_SAID."""
+class Reading:
+    """A passage as the model reads it: what is hidden of it, and the prompt that shows the rest."""
 
-    prompt: Prompt
     hit: Hit
     view: View
-    start: int
-    end: int
-    log_prob: float
-
-    @property
-    def text(self) -> str:
-        return self.view.text[self.start : self.end]
+    prompt: Prompt
 
 
 @dataclass(frozen=True)
@@ -103,23 +94,25 @@ class TunedPolicy:
         on_text: OnText | None = None,
         cancelled: Cancelled = never,
     ) -> list[Candidate]:
-        """n_each candidates an evidence, from its likeliest sentences; without evidence, what the model says itself."""
+        """n_each candidates a passage; without evidence, what the model says itself. Where the model writes that the
+        results do not say, or what does not stand there, there is no candidate."""
         made = self.unaided(conversation) if None in evidences else []
-        hits = list({hit.passage.id: hit for evidence in evidences for hit in evidence or ()}.values())
+        hits = {hit.passage.id: hit for evidence in evidences for hit in evidence or ()}
         if cancelled():
             raise CancelledError("The answer was stopped.")
-        if not hits:
-            return made
-        chosen = [one for own in self.choices(conversation, hits) for one in likeliest(own, n_each)]
-        if cancelled():
-            raise CancelledError("The answer was stopped.")
-        opened = [(*one.prompt, Message("assistant", quoted(one.text, "").rstrip())) for one in chosen]
-        answers = self.generator.generate(opened, 1, SHORT, on_text, cancelled)
-        found = {
-            candidate.text: candidate
-            for choice, [answer] in zip(chosen, answers, strict=True)
-            if (candidate := self.candidate(conversation.question, choice, answer.text, math.fsum(answer.log_probs)))
-        }
+        readings = [self.reading(conversation, hit) for hit in hits.values()]
+        prompts = [reading.prompt for reading in readings]
+        drafts = self.generator.generate(prompts, 1, SHORT, on_text, cancelled)
+        if n_each > 1:
+            further = self.generator.generate(prompts, n_each - 1, DRAWN, None, cancelled)
+            drafts = [first + more for first, more in zip(drafts, further, strict=True)]
+        question = conversation.question
+        found: dict[str, Candidate] = {}
+        for reading, own in zip(readings, drafts, strict=True):
+            for draft in own:
+                candidate = self.candidate(question, reading, draft.text, math.fsum(draft.log_probs))
+                if candidate and candidate.log_prob > found.get(candidate.text, LEAST).log_prob:
+                    found[candidate.text] = candidate
         return [*made, *found.values()]
 
     def unaided(self, conversation: Conversation) -> list[Candidate]:
@@ -128,67 +121,54 @@ class TunedPolicy:
         if text.startswith(CALCULATOR_MARK):
             computed = calculator(text.removeprefix(CALCULATOR_MARK).strip())
             return [replace(computed, origin=f"{self.name} and calculator")] if computed else []
-        if not text or text.startswith((QUERY_MARK, '"', NOT_SAID)):
+        if not text or text.startswith((QUERY_MARK, NOT_SAID)):
             return []
         return [Candidate(text, log_prob=math.log(max(chance, 1e-9)), origin=self.name, kind="talk")]
 
-    def choices(self, conversation: Conversation, hits: Sequence[Hit]) -> list[list[Choice]]:
-        """Every sentence of each passage with its probability."""
-        found: list[list[Choice]] = []
-        options: list[str] = []
-        for hit in hits:
-            view = self.seen(hit.passage.text, conversation.question)
-            shown = replace(hit, passage=replace(hit.passage, text=view.text))
-            prompt = evidence_prompt(conversation, (shown,), conversation.question, BRIEF)
-            spans = [trimmed(view.text, *span) for span in sentences(view.text)]
-            found.append([Choice(prompt, hit, view, start, end, 0.0) for start, end in spans])
-            options += [NOT_SAID, *(quoted(choice.text, "").rstrip() for choice in found[-1])]
-        prompts = [own[0].prompt for own in found for _ in range(len(own) + 1)]
-        scores = iter([math.fsum(each) for each in self.generator.log_probs(prompts, options)])
-        return [normalised(own, next(scores), [next(scores) for _ in own]) for own in found]
+    def reading(self, conversation: Conversation, hit: Hit) -> Reading:
+        """What the model is shown of a passage."""
+        view = self.seen(hit.passage.text, conversation.question)
+        shown = replace(hit, passage=replace(hit.passage, text=view.text))
+        prompt = evidence_prompt(conversation, (shown,), conversation.question, BRIEF)
+        return Reading(hit, view, prompt)
+
+    def not_said(self, conversation: Conversation, hits: Sequence[Hit]) -> list[float]:
+        """For each passage the probability that the model says that it does not answer."""
+        prompts = [self.reading(conversation, hit).prompt for hit in hits]
+        scores = self.generator.log_probs(prompts, [NOT_SAID] * len(prompts))
+        return [math.exp(math.fsum(score)) for score in scores]
 
     def seen(self, passage: str, question: str) -> View:
         """The passage without orders to the assistant."""
         return whole(passage) if self.orders is None else self.orders.view(passage, question)
 
-    def candidate(self, question: str, choice: Choice, written: str, log_prob: float) -> Candidate | None:
-        """The sentence and the answer as a candidate; None when the quote fails its check. An answer that does not
-        stand in the sentence is not claimed."""
-        short = written.removeprefix(ANSWER_MARK).strip()
-        at = choice.text.find(short) if short else -1
-        start, end = (choice.start + at, choice.start + at + len(short)) if at >= 0 else (choice.start, choice.end)
-        place = choice.view.place(start, end)
+    def candidate(self, question: str, reading: Reading, short: str, log_prob: float) -> Candidate | None:
+        """The answer with the sentence around it; None for NOT_SAID, and for what does not stand in the passage."""
+        span = None if not short or short == NOT_SAID else best_place(question, reading.view.text, short)
+        place = reading.view.place(*span) if span else None
         if place is None:
             return None
-        quote = sentence_quote(choice.hit.document, choice.hit.passage, *place, None, choice.view.hidden)
-        if not verify(quote, choice.hit.document):
+        quote = sentence_quote(reading.hit.document, reading.hit.passage, *place, None, reading.view.hidden)
+        if not verify(quote, reading.hit.document):
             return None
         form = form_of(question)
-        short = short if at >= 0 and form != "yes_no" else ""
-        text = worded(short, quote, form)
-        total = min(0.0, choice.log_prob + log_prob)
-        return Candidate(text, short, (choice.hit,), (quote,), total, self.name, "statement")
+        said = "" if form == "yes_no" else reading.hit.passage.text[slice(*place)]
+        text = worded(said, quote, form)
+        return Candidate(text, said, (reading.hit,), (quote,), min(0.0, log_prob), self.name, "statement")
 
 
-def trimmed(text: str, start: int, end: int) -> tuple[int, int]:
-    """The span without white space at its ends."""
-    own = text[start:end]
-    return end - len(own.lstrip()), start + len(own.rstrip())
+LEAST = Candidate("", log_prob=-math.inf)
 
 
-def normalised(choices: Sequence[Choice], not_said: float, scores: Sequence[float]) -> list[Choice]:
-    """The choices with ln of their probabilities among themselves and NOT_SAID."""
-    total = log_sum([not_said, *scores])
-    return [replace(choice, log_prob=score - total) for choice, score in zip(choices, scores, strict=True)]
+def best_place(question: str, text: str, short: str) -> tuple[int, int] | None:
+    """Where an answer stands in a text, as whole words: in the sentence that shares most with the question."""
+    bounds = sentences(text) or [(0, len(text))]
+    shared = shares(question, [text[start:end] for start, end in bounds])
+    found = [match.span() for match in re.finditer(re.escape(short), text, re.IGNORECASE)]
+    found = [span for span in found if whole_words(text, *span)]
 
+    def worth(span: tuple[int, int]) -> tuple[float, int]:
+        inside = (share for (start, end), share in zip(bounds, shared, strict=True) if start <= span[0] < end)
+        return next(inside, 0.0), -span[0]
 
-def likeliest(choices: Sequence[Choice], n: int) -> list[Choice]:
-    """The n likeliest sentences; all but the first must be likely enough."""
-    ordered = sorted(choices, key=lambda choice: -choice.log_prob)[:n]
-    return [choice for place, choice in enumerate(ordered) if place == 0 or choice.log_prob >= math.log(LEAST)]
-
-
-def log_sum(values: Sequence[float]) -> float:
-    """ln of the sum of e to the values."""
-    most = max(values)
-    return most + math.log(math.fsum(math.exp(value - most) for value in values))
+    return max(found, key=worth, default=None)

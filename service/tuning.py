@@ -1,8 +1,8 @@
 """`passerine train ppo`: the chat model learns from the judges. The one program that joins both.
 
 A reply is worth what an answer is worth to a person who can see its quote: 1 when the judges are sure of it, -0.5 when
-they are sure that it is wrong, and nothing when the model says that the results do not say. What is not in the format,
-or quotes what does not stand in the passage, is worth -1.
+they are sure that it is wrong, and nothing when the model says that the results do not say. What does not stand in the
+passage is worth -1.
 """
 
 import json
@@ -20,12 +20,11 @@ from models.encoder import TrunkEncoder, load_encoder
 from models.fit import fold
 from models.generator import LocalGenerator
 from models.heads import file_sha256
-from models.orders import whole
-from models.prompts import ANSWER_MARK, BRIEF, NOT_SAID, evidence_prompt
+from models.prompts import BRIEF, NOT_SAID, evidence_prompt
 from models.reader_rows import read_rows
 from models.train_ppo import RlRecipe, Task, Trainer
 from models.train_sft import BASE
-from models.tuned import Choice, TunedPolicy
+from models.tuned import TunedPolicy
 from models.types import Candidate, Conversation, Turn
 from models.weights import model_folder
 from rewards.preference import TrainedPreference
@@ -111,17 +110,12 @@ def parts_of(
 
 
 def candidate_of(policy: TunedPolicy, question: Question, reply: str) -> Candidate | str | None:
-    """The candidate that a reply stands for, None for NOT_SAID, and the reply itself when it is not in the format or
-    its quote does not stand in the passage."""
+    """The candidate that a reply stands for, None for NOT_SAID, and the reply itself when it does not stand in the
+    passage."""
     if reply.strip() == NOT_SAID:
         return None
-    quote, found, short = reply.partition(f'"\n{ANSWER_MARK}')
-    view = whole(question.hit.passage.text)
-    start = view.text.find(quote[1:]) if found and quote.startswith('"') and len(quote) > 1 else -1
-    if start < 0 or not short.strip() or "\n" in short.strip():
-        return reply
-    choice = Choice((), question.hit, view, start, start + len(quote) - 1, LIKELY)
-    return policy.candidate(question.conversation.question, choice, short, 0.0) or reply
+    reading = policy.reading(question.conversation, question.hit)
+    return policy.candidate(question.conversation.question, reading, reply.strip(), LIKELY) or reply
 
 
 def questions(data: Path, seed: int, most: int = TASKS) -> tuple[list[Task], dict[str, Question]]:

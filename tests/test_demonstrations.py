@@ -10,7 +10,7 @@ import pytest
 from indexing.types import BadInput
 from models.demonstrations import Shares, demonstrations, is_development
 from models.generator import LocalGenerator
-from models.prompts import ANSWER_MARK, CALCULATOR_MARK, NOT_SAID, QUERY_MARK
+from models.prompts import CALCULATOR_MARK, NOT_SAID, QUERY_MARK
 from models.train_sft import COPIED, FIRST, encoded, reply_weights
 
 PASSAGE = "The mill stands by the weir. It was built in 1791 by Ann Hale, who ground corn for nine villages."
@@ -67,7 +67,7 @@ def test_every_kind_ends_with_what_passerine_says(data: Path) -> None:
     assert "who owns it" not in said, "that source may not train what is released"
     assert not said["How do I burn a mill?"].startswith(QUERY_MARK)
     assert NOT_SAID in replies
-    assert f'"It was built in 1791 by Ann Hale, who ground corn for nine villages."\n{ANSWER_MARK} 1791' in replies
+    assert {"1791", "Ann Hale"} & set(replies)
     assert {one.messages[-1].role for one in demonstrations(data)} == {"assistant"}
 
 
@@ -87,25 +87,22 @@ def test_an_article_is_on_one_side_of_the_split(data: Path) -> None:
 
 def test_only_passerines_own_words_are_learnt(data: Path, models_home: Path) -> None:
     local = LocalGenerator.load("smollm2", models_home / "models" / "smollm2-135m-instruct")
-    one = next(one for one in demonstrations(data) if one.messages[-1].text.endswith("1791"))
+    one = next(one for one in demonstrations(data) if one.messages[-1].text == "Ann Hale")
     example = encoded(local, one)
     rendered = local.template.render(one.messages[:-1]) + one.messages[-1].text + "<|im_end|>"
     assert example.ids == local.template.tokens(rendered), "what is learnt is what will be read"
     learnt = local.template.tokenizer.decode(
         [token for token, weight in zip(example.ids, example.weights, strict=True) if weight]
     )
-    assert learnt.startswith(f"{QUERY_MARK} When was the mill built?")
-    assert learnt.endswith(f"{ANSWER_MARK} 1791<|im_end|>")
+    assert learnt.startswith(f"{QUERY_MARK} Who ground corn?")
+    assert learnt.endswith("Ann Hale<|im_end|>")
     assert "weir" not in learnt
+    assert example.weights[-1] == 1.0
 
 
-def test_a_copied_token_weighs_less_and_the_first_more() -> None:
-    text = f'"It was."\n{ANSWER_MARK} so'
-    offsets = [(place, place + 1) for place in range(len(text))]
-    weights = reply_weights(text, offsets, last=True)
-    assert weights[0] == FIRST
-    assert set(weights[1 : text.index("\n")]) == {COPIED}
-    assert set(weights[text.index("\n") :]) == {1.0}
+def test_the_first_token_weighs_most_and_a_repeated_question_least() -> None:
+    assert reply_weights(4, last=True) == [FIRST, 1.0, 1.0, 1.0]
+    assert reply_weights(3, last=False) == [FIRST, COPIED, COPIED]
 
 
 def test_missing_data_is_named(tmp_path: Path) -> None:

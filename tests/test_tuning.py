@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from models.demonstrations import hit_of
-from models.prompts import NOT_SAID, quoted
+from models.prompts import NOT_SAID
 from models.train_ppo import Task
 from models.tuned import TunedPolicy
 from models.types import Candidate, Conversation, Turn
@@ -16,7 +16,6 @@ from tests.test_demonstrations import PASSAGE, data  # noqa: F401 - a fixture
 from tests.test_tuned import Scripted
 
 ASKED = Question(Conversation((Turn("user", "When was the mill built?"),)), hit_of("The mill", PASSAGE))
-SENTENCE = "It was built in 1791 by Ann Hale, who ground corn for nine villages."
 TASK = Task((), "q")
 
 
@@ -48,30 +47,20 @@ def totals(rewards: Rewards, *replies: str) -> list[float]:
 
 
 def test_a_grounded_answer_pays_most_and_silence_more_than_a_wrong_one(rewards: Rewards) -> None:
-    right, wrong, silent = totals(rewards, quoted(SENTENCE, "1791"), quoted(SENTENCE, "Ann Hale"), NOT_SAID)
+    right, wrong, silent = totals(rewards, "1791", "Ann Hale", NOT_SAID)
     assert right == pytest.approx(1.0)
     assert wrong == pytest.approx(WRONG + (1 - WRONG) * 0.1)
     assert right > silent == 0.0 > wrong
 
 
-@pytest.mark.parametrize(
-    "reply",
-    [
-        "1791",
-        "",
-        '"It was built in 1850."\nAnswer: 1850',
-        f'"{SENTENCE}"',
-        f'"{SENTENCE}"\nAnswer:',
-        '""\nAnswer: 1791',
-    ],
-)
-def test_what_is_out_of_format_or_not_in_the_passage_costs(rewards: Rewards, reply: str) -> None:
+@pytest.mark.parametrize("reply", ["", "1850", "built in 1850", "The mill was built by Ann Hale in 1791.", "179"])
+def test_what_does_not_stand_in_the_passage_costs(rewards: Rewards, reply: str) -> None:
     [parts] = rewards([TASK], [reply])
     assert (parts["total"], parts["format"]) == (MALFORMED, 0.0)
 
 
 def test_equal_replies_are_judged_once(rewards: Rewards) -> None:
-    reply = quoted(SENTENCE, "1791")
+    reply = "1791"
     assert totals(rewards, reply, reply, NOT_SAID, reply) == pytest.approx([1.0, 1.0, 0.0, 1.0])
     assert isinstance(rewards.support, Judges)
     assert len(rewards.support.seen) == 1
