@@ -16,7 +16,7 @@ from eval.retrieval import cached
 from indexing.types import Document, Hit, Passage, Progress
 from models.tuned import TunedPolicy
 from models.types import Conversation, Turn
-from service.app import make_tuned
+from service.app import adapter_of, make_tuned
 from service.config import Settings
 
 READ, DECIDED = 400, 400
@@ -34,7 +34,7 @@ def run(
         **decisions(policy, data, limit or DECIDED, progress),
         **queries(policy, data, settings.home, limit, progress),
     }
-    notes = (f"Chat model: {settings.generator} with the adapter “{settings.adapter}”, decoded without chance.",)
+    notes = (f"Chat model: {settings.generator} with the adapter “{adapter_of(settings)}”, decoded without chance.",)
     table = figure_table("The chat model by itself", figures)
     report = Report("chat", "passerine evaluate chat", (table,), figures, notes=notes)
     write(report, out)

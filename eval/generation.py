@@ -15,13 +15,13 @@ import torch
 from eval import datasets
 from eval.report import Figure
 from indexing.types import Progress
-from models.adapter import adapter_folder
 from models.demonstrations import hit_of
 from models.generator import LocalGenerator
 from models.llama_generator import LlamaGenerator
 from models.prompts import BRIEF, evidence_prompt, plain_prompt
 from models.types import Conversation, Prompt, Sampling, Turn
 from models.weights import model_folder
+from service.app import adapter_of
 from service.config import Settings
 
 TOKENS, ROUNDS = 64, 3
@@ -50,10 +50,9 @@ class Generated:
 def generation_speed(data: Path, settings: Settings, progress: Progress | None = None) -> Generated:
     """Both engines over the same eight prompts, in turns. Raises ModelMissing."""
     folder = model_folder(settings.home, settings.generator)
-    adapter = adapter_folder(settings.adapter) if settings.adapter else None
     prompts = eight_prompts(data)
     plain = LocalGenerator.load(settings.generator, folder)
-    own = endless(LlamaGenerator.load(settings.generator, folder, adapter))
+    own = endless(LlamaGenerator.load(settings.generator, folder, adapter_of(settings)))
     own.generate([prompts[0]], 1, Sampling(max_tokens=4))  # compiled, or read from its cache
     ours, theirs = [], []
     for number in range(ROUNDS):

@@ -14,9 +14,7 @@ from torch import Tensor, nn
 from indexing.types import BadInput
 from models.heads import file_sha256
 
-BUNDLED = Path(__file__).parent / "bundled"
 POLICY, REFERENCE = "policy", "reference"
-ADAPTERS = ("sft", "best-of-n", "ppo")
 LINEAR = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 
 
@@ -146,12 +144,3 @@ def check_adapter(folder: Path, base: Path) -> None:
         raise BadInput(f"The adapter {folder} is damaged.", "Copy it again, or install Passerine again.")
     if facts["base_sha256"] != base_checksum(base):
         raise BadInput(f"The adapter {folder} was trained on another model than {base}.", "Name its own base model.")
-
-
-def adapter_folder(name: str) -> Path:
-    """The folder of a bundled adapter by its name, or the folder of that name. Raises BadInput when there is none."""
-    folder = BUNDLED / name if name in ADAPTERS else Path(name)
-    if not (folder / "adapter_model.safetensors").is_file():
-        known = ", ".join(one for one in ADAPTERS if (BUNDLED / one).is_dir()) or "none yet"
-        raise BadInput(f"There is no adapter {name}.", f"Name a folder with an adapter, or a bundled one: {known}.")
-    return folder

@@ -279,7 +279,8 @@ def card(
 CARD = """# The chat model, supervised
 
 A LoRA adapter of {base} (Apache-2.0): rank {rank}, alpha {alpha}, on every linear layer from layer {frozen} on. It
-decides to search, writes the query, and reads the bare answer off a passage, or says that the results do not say; docs/learning.md shows the format. Made by `passerine train sft`, seed {seed}: {epochs} epoch of
+decides to search, writes the query, and reads the bare answer off a passage, or says that the results do not say;
+docs/learning.md shows the format. Made by `passerine train sft`, seed {seed}: {epochs} epoch of
 {steps} steps of at most {tokens} tokens, learning rate {rate}. On held-out demonstrations (a fifth of the articles,
 dialogues and messages, by hash) the weighted loss is {dev_loss:.3f}, and {dev_firsts:.3f} of the first tokens, which
 decide what kind of reply it is, are likelier than not. Curves: curves.png. Weights: Apache-2.0.

@@ -140,12 +140,15 @@ def make_parts(settings: Settings, encoder: Encoder, library: Library, rules: Se
 def model_folder_of(settings: Settings, kind: str, bundled: Path) -> Path:
     """Where a kind of model comes from: the one that is being tried, else the promoted one, else the bundled one.
     Raises BadInput."""
+    return chosen_folder(settings, kind) or bundled
+
+
+def chosen_folder(settings: Settings, kind: str) -> Path | None:
+    """The model that is being tried, else the promoted one; None when there is neither. Raises BadInput."""
     tried, _, folder = settings.trial.partition("=")
     if settings.trial:
         Registry(settings.registry_folder).place(tried)  # an unknown kind would be tried without being used
-    if tried == kind:
-        return Path(folder)
-    return Registry(settings.registry_folder).live(kind) or bundled
+    return Path(folder) if tried == kind else Registry(settings.registry_folder).live(kind)
 
 
 def make_base(settings: Settings, encoder: Encoder) -> "TrunkEncoder":
@@ -168,7 +171,7 @@ def make_policy(settings: Settings, base: "TrunkEncoder", reader: "Reads", order
     writes = make_generative(settings, orders)
     if settings.policy == "generative":
         return writes
-    reads = TUNED_LANGUAGES if writes_embedded(settings) else ()
+    reads = TUNED_LANGUAGES if adapter_of(settings) else ()
     return MixedPolicy(make_extractive(settings, base, reader, orders), writes, reads)
 
 
@@ -201,7 +204,7 @@ def make_generative(settings: Settings, orders: "OrderDetector") -> Policy:
         key = settings.generator_key.get_secret_value()
         remote = RemoteGenerator(settings.generator, settings.generator_url, settings.generator, key)
         return GenerativePolicy(remote)
-    if writes_embedded(settings):
+    if adapter_of(settings):
         return make_tuned(settings, orders)
     source = model_folder(settings.home, settings.generator) if settings.generator in MODELS else settings.generator
     device = "cpu" if settings.device == "auto" else settings.device
@@ -223,25 +226,24 @@ def make_writer(settings: Settings) -> Generator:
     )
 
 
-def writes_embedded(settings: Settings) -> bool:
-    """Whether the chat model is the embedded one with its adapter."""
-    return bool(settings.adapter) and not settings.generator_url
+def adapter_of(settings: Settings) -> Path | None:
+    """The adapter of the embedded chat model: the one that is being tried, the one of the settings, or the promoted
+    one. None when the model runs untuned, or elsewhere. Raises BadInput."""
+    if settings.generator_url:
+        return None
+    named = Path(settings.adapter) if settings.adapter and not settings.trial.startswith("chat=") else None
+    return named or chosen_folder(settings, "chat")
 
 
 def make_tuned(settings: Settings, orders: "OrderDetector | None" = None) -> "TunedPolicy":
-    """The embedded chat model with its adapter, by Passerine's own engine. Raises BadInput for an unknown adapter."""
-    from models.adapter import ADAPTERS, adapter_folder
+    """The embedded chat model with its adapter, by Passerine's own engine. Raises BadInput for a wrong adapter."""
     from models.llama_generator import LlamaGenerator
     from models.tuned import TunedPolicy
     from models.weights import MODELS, model_folder
 
     known = settings.generator in MODELS
     folder = model_folder(settings.home, settings.generator) if known else Path(settings.generator)
-    adapter = Path(settings.adapter)
-    if settings.adapter in ADAPTERS:
-        adapter = model_folder_of(settings, "chat", HEADS / settings.adapter)
-    generator = LlamaGenerator.load(settings.generator, folder, adapter_folder(str(adapter)))
-    return TunedPolicy(generator, orders)
+    return TunedPolicy(LlamaGenerator.load(settings.generator, folder, adapter_of(settings)), orders)
 
 
 def warm_up(library: Library, parts: Parts) -> None:

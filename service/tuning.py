@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from indexing.types import Hit, Progress
-from models.adapter import POLICY, adapter_folder, save_adapter, with_reference
+from models.adapter import POLICY, check_adapter, save_adapter, with_reference
 from models.demonstrations import hit_of
 from models.encoder import TrunkEncoder, load_encoder
 from models.fit import fold
@@ -141,17 +141,19 @@ def train_ppo(
     progress: Progress | None = None,
     recipe: RlRecipe | None = None,
     seconds: float = math.inf,
-    start: str = "sft",
+    start: Path | None = None,
 ) -> bool:
-    """Tune the adapter `start` and write the new one, passerine.json and curves.png into `out`.
+    """Tune the adapter `start` (default: `sft` beside `out`) and write the new one, passerine.json and curves.png into
+    `out`. Raises BadInput when there is no such adapter, or it does not fit the base.
 
     A checkpoint is kept under `out`/work after each round; the same call goes on from there. True when complete.
     """
     recipe, until = recipe or RlRecipe(), time.monotonic() + seconds
-    base = model_folder(home, BASE)
+    base, start = model_folder(home, BASE), start or out.parent / "sft"
+    check_adapter(start, base)
     tasks, asked = questions(data, seed)
     local = LocalGenerator.load(BASE, base)
-    model = with_reference(local.model, adapter_folder(start))
+    model = with_reference(local.model, start)
     trainer = Trainer(model, local.template, recipe, out / "work", seed)
     trainer.resume()
     if not trainer.go(tasks, rewards(home, asked, local), until, progress):
@@ -159,7 +161,7 @@ def train_ppo(
     facts = {
         "name": "ppo",
         "base": BASE,
-        "start": start,
+        "start": file_sha256(start / "adapter_model.safetensors"),
         "seed": seed,
         "recipe": asdict(recipe),
         "data": {name: file_sha256(data / name) for name in FILES},
