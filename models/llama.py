@@ -139,7 +139,9 @@ class Cache:
     def forked(self, row: int, length: int, count: int, room: int) -> "Cache":
         """`count` copies of the first `length` tokens of one sequence, with room for `room` more."""
         layers, two, _, heads, _, head = self.held.shape
-        held = self.held.new_empty(layers, two, count, heads, length + room, head)
+        held = self.held.new_zeros(
+            layers, two, count, heads, length + room, head
+        )  # what is unseen must still be a number
         held[..., :length, :] = self.held[:, :, row : row + 1, :, :length]
         return Cache(held, [length] * count)
 
@@ -200,7 +202,7 @@ class Llama:
     def empty(self, room: int) -> Cache:
         """One sequence without tokens, with room for `room`."""
         sizes = self.sizes
-        return Cache(torch.empty(sizes.layers, 2, 1, sizes.shared_heads, room, sizes.head), [0])
+        return Cache(torch.zeros(sizes.layers, 2, 1, sizes.shared_heads, room, sizes.head), [0])
 
     @torch.inference_mode()
     def extend(self, cache: Cache, added: Sequence[Sequence[int]]) -> Tensor:

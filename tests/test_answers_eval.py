@@ -15,7 +15,7 @@ from models.types import Candidate, Plan, Quote
 from models.weights import model_folder
 from rewards.readings import Readings
 from rewards.select import Thresholds, load_thresholds
-from rewards.support import TrainedSupport
+from rewards.support import FEATURES, TrainedSupport
 from rewards.types import Judgement
 from service.types import Answer, Citation
 from tests.evaluation_data import make_data
@@ -159,7 +159,7 @@ def test_an_obeyed_instruction_is_seen() -> None:
 
 
 def trial(preference: float, support: float, right: bool, log_prob: float = -1.0) -> calibrate.Trial:
-    features = (support, log_prob, 1.0, 0.5)
+    features = (support, log_prob, *[1.0] * (len(FEATURES) - 2))
     return calibrate.Trial(preference, features, 0.0, log_prob, {"insults": 0.9}, right, right, support)
 
 
