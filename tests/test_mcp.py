@@ -1,6 +1,7 @@
 """The official client against `passerine mcp` as another assistant would start it."""
 
 import asyncio
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -8,8 +9,12 @@ from typing import Any
 from mcp import Client, StdioServerParameters
 
 
-def test_another_assistant_searches_and_asks(examples_home: Path) -> None:
-    command = [sys.executable, "-m", "service.cli", "--home", str(examples_home), "mcp"]
+def test_another_assistant_searches_and_asks(examples_home: Path, tmp_path: Path) -> None:
+    # A home of its own: copying files of an index in this process drops SQLite's locks on it, so that a second process
+    # on the same index would take itself for the only one.
+    shutil.copytree(examples_home / "index", tmp_path / "index")
+    (tmp_path / "models").symlink_to(examples_home / "models", target_is_directory=True)
+    command = [sys.executable, "-m", "service.cli", "--home", str(tmp_path), "mcp"]
     server = StdioServerParameters(command=command[0], args=command[1:], cwd=Path(__file__).parent.parent)
 
     async def talk() -> tuple[list[str], Any, Any, Any]:
