@@ -132,17 +132,17 @@ class LocalGenerator:
 
 def draw(logits: torch.Tensor, sampling: Sampling, random: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
     """One token a row of logits [n, vocabulary], with its log-probability before truncation."""
-    log_probs = logits.log_softmax(-1).cpu()
+    # The nucleus lies within the likeliest few: the whole vocabulary is read once, for the sum.
+    count = 1 if sampling.temperature <= 0 else min(LIKELIEST, logits.shape[1])
+    likely, order = logits.topk(count, dim=-1)
+    log_probs, order = (likely - logits.logsumexp(-1, keepdim=True)).cpu(), order.cpu()
     if sampling.temperature <= 0:
-        drawn = log_probs.argmax(-1)
-        return drawn, log_probs.gather(1, drawn[:, None])[:, 0]
-    # The nucleus lies within the likeliest few: sorting the whole vocabulary takes as long as a layer.
-    likely, order = log_probs.topk(min(LIKELIEST, log_probs.shape[1]), dim=-1)
-    probabilities = (likely / sampling.temperature).softmax(-1)
+        return order[:, 0], log_probs[:, 0]
+    probabilities = (log_probs / sampling.temperature).softmax(-1)
     before = probabilities.cumsum(-1) - probabilities
     kept = probabilities.masked_fill(before >= sampling.top_p, 0.0)
-    drawn = order.gather(1, torch.multinomial(kept, 1, generator=random))
-    return drawn[:, 0], log_probs.gather(1, drawn)[:, 0]
+    place = torch.multinomial(kept, 1, generator=random)
+    return order.gather(1, place)[:, 0], log_probs.gather(1, place)[:, 0]
 
 
 def stopped(text: str, stops: Sequence[str]) -> bool:

@@ -108,7 +108,7 @@ class LlamaGenerator:
                 scores[row].append(float(log_probs[place]))
                 if token not in self.template.ends:
                     tokens[row].append(token)
-                    finished[row] = stopped(self.template.decode(tokens[row]), sampling.stop)
+                    finished[row] = bool(sampling.stop) and stopped(self.template.decode(tokens[row]), sampling.stop)
                 else:
                     finished[row] = True
                 if not finished[row]:
