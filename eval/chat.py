@@ -1,21 +1,21 @@
 """What the tuned chat model does by itself: reading with the gold passage, knowing when it is not said, deciding to
 search, and writing queries for follow-ups."""
 
-import math
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from eval import datasets, metrics
 from eval.datasets import Question
-from eval.followups import DEPTH, SYSTEMS, follow_ups, recalls
+from eval.followups import DEPTH, follow_ups, recalls, share_of_the_way
 from eval.report import Figure, Report, figure_table, measured, write
 from eval.retrieval import cached
-from indexing.types import Document, Hit, Passage, Progress
+from indexing.types import Progress
+from models.demonstrations import hit_of
 from models.tuned import TunedPolicy
 from models.types import Conversation, Turn
+from rewards.measures import auc
 from service.app import adapter_of, make_tuned
 from service.config import Settings
 
@@ -66,36 +66,22 @@ def reading(policy: TunedPolicy, questions: Sequence[Question], progress: Progre
     def over(values: Sequence[float], **more: float | str) -> Figure:
         return measured(metrics.interval([float(values[number]) for number in yes], groups), **more)
 
-    truth = np.array([question.answerable for question in questions])
+    unsaid = [not question.answerable for question in questions]
     return {
         "chat/short F1, abstentions count 0": over(f1, target=TARGETS["f1"]),
         "chat/quote holds the answer": over(quoted),
         "chat/answerable abstained from": over(silent, target=TARGETS["abstained"], better="lower"),
-        "chat/not said, AUC": Figure(
-            auc(np.array(chances), ~truth), len(questions), baseline=0.5, target=TARGETS["auc"]
-        ),
+        "chat/not said, AUC": Figure(auc(chances, unsaid), len(questions), baseline=0.5, target=TARGETS["auc"]),
     }
 
 
 def read(policy: TunedPolicy, question: Question) -> tuple[float, str, str]:
     """The probability of "not said", the bare answer and the quote from a question's own passage."""
-    hit = Hit(
-        Passage("p", "d", 0, 0, len(question.passage), question.passage),
-        Document("d", "", question.title, question.passage),
-        1.0,
-    )
+    hit = hit_of(question.title, question.passage)
     conversation = Conversation((Turn("user", question.text),))
     [chance] = policy.not_said(conversation, [hit])
     best = next(iter(policy.propose(conversation, [(hit,)])), None)
     return (chance, best.short or best.text, best.quotes[0].text) if best else (chance, "", "")
-
-
-def auc(scores: NDArray[np.float64], truths: NDArray[np.bool_]) -> float:
-    """Probability that a true one scores above a false one; ties count half."""
-    high, low = scores[truths], scores[~truths]
-    if not len(high) or not len(low):
-        return math.nan
-    return float(((high[:, None] > low).mean() + (high[:, None] >= low).mean()) / 2)
 
 
 def decisions(policy: TunedPolicy, data: Path, limit: int, progress: Progress | None) -> dict[str, Figure]:
@@ -124,12 +110,12 @@ def queries(
     asked = follow_ups("en", limit)
     encoder = cached(home, None, None, progress)
     values = recalls(asked, datasets.collection(data, "squad-ir").entries, policy, encoder, progress)
-    mean = {system: float(np.mean(values[system])) for system in SYSTEMS}
-    way = (mean["rewrite"] - mean["raw turn"]) / max(mean["human rewrite"] - mean["raw turn"], 1e-9)
     groups = [one.passage_id for one in asked]
     found = {
         f"chat/en/R@{DEPTH}/{system}": measured(metrics.interval(values[system], groups))
         for system in ("raw turn", "rewrite", "human rewrite")
     }
-    found["chat/en/share of the way"] = Figure(way, len(asked), baseline=0.0, target=TARGETS["way"])
+    found["chat/en/share of the way"] = Figure(
+        share_of_the_way(values), len(asked), baseline=0.0, target=TARGETS["way"]
+    )
     return found

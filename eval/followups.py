@@ -101,9 +101,9 @@ def run_followups(
         asked = follow_ups(language, limit)
         values = recalls(asked, datasets.collection(data, COLLECTIONS[language]).entries, planner, encoder, progress)
         groups = [one.passage_id for one in asked]
-        mean = {system: float(np.mean(values[system])) for system in SYSTEMS}
-        way = (mean["rewrite"] - mean["raw turn"]) / max(mean["human rewrite"] - mean["raw turn"], 1e-9)
-        rows.append((language, f"{len(asked)}", *(share(mean[system]) for system in SYSTEMS), share(way)))
+        way = share_of_the_way(values)
+        means = (share(float(np.mean(values[system]))) for system in SYSTEMS)
+        rows.append((language, f"{len(asked)}", *means, share(way)))
         for system in SYSTEMS:
             figures[f"followups/{language}/R@{DEPTH}/{system}"] = measured(metrics.interval(values[system], groups))
         figures[f"followups/{language}/share of the way"] = Figure(way, len(asked), baseline=0.0, target=TARGET)
@@ -154,6 +154,12 @@ def recalls(
         finally:
             index.close()
     return values
+
+
+def share_of_the_way(values: Mapping[str, Sequence[float]]) -> float:
+    """How far the rewrite comes from the raw turn to the human rewrite: 1 is all the way."""
+    raw, own, human = (float(np.mean(values[system])) for system in ("raw turn", "rewrite", "human rewrite"))
+    return (own - raw) / max(human - raw, 1e-9)
 
 
 def word_overlap(data: Path, planner: Planner, limit: int | None) -> dict[str, list[float]]:

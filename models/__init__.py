@@ -73,6 +73,8 @@ train_sft       the chat model, supervised
 ppo             proximal policy optimisation on plain tensors
 train_ppo       the chat model from a reward
 shared_prefix   several replies to one prompt, read once, with gradients
+checkpoints     where a stopped training goes on
+curves          pictures of how a training went
 json_lines      files of training rows
 reader_rows     rows of the reading sets
 reader_pairs    what it learns from

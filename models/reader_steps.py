@@ -6,15 +6,15 @@ import random
 import time
 from collections.abc import Sequence
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from indexing.types import Progress
+from models.checkpoints import read_checkpoint, write_checkpoint
 from models.reader import Dropout, Layer, Upper
 from models.reader_pairs import Corpus, Pair
 from models.reader_rows import Bounds
@@ -129,19 +129,19 @@ class Run:
     upper: Upper
     optimiser: torch.optim.Optimizer
     step: int = 0
-    history: list[dict[str, float]] | None = None
+    identity: str = ""
+    """What the steps follow from."""
+    history: list[dict[str, float]] = field(default_factory=list)
 
     def save(self, path: Path) -> None:
-        """Write the checkpoint beside itself and rename it into place."""
+        """Write the checkpoint."""
         state = {"upper": self.upper.state_dict(), "optimiser": self.optimiser.state_dict()}
-        temporary = path.with_suffix(".new")
-        torch.save({**state, "step": self.step, "history": self.history}, temporary)
-        temporary.replace(path)
+        write_checkpoint(path, self.identity, {**state, "step": self.step, "history": self.history})
 
     def resume(self, path: Path) -> None:
         """Go on from a checkpoint when there is one."""
-        if path.is_file():
-            held: dict[str, Any] = torch.load(path, weights_only=True)
+        held = read_checkpoint(path, self.identity)
+        if held:
             self.upper.load_state_dict(held["upper"])
             self.optimiser.load_state_dict(held["optimiser"])
             self.step, self.history = held["step"], held["history"]
@@ -153,7 +153,8 @@ def begun(folder: Path, recipe: Recipe, seed: int) -> Run:
     layers = list(upper.layers.parameters())
     heads = [tensor for name, tensor in upper.named_parameters() if not name.startswith("layers.")]
     groups = [{"params": layers, "lr": recipe.rate}, {"params": heads, "lr": recipe.head_rate}]
-    return Run(upper, torch.optim.AdamW(groups, weight_decay=recipe.decay, fused=True))
+    optimiser = torch.optim.AdamW(groups, weight_decay=recipe.decay, fused=True)
+    return Run(upper, optimiser, identity=f"{recipe} {seed}")
 
 
 def batch_of(
@@ -281,7 +282,7 @@ def train_upper(
         if run.step % recipe.look == 0 or run.step == recipe.steps:
             note = {"step": float(run.step), "train_loss": float(np.mean(recent[-recipe.look :]))}
             note |= look(states, corpus.development, run.upper)
-            run.history = [*(run.history or []), note]
+            run.history.append(note)
             (out / "history.json").write_text(json.dumps(run.history, indent=1))
             run.save(out / "checkpoint.pt")
         if epochs.at(run.step)[0] > epoch:

@@ -6,7 +6,6 @@ drawn by the plain model so that what is learnt from is exactly what was drawn. 
 models know no judges: `service/tuning.py` joins both.
 """
 
-import json
 import math
 import random
 import time
@@ -21,6 +20,7 @@ from torch import Tensor, nn
 from indexing.types import Progress
 from models.adapter import POLICY, REFERENCE, Masters
 from models.chat_template import ChatTemplate
+from models.checkpoints import read_checkpoint, write_checkpoint
 from models.ppo import Episodes, Evaluated, PpoRecipe, joined, update
 from models.shared_prefix import reply_log_probs
 from models.types import Prompt
@@ -52,6 +52,9 @@ class Task:
 Reward = Callable[[Sequence[Task], Sequence[str]], Sequence[Mapping[str, float]]]
 """reward(tasks, replies) -> the parts of each reply's reward by name; "total" is what is learnt from."""
 
+DemonstrationLoss = Callable[[random.Random], Tensor]
+"""The model's loss on demonstrations drawn by the given chance."""
+
 
 @dataclass(frozen=True, slots=True)
 class Sampled:
@@ -81,7 +84,7 @@ class Trainer:
             ],
             weight_decay=0.0,
         )
-        self.done, self.history = 0, list[dict[str, float]]()
+        self.done, self.history, self.identity = 0, list[dict[str, float]](), ""
 
     def go(
         self,
@@ -89,9 +92,10 @@ class Trainer:
         reward: Reward,
         until: float = math.inf,
         progress: Progress | None = None,
-        demonstration_loss: Callable[[], Tensor] | None = None,
+        demonstration_loss: DemonstrationLoss | None = None,
     ) -> bool:
-        """Rounds until the last, or until it is time to stop, with a checkpoint after each."""
+        """Rounds until the last, or until it is time to stop, with a checkpoint after each. The recipe's `ptx` weighs
+        `demonstration_loss`."""
         while self.done < self.recipe.rounds:
             if time.monotonic() > until:
                 return False
@@ -110,7 +114,7 @@ class Trainer:
         return order[start : start + self.recipe.prompts]
 
     def round(
-        self, tasks: Sequence[Task], reward: Reward, demonstration_loss: Callable[[], Tensor] | None
+        self, tasks: Sequence[Task], reward: Reward, demonstration_loss: DemonstrationLoss | None
     ) -> dict[str, float]:
         """Samples, judges, updates; what is worth a curve."""
         recipe = self.recipe
@@ -126,7 +130,8 @@ class Trainer:
         ])  # fmt: skip
         extra = None
         if demonstration_loss is not None and recipe.ptx:
-            extra = lambda: recipe.ptx * demonstration_loss()  # noqa: E731
+            order = random.Random(f"demonstrations {self.seed} {self.done}")
+            extra = lambda: recipe.ptx * demonstration_loss(order)  # noqa: E731
         done = update(
             episodes, lambda rows: self.evaluate(samples, rows, episodes.mask.shape[1]), self.optimiser, recipe.ppo,
             seed=self.done, before_step=self.masters.take_gradients, after_step=self.masters.put_back,
@@ -194,24 +199,21 @@ class Trainer:
         return Evaluated(log_probs, values)
 
     def keep(self) -> None:
-        """Writes the checkpoint beside its place, then moves it there."""
-        self.work.mkdir(parents=True, exist_ok=True)
-        kept = {
-            "recipe": json.dumps(asdict(self.recipe), sort_keys=True),
+        """Writes the checkpoint."""
+        state = {
             "done": self.done,
             "masters": self.masters.state(),
             "value_head": self.value_head.state_dict(),
             "optimiser": self.optimiser.state_dict(),
             "history": self.history,
         }
-        torch.save(kept, self.work / "checkpoint.new")
-        (self.work / "checkpoint.new").replace(self.work / "checkpoint.pt")
+        write_checkpoint(self.work / "checkpoint.pt", self.identity, state)
 
-    def resume(self) -> None:
-        """Goes on from a checkpoint of the same recipe; another one is left alone and overwritten."""
-        path = self.work / "checkpoint.pt"
-        kept = torch.load(path, weights_only=True) if path.is_file() else {}
-        if kept.get("recipe") == json.dumps(asdict(self.recipe), sort_keys=True):
+    def resume(self, identity: str) -> None:
+        """Goes on from the checkpoint of the same recipe, seed, data and start."""
+        self.identity = identity
+        kept = read_checkpoint(self.work / "checkpoint.pt", identity)
+        if kept:
             self.masters.load(kept["masters"])
             self.value_head.load_state_dict(kept["value_head"])
             self.optimiser.load_state_dict(kept["optimiser"])

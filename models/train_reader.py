@@ -18,6 +18,7 @@ import torch
 from numpy.typing import NDArray
 
 from indexing.types import Progress
+from models.curves import draw, over
 from models.fit import fold
 from models.heads import file_sha256
 from models.orders import OrderDetector
@@ -228,24 +229,6 @@ def save(out: Path, run: Run, config: ReaderConfig, recipe: Recipe, seed: int, d
         "weights_sha256": file_sha256(out / "weights.safetensors"),
     }
     (out / "config.json").write_text(json.dumps(written, indent=1) + "\n", encoding="utf-8")
-    draw(run.history or [], out / "curves.png")
-
-
-def draw(history: Sequence[Mapping[str, float]], path: Path) -> None:
-    """Curves of a training as a picture: losses, and shares of right starts and right "is it here"."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    figure, (left, right) = pyplot.subplots(1, 2, figsize=(10, 4), layout="constrained")
-    steps = [row["step"] for row in history]
-    for key, label in (("train_loss", "training loss"), ("dev_loss", "development loss")):
-        left.plot(steps, [row[key] for row in history], label=label)
-    for key, label in (("dev_starts", "right starts"), ("dev_here", 'right "is it here"')):
-        right.plot(steps, [row[key] for row in history], label=label)
-    for axis in (left, right):
-        axis.set_xlabel("step")
-        axis.legend()
-    figure.savefig(path, dpi=100)
-    pyplot.close(figure)
+    shown = over(run.history, {"train_loss": "training loss", "dev_loss": "development loss"})
+    right = over(run.history, {"dev_starts": "right starts", "dev_here": 'right "is it here"'})
+    draw([shown, right], out / "curves.png")

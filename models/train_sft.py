@@ -19,6 +19,8 @@ from torch.nn import functional
 
 from indexing.types import Progress
 from models.adapter import AdapterRecipe, Masters, save_adapter, trained_parameters, with_adapter
+from models.checkpoints import read_checkpoint, write_checkpoint
+from models.curves import draw, over
 from models.demonstrations import FILES, Demonstration, Shares, demonstrations, is_development
 from models.generator import LocalGenerator
 from models.heads import file_sha256
@@ -91,7 +93,9 @@ def train_sft(
     if not run.go(random.Random(seed).sample(held, min(96, len(held))), until, progress):
         return False
     save_adapter(run.model, out, base, {**facts, "history": run.history[-1:]})
-    draw(run.history, out / "curves.png")
+    shown = {"train_loss": "training loss", "dev_loss": "development loss"}
+    right = over(run.history, {"dev_firsts": "right first tokens"})
+    draw([over(run.history, shown), right], out / "curves.png")
     (out / "card.md").write_text(card(made, run.history[-1], recipe, adapter, seed), encoding="utf-8")
     return True
 
@@ -234,10 +238,8 @@ class Run:
         return {"dev_loss": total / weight, "dev_firsts": right / firsts}
 
     def keep(self) -> None:
-        """Writes the checkpoint beside its place, then moves it there."""
-        self.work.mkdir(parents=True, exist_ok=True)
-        kept = {
-            "identity": self.identity,
+        """Writes the checkpoint."""
+        state = {
             "done": self.done,
             "masters": self.masters.state(),
             "optimiser": self.optimiser.state_dict(),
@@ -245,19 +247,17 @@ class Run:
             "history": self.history,
             "recent": self.recent,
         }
-        torch.save(kept, self.work / "checkpoint.new")
-        (self.work / "checkpoint.new").replace(self.work / "checkpoint.pt")
+        write_checkpoint(self.work / "checkpoint.pt", self.identity, state)
 
     def resume(self, identity: str) -> None:
-        """Goes on from the checkpoint of the same recipe, seed and data; another one is left alone and overwritten."""
+        """Goes on from the checkpoint of the same recipe, seed and data."""
         self.identity = identity
-        path = self.work / "checkpoint.pt"
-        kept = torch.load(path, weights_only=True) if path.is_file() else {}
-        if kept.get("identity") == identity:
+        kept = read_checkpoint(self.work / "checkpoint.pt", identity)
+        if kept:
             self.masters.load(kept["masters"])
             self.optimiser.load_state_dict(kept["optimiser"])
             self.rates.load_state_dict(kept["rates"])
-            self.done, self.history, self.recent = kept["done"], kept["history"], kept.get("recent", [])
+            self.done, self.history, self.recent = kept["done"], kept["history"], kept["recent"]
 
 
 def card(
@@ -296,22 +296,3 @@ search decision (CLINC150, CC BY 3.0; ChatterBot, BSD-3-Clause; TREC CAsT, MIT; 
 Limits: English. Of Chinese it knows small talk and sums; its vocabulary spells Chinese byte by byte, and it has read no
 Chinese passage. It answers with words of the passage, so that it cannot join what two sentences say.
 """
-
-
-def draw(history: Sequence[dict[str, float]], path: Path) -> None:
-    """Losses, and the share of right first tokens."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    figure, (left, right) = pyplot.subplots(1, 2, figsize=(10, 4), layout="constrained")
-    steps = [row["step"] for row in history]
-    for key, label in (("train_loss", "training loss"), ("dev_loss", "development loss")):
-        left.plot(steps, [row[key] for row in history], label=label)
-    right.plot(steps, [row["dev_firsts"] for row in history], label="right first tokens")
-    for axis in (left, right):
-        axis.set_xlabel("step")
-        axis.legend()
-    figure.savefig(path, dpi=100)
-    pyplot.close(figure)

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from indexing.types import Progress
+from models.curves import Panel, draw
 from models.fit import f_measure, fold
 from models.heads import file_sha256
 from models.reader_states import States
@@ -70,7 +71,8 @@ def train_terms(data: Path, home: Path, out: Path, seed: int = 0, progress: Prog
     threshold, table = best_threshold(dev, chances["trained"], wanted)
     config = TermConfig(trunk.fingerprint, threshold)
     save(network, config, out, seed, data)
-    draw(curve, table, out / "curves.png")
+    by_threshold = {"precision": [row[:2] for row in table], "recall": [row[::2] for row in table]}
+    draw([Panel({"training loss": curve}), Panel(by_threshold, "threshold")], out / "curves.png")
     scores = {name: scores_of(dev, own, wanted, threshold) for name, own in chances.items()}
     facts = {name: f"{len(own):,}" for name, own in held.items()}
     (out / "card.md").write_text(card(scores, facts, threshold), encoding="utf-8")
@@ -220,25 +222,6 @@ def save(network: TermNetwork, config: TermConfig, out: Path, seed: int, data: P
         "weights_sha256": file_sha256(out / "weights.safetensors"),
     }
     (out / "config.json").write_text(json.dumps(written, indent=1) + "\n", encoding="utf-8")
-
-
-def draw(curve: Sequence[tuple[int, float]], table: Sequence[tuple[float, float, float]], path: Path) -> None:
-    """The training's loss, and precision and recall by threshold."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    figure, (left, right) = pyplot.subplots(1, 2, figsize=(10, 4), layout="constrained")
-    left.plot(*zip(*curve, strict=True))
-    left.set_xlabel("step")
-    left.set_ylabel("training loss")
-    for place, label in ((1, "precision"), (2, "recall")):
-        right.plot([row[0] for row in table], [row[place] for row in table], label=label)
-    right.set_xlabel("threshold")
-    right.legend()
-    figure.savefig(path, dpi=100)
-    pyplot.close(figure)
 
 
 def card(scores: Mapping[str, Sequence[Score]], facts: Mapping[str, str], threshold: float) -> str:

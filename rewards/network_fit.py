@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from indexing.types import Progress
+from models.checkpoints import read_checkpoint, write_checkpoint
 from rewards.corpus import Corpus
 from rewards.interaction import Interaction, Reader, collate, sides_of
 from rewards.readings import Draft
@@ -91,10 +92,8 @@ class Run:
 
     def resumed(self) -> tuple[int, list[tuple[int, float]]]:
         """Steps done and the curve so far, with the state put back."""
-        if self.path is None or not self.path.is_file():
-            return 0, []
-        state = torch.load(self.path, weights_only=True)
-        if state["name"] != self.name:
+        state = read_checkpoint(self.path, self.name) if self.path else None
+        if state is None:
             return 0, []
         self.network.load_state_dict(state["network"])
         self.optimiser.load_state_dict(state["optimiser"])
@@ -102,21 +101,17 @@ class Run:
         return int(state["step"]), [(int(at), float(value)) for at, value in state["curve"]]
 
     def keep(self, step: int, curve: list[tuple[int, float]]) -> None:
-        """Write the state, whole or not at all."""
+        """Write the state."""
         if self.path is None:
             return
-        self.path.parent.mkdir(parents=True, exist_ok=True)
         state = {
-            "name": self.name,
             "step": step,
             "curve": curve,
             "network": self.network.state_dict(),
             "optimiser": self.optimiser.state_dict(),
             "schedule": self.schedule.state_dict(),
         }
-        fresh = self.path.with_suffix(".part")
-        torch.save(state, fresh)
-        fresh.replace(self.path)
+        write_checkpoint(self.path, self.name, state)
 
 
 def digest(recipe: Recipe, drafts: Sequence[Draft], units: Sequence[Sequence[int]], network: Interaction) -> str:

@@ -11,13 +11,14 @@ from torch import Tensor
 from torch.nn import functional
 
 from indexing.types import Progress
+from models.curves import Panel, draw
 from rewards.corpus import Corpus
 from rewards.interaction import Interaction, Shape, Trained, save_network
 from rewards.measures import mean_interval, pair_hits
 from rewards.network_fit import Recipe, fit_network, outputs_of
 from rewards.preference_data import Ranking, built_rankings, human_rankings
 from rewards.support_data import held_out, support_examples
-from rewards.training import CHANCE, checksums, open_corpus, picture, write_card
+from rewards.training import CHANCE, checksums, open_corpus, write_card
 
 FILES = (
     "preference/hh-harmless.train.jsonl.gz",
@@ -53,7 +54,7 @@ def train_preference(
     trained = Trained("preference", reader.fingerprint, layer, network.shape, seed, numbers, files, {"test": figures})
     save_network(network, trained, folder)
     save_network(chance, trained, out / "shuffled" / "preference")
-    picture({"training": curve}, ("step", "loss"), out / "preference-loss.png")
+    draw([Panel({"training": curve}, y="loss")], out / "preference-loss.png")
     write_card(folder, "Preference judge", TEXT, files, figures, LIMITS)
     return folder
 

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from indexing.types import Progress
+from models.curves import Panel, draw
 from rewards.corpus import Corpus
 from rewards.interaction import Interaction, Shape, Trained, save_network
 from rewards.measures import auc, auc_interval, balanced_accuracy, balanced_interval, mean_interval
@@ -20,7 +21,7 @@ from rewards.rule_data import RuleExample, joined, rule_examples, units_of
 from rewards.rule_judge import PARTS, RuleVectors, rule_texts, rule_vectors
 from rewards.rules import PROGRAMS, load_rules
 from rewards.support_data import held_out, support_examples
-from rewards.training import CHANCE, checksums, open_corpus, picture, write_card
+from rewards.training import CHANCE, checksums, open_corpus, write_card
 from rewards.types import Rule
 
 FILES = (
@@ -133,7 +134,7 @@ def train_rules(
     trained = Trained("rules", reader.fingerprint, reader.layer, network.shape, seed, numbers, files, {"test": figures})
     save_network(network, trained, folder)
     save_network(chance, trained, out / "shuffled" / "rules")
-    picture({"training": curve}, ("step", "loss"), out / "rules-loss.png")
+    draw([Panel({"training": curve}, y="loss")], out / "rules-loss.png")
     write_card(folder, "Rule judge", TEXT, files, figures, LIMITS)
     return folder
 

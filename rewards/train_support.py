@@ -10,13 +10,14 @@ from torch import Tensor
 from torch.nn import functional
 
 from indexing.types import Progress
+from models.curves import Panel, draw
 from rewards.corpus import Corpus
 from rewards.interaction import Interaction, Shape, Trained, save_network
 from rewards.measures import auc_interval, calibration_error, reliability
 from rewards.network_fit import Recipe, fit_network, outputs_of
 from rewards.support import FEATURES, Calibration, fit_calibration, save_calibration
 from rewards.support_data import Example, held_out, support_examples
-from rewards.training import CHANCE, checksums, open_corpus, picture, write_card
+from rewards.training import CHANCE, checksums, open_corpus, write_card
 
 FILES = (
     "qa/squad.train.jsonl.gz",
@@ -53,10 +54,11 @@ def train_support(
     save_network(network, trained, folder)
     save_network(chance, trained, out / "shuffled" / "support")
     save_calibration(calibration, folder / "calibration.json", fitted_on="development articles of the reading sets")
-    picture({"training": curve}, ("step", "loss"), out / "support-loss.png")
+    draw([Panel({"training": curve}, y="loss")], out / "support-loss.png")
     shares = calibration.probabilities(rows_of_logits(outputs_of(network, reader, [e.draft for e in test])[:, 0]))
     points = [(p, y) for p, y, _ in reliability(shares, [e.label for e in test])]
-    picture({"test": points, "exact": [(0, 0), (1, 1)]}, ("said", "was right"), out / "support-reliability.png")
+    exact = [(0.0, 0.0), (1.0, 1.0)]
+    draw([Panel({"test": points, "exact": exact}, "said", "was right")], out / "support-reliability.png")
     write_card(folder, "Support judge", TEXT, files, figures, LIMITS)
     return folder
 

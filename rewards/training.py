@@ -1,4 +1,4 @@
-"""What the three trainers share: the corpus, the checksums of the data, the picture of the curve, the card."""
+"""What the three trainers share: the corpus, the checksums of the data, the card."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -34,25 +34,6 @@ def checksums(data: Path, files: Sequence[str]) -> dict[str, str]:
         if entries[name]["weights"] != "yes":
             raise BadInput(f"Weights trained on {name} may not be released.", "Train on another file.")
     return {name: str(entries[name]["sha256"]) for name in files}
-
-
-def picture(curves: Mapping[str, Sequence[tuple[float, float]]], axes: tuple[str, str], path: Path) -> None:
-    """Curves as a PNG."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    figure, plot = pyplot.subplots(figsize=(6, 4))
-    for name, points in curves.items():
-        plot.plot([x for x, *_ in points], [y for _, y, *_ in points], marker=".", label=name)
-    plot.set_xlabel(axes[0])
-    plot.set_ylabel(axes[1])
-    plot.legend()
-    figure.tight_layout()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=110)
-    pyplot.close(figure)
 
 
 def write_card(

@@ -197,33 +197,37 @@ def make_extractive(settings: Settings, base: "TrunkEncoder", reader: "Reads", o
 
 def make_generative(settings: Settings, orders: "OrderDetector") -> Policy:
     from models.generative import GenerativePolicy
-    from models.generator import LocalGenerator, RemoteGenerator
-    from models.weights import MODELS, model_folder
+    from models.generator import LocalGenerator
 
     if settings.generator_url:
-        key = settings.generator_key.get_secret_value()
-        remote = RemoteGenerator(settings.generator, settings.generator_url, settings.generator, key)
-        return GenerativePolicy(remote)
+        return GenerativePolicy(make_remote(settings))
     if adapter_of(settings):
         return make_tuned(settings, orders)
-    source = model_folder(settings.home, settings.generator) if settings.generator in MODELS else settings.generator
     device = "cpu" if settings.device == "auto" else settings.device
-    return GenerativePolicy(LocalGenerator.load(settings.generator, source, device))
+    return GenerativePolicy(LocalGenerator.load(settings.generator, chat_model_of(settings), device))
 
 
 def make_writer(settings: Settings) -> Generator:
     """A chat model that writes freely: the embedded one without an adapter, or the remote one."""
-    from models.generator import RemoteGenerator
     from models.llama_generator import LlamaGenerator
-    from models.weights import MODELS, model_folder
 
     if settings.generator_url:
-        key = settings.generator_key.get_secret_value()
-        return RemoteGenerator(settings.generator, settings.generator_url, settings.generator, key)
-    known = settings.generator in MODELS
-    return LlamaGenerator.load(
-        settings.generator, model_folder(settings.home, settings.generator) if known else Path(settings.generator)
-    )
+        return make_remote(settings)
+    return LlamaGenerator.load(settings.generator, Path(chat_model_of(settings)))
+
+
+def make_remote(settings: Settings) -> Generator:
+    from models.generator import RemoteGenerator
+
+    key = settings.generator_key.get_secret_value()
+    return RemoteGenerator(settings.generator, settings.generator_url, settings.generator, key)
+
+
+def chat_model_of(settings: Settings) -> Path | str:
+    """The folder of a model of the store, or what the setting names: a folder or a hub name."""
+    from models.weights import MODELS, model_folder
+
+    return model_folder(settings.home, settings.generator) if settings.generator in MODELS else settings.generator
 
 
 def adapter_of(settings: Settings) -> Path | None:
@@ -239,10 +243,8 @@ def make_tuned(settings: Settings, orders: "OrderDetector | None" = None) -> "Tu
     """The embedded chat model with its adapter, by Passerine's own engine. Raises BadInput for a wrong adapter."""
     from models.llama_generator import LlamaGenerator
     from models.tuned import TunedPolicy
-    from models.weights import MODELS, model_folder
 
-    known = settings.generator in MODELS
-    folder = model_folder(settings.home, settings.generator) if known else Path(settings.generator)
+    folder = Path(chat_model_of(settings))
     return TunedPolicy(LlamaGenerator.load(settings.generator, folder, adapter_of(settings)), orders)
 
 

@@ -17,6 +17,7 @@ from service.events import Done, Event
 from service.inputs import ChatIn
 from service.schemas import AnswerOut
 from service.stream import Flow, events, server_sent
+from service.types import Answer
 
 LOG = logging.getLogger("passerine.http")
 LOOK = 0.2
@@ -54,19 +55,20 @@ async def chat(body: ChatIn, request: Request, app: Annotated[Application, Depen
 
     pool = app.asking.pool
     if not body.stream:
-        return Response(await whole(events(work, pool, LOOK), request), media_type="application/json")
+        answer = await finished(events(work, pool, LOOK), request)
+        return Response(AnswerOut.model_validate(answer).model_dump_json(), media_type="application/json")
     flow = events(work, pool, app.settings.keep_alive)
     first = await anext(flow)  # what fails before the question is kept has its own status
     stream = server_sent(first, flow, request.state.request_id, LOG.exception)
     return StreamingResponse(stream, media_type="text/event-stream", headers=STREAM_HEADERS)
 
 
-async def whole(flow: Flow, request: Request) -> str:
-    """The finished answer as JSON. Raises Cancelled when the caller went away meanwhile."""
+async def finished(flow: Flow, request: Request) -> Answer:
+    """The finished answer. Raises Cancelled when the caller went away meanwhile."""
     async with aclosing(flow):
         async for event in flow:
             if isinstance(event, Done):
-                return AnswerOut.model_validate(event.answer).model_dump_json()
+                return event.answer
             if await request.is_disconnected():
                 break
     raise Cancelled("Stopped.", "Ask again when you like.")

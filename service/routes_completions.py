@@ -16,7 +16,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from indexing.types import BadInput, Cancelled, NotFound, PasserineError
+from indexing.types import BadInput, NotFound, PasserineError
 from models.types import Cancelled as CancelledCheck
 from models.types import Conversation, Turn
 from models.words import units
@@ -25,7 +25,7 @@ from service.application import Application
 from service.errors import explain, shape
 from service.events import Delta, Done, Event
 from service.inputs import FiltersIn, Name, whole
-from service.routes_chat import LOOK, STREAM_HEADERS
+from service.routes_chat import LOOK, STREAM_HEADERS, finished
 from service.schemas import CitationOut, HitOut
 from service.stream import COMMENT, Flow, events
 from service.types import Answer, Verdict
@@ -194,17 +194,6 @@ def conversation_of(body: CompletionIn, most: int) -> Conversation:
     if not turns or turns[-1].role != "user":
         raise BadInput("The last message is not the user's.", "End `messages` with one of role user.")
     return Conversation(tuple(turns[-most:]))
-
-
-async def finished(flow: Flow, request: Request) -> Answer:
-    """The finished answer. Raises Cancelled when the caller went away meanwhile."""
-    async with aclosing(flow):
-        async for event in flow:
-            if isinstance(event, Done):
-                return event.answer
-            if await request.is_disconnected():
-                break
-    raise Cancelled("Stopped.", "Ask again when you like.")
 
 
 def completion(answer: Answer, conversation: Conversation, name: str, created: int) -> str:

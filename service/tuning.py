@@ -12,18 +12,22 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
+
+from torch import Tensor
 
 from indexing.types import Hit, Progress
 from models.adapter import POLICY, check_adapter, save_adapter, with_reference
-from models.demonstrations import hit_of
+from models.curves import draw, over
+from models.demonstrations import demonstrations, hit_of
 from models.encoder import TrunkEncoder, load_encoder
 from models.fit import fold
 from models.generator import LocalGenerator
 from models.heads import file_sha256
 from models.prompts import BRIEF, NOT_SAID, evidence_prompt
 from models.reader_rows import read_rows
-from models.train_ppo import RlRecipe, Task, Trainer
-from models.train_sft import BASE
+from models.train_ppo import DemonstrationLoss, RlRecipe, Task, Trainer
+from models.train_sft import BASE, SftRecipe, batches, encoded, losses, split
 from models.tuned import TunedPolicy
 from models.types import Candidate, Conversation, Turn
 from models.weights import model_folder
@@ -36,8 +40,16 @@ from rewards.support import TrainedSupport
 from rewards.types import PreferenceJudge, RuleJudge, SupportJudge
 
 TASKS = 2_000
+PTX_TOKENS = 1_200
+"""Of demonstrations beside each minibatch, when the recipe mixes them in."""
 FILES = ("qa/squad.train.jsonl.gz",)
 WRONG, MALFORMED = -0.5, -1.0
+CURVES: Sequence[Mapping[str, str]] = (
+    {"reward/total": "reward"},
+    {f"reward/{part}": part for part in ("preference", "support", "rules", "format", "abstained")},
+    {"reference_kl": "KL to the start", "kl": "KL to the last round"},
+)
+"""What the picture shows, by panel."""
 LIKELY = -1.0
 """ln of the confidence that the support judge is told of: the policy must not earn by being sure of itself."""
 
@@ -154,10 +166,6 @@ def train_ppo(
     tasks, asked = questions(data, seed)
     local = LocalGenerator.load(BASE, base)
     model = with_reference(local.model, start)
-    trainer = Trainer(model, local.template, recipe, out / "work", seed)
-    trainer.resume()
-    if not trainer.go(tasks, rewards(home, asked, local), until, progress):
-        return False
     facts = {
         "name": "ppo",
         "base": BASE,
@@ -165,12 +173,30 @@ def train_ppo(
         "seed": seed,
         "recipe": asdict(recipe),
         "data": {name: file_sha256(data / name) for name in FILES},
-        "history": trainer.history[-1:],
     }
-    save_adapter(model, out, base, facts, POLICY)
+    trainer = Trainer(model, local.template, recipe, out / "work", seed)
+    trainer.resume(json.dumps(facts, sort_keys=True))
+    shown = demonstration_loss(model, local, data, seed) if recipe.ptx else None
+    if not trainer.go(tasks, rewards(home, asked, local), until, progress, shown):
+        return False
+    save_adapter(model, out, base, {**facts, "history": trainer.history[-1:]}, POLICY)
     (out / "history.json").write_text(json.dumps(trainer.history, indent=1) + "\n", encoding="utf-8")
-    draw(trainer.history, out / "curves.png")
+    draw([over(trainer.history, labels, "round") for labels in CURVES], out / "curves.png")
     return True
+
+
+def demonstration_loss(model: Any, local: LocalGenerator, data: Path, seed: int) -> DemonstrationLoss:
+    """What supervised tuning minimises, on a small batch of its own training demonstrations."""
+    recipe = SftRecipe(tokens=PTX_TOKENS)
+    made = demonstrations(data, seed)
+    _, kept = split([encoded(local, one) for one in made], made, recipe)
+    steps = batches(kept, recipe, seed)
+
+    def loss(order: random.Random) -> Tensor:
+        each, weights = losses(model, order.choice(steps))
+        return (each * weights).sum() / weights.sum()
+
+    return loss
 
 
 def rewards(home: Path, asked: Mapping[str, Question], local: LocalGenerator) -> Rewards:
@@ -186,26 +212,3 @@ def rewards(home: Path, asked: Mapping[str, Question], local: LocalGenerator) ->
         load_thresholds(),
         TunedPolicy(local),
     )
-
-
-def draw(history: Sequence[Mapping[str, float]], path: Path) -> None:
-    """The reward and its parts, and how far the policy is from its start, by round."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    figure, axes = pyplot.subplots(1, 3, figsize=(14, 4), layout="constrained")
-    rounds = [row["round"] for row in history]
-    shown = (
-        ("reward/total",),
-        ("reward/support", "reward/rules", "reward/format", "reward/abstained"),
-        ("reference_kl", "kl"),
-    )
-    for axis, keys in zip(axes, shown, strict=True):
-        for key in keys:
-            axis.plot(rounds, [row[key] for row in history], label=key.removeprefix("reward/").replace("_", " "))
-        axis.set_xlabel("round")
-        axis.legend()
-    figure.savefig(path, dpi=100)
-    pyplot.close(figure)

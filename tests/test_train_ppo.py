@@ -72,7 +72,7 @@ def load(base: Path) -> Any:
 def begun(adapter: Path, template: ChatTemplate, work: Path, recipe: RlRecipe = RECIPE) -> Trainer:
     torch.manual_seed(0)
     trainer = Trainer(with_reference(load(adapter.parent / "base"), adapter), template, recipe, work)
-    trainer.resume()
+    trainer.resume("the same")
     return trainer
 
 
@@ -115,6 +115,20 @@ def test_the_reward_goes_up(adapter: Path, template: ChatTemplate, tmp_path: Pat
     assert last["reward/total"] > first["reward/total"] + 0.4, [row["reward/total"] for row in trainer.history]
     assert abs(first["reference_kl"]) < 1e-4, "the policy begins as the reference"
     assert last["reference_kl"] > 0.1
+
+
+def test_demonstrations_mixed_in_stay_likely(adapter: Path, template: ChatTemplate, tmp_path: Path) -> None:
+    def shown(trainer: Trainer) -> Tensor:
+        asked = template.encode(TASKS[0].prompt, 8)
+        log_probs, mask, _ = reply_log_probs(trainer.model, asked, [template.tokens("red blue")])
+        return -(log_probs * mask).sum() / mask.sum()
+
+    free = begun(adapter, template, tmp_path / "free")
+    mixed = begun(adapter, template, tmp_path / "mixed", replace(RECIPE, ptx=1.0))
+    free.go(TASKS, golden)
+    mixed.go(TASKS, golden, demonstration_loss=lambda _: shown(mixed))
+    with torch.no_grad():
+        assert float(shown(mixed)) < float(shown(free)) - 0.5
 
 
 def test_a_penalty_keeps_the_policy_near_its_reference(adapter: Path, template: ChatTemplate, tmp_path: Path) -> None:

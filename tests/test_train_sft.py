@@ -32,11 +32,11 @@ def base(tmp_path: Path) -> Path:
     return tmp_path / "base"
 
 
-def begun(base: Path, work: Path, recipe: SftRecipe = RECIPE) -> Run:
+def begun(base: Path, work: Path, recipe: SftRecipe = RECIPE, identity: str = "the same") -> Run:
     torch.manual_seed(1)
     model: Any = LlamaForCausalLM.from_pretrained(base)
     run = Run(with_adapter(model, AdapterRecipe(rank=4, alpha=8, frozen=1)), recipe, batches(EXAMPLES, recipe, 0), work)
-    run.resume("the same")
+    run.resume(identity)
     return run
 
 
@@ -68,9 +68,10 @@ def test_another_recipe_begins_anew(base: Path, tmp_path: Path) -> None:
     run.step(run.steps[0])
     run.done = 1
     run.keep()
-    other = begun(base, tmp_path / "work")
-    other.resume("another")
-    assert other.identity == "another"
+    other = begun(base, tmp_path / "work", identity="another")
+    assert other.done == 0
+    for one, fresh in zip(other.masters.outside, begun(base, tmp_path / "fresh").masters.outside, strict=True):
+        assert torch.equal(one, fresh)
 
 
 def test_frozen_layers_and_what_others_say_learn_nothing(base: Path, tmp_path: Path) -> None:
