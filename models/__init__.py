@@ -46,6 +46,7 @@ tools           calculator and calendar
 calculator      exact arithmetic
 dates           days and weekdays
 prompts         every prompt, in one place
+tool_steps      tools that a chat model asks for while it drafts
 generative      the policy that writes, with any language model
 tuned           the policy of the tuned chat model
 mixed           candidates of two policies

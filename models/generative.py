@@ -1,17 +1,23 @@
-"""The policy that writes: a causal language model decides to search, reads one passage a candidate, and answers.
+"""The policy that writes: a causal language model decides to search, reads the passages, and answers.
 
-What it writes is checked against what it read: a sentence earns a quote when its words stand in the passage.
+Sparrow's drafts read one passage each; one more reads them all. Before it answers, the model may ask for tools
+(models/tool_steps.py). What it writes is checked against what it read: a sentence earns a quote when its words stand
+in a passage.
 """
 
 import math
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from indexing.split import sentences
 from indexing.types import Hit, Query
+from models.orders import OrderDetector, shown
 from models.overlap import terms
-from models.prompts import QUERY_MARK, decision_prompt, evidence_prompt, plain_prompt, unread
+from models.prompts import LABEL, QUERY_MARK, decision_prompt, evidence_prompt, label, plain_prompt, unread
 from models.quotes import align, sentence_quote
+from models.tool_steps import MOST_STEPS, Draft, request, step
 from models.types import (
     Cancelled,
     Candidate,
@@ -21,7 +27,6 @@ from models.types import (
     Generator,
     OnText,
     Plan,
-    Prompt,
     Quote,
     Retrieve,
     Sampling,
@@ -32,6 +37,8 @@ OVERLAP = 0.6
 """Share of a sentence's content words that one passage sentence must hold to be quoted for it. A paraphrase keeps
 about two words in three; whether the quote supports the statement is for the support judge to say."""
 STOPS = ("\nUser:", "\nSearch Results:", f"\n{QUERY_MARK}")
+BEHIND = re.compile(rf"([.!?。！？])({LABEL.pattern})")
+"""A label after the stop belongs to the sentence before it."""
 DRAFTS = Sampling(stop=STOPS)
 
 
@@ -41,6 +48,8 @@ class GenerativePolicy:
 
     generator: Generator
     sampling: Sampling = DRAFTS
+    orders: OrderDetector | None = None
+    clock: Callable[[], datetime] = datetime.now
     name: str = "generative"
 
     def plan(self, conversation: Conversation) -> Plan:
@@ -63,51 +72,82 @@ class GenerativePolicy:
         on_text: OnText | None = None,
         cancelled: Cancelled = never,
     ) -> list[Candidate]:
-        """n_each drafts for each evidence (None: without); drafts that only ask for a search are dropped."""
-        prompts = [self.prompt(conversation, evidence) for evidence in evidences]
-        drafts = self.generator.generate(prompts, n_each, self.sampling, on_text, cancelled)
+        """n_each drafts for each evidence (None: without), and as many that read all of it; a draft that asks for a
+        tool goes on with the tool's result, and one that asks in vain is dropped."""
+        drafts = [self.draft(conversation, evidence or ()) for evidence in (*evidences, *synthesis(evidences))]
         found: dict[str, Candidate] = {}
-        for evidence, generations in zip(evidences, drafts, strict=True):
-            for generation in generations:
-                if generation.text and not generation.text.startswith(QUERY_MARK):
-                    found.setdefault(generation.text, self.candidate(generation, evidence))
+        for _ in range(MOST_STEPS + 1):
+            written = self.generator.generate(
+                [draft.prompt for draft in drafts], n_each, self.sampling, on_text, cancelled
+            )
+            further: dict[tuple[object, ...], Draft] = {}
+            for draft, generations in zip(drafts, written, strict=True):
+                for generation in generations:
+                    after = step(draft, generation.text, retrieve, self.clock)
+                    if after:
+                        further[after.prompt] = after
+                    elif generation.text and not request(generation.text):
+                        candidate = self.candidate(conversation, generation, draft.evidence)
+                        found.setdefault(candidate.text, candidate)
+            drafts, n_each, on_text = list(further.values()), 1, None
+            if not drafts:
+                break
         return list(found.values())
 
-    def prompt(self, conversation: Conversation, evidence: Evidence | None) -> Prompt:
-        """What the model reads for one candidate."""
+    def draft(self, conversation: Conversation, evidence: Evidence) -> Draft:
+        """What the model reads for one candidate, before it asks for tools."""
         if not evidence:
-            return plain_prompt(conversation)
-        return evidence_prompt(conversation, evidence, conversation.question)
+            return Draft(plain_prompt(conversation))
+        read = tuple(shown(self.orders, hit, conversation.question)[0] for hit in evidence)
+        return Draft(evidence_prompt(conversation, read, conversation.question), evidence)
 
-    def candidate(self, generation: Generation, evidence: Evidence | None) -> Candidate:
-        """The draft with the quotes that its sentences earn; log_prob is the mean over its tokens."""
+    def candidate(self, conversation: Conversation, generation: Generation, evidence: Evidence) -> Candidate:
+        """The draft without labels, with the quotes that its sentences earn; log_prob is the mean over its tokens."""
+        known = {label(hit): hit for hit in evidence}
+        quotes: dict[Quote, None] = {}
+        for line in lines(BEHIND.sub(r"\2\1", generation.text)):
+            named = [known[mark] for mark in LABEL.findall(line) if mark in known]
+            quote = self.quote_for(unlabelled(line, known), named or evidence, conversation.question)
+            quotes |= {quote: None} if quote else {}
         scores = generation.log_probs
-        earned = (quote_for(line, evidence or ()) for line in lines(generation.text))
-        quotes = tuple(dict.fromkeys(quote for quote in earned if quote))
         return Candidate(
-            text=generation.text,
-            evidence=evidence or (),
-            quotes=quotes,
+            text=unlabelled(generation.text, known),
+            evidence=evidence,
+            quotes=tuple(quotes),
             log_prob=math.fsum(scores) / len(scores) if scores else 0.0,
             origin=self.name,
         )
+
+    def quote_for(self, statement: str, hits: Sequence[Hit], question: str = "") -> Quote | None:
+        """The passage sentence that says the statement: the same words if they stand there, else enough of them.
+        Nothing that the model was not shown is quoted."""
+        wanted = terms(statement)
+        best: tuple[float, Quote] | None = None
+        for hit in hits:
+            _, view = shown(self.orders, hit, question)
+            span = align(statement, view.text)
+            shares = (
+                (len(wanted & terms(view.text[a:b])) / max(1, len(wanted)), (a, b)) for a, b in sentences(view.text)
+            )
+            share, bounds = (1.0, span) if span else max(shares, default=(0.0, (0, 0)))
+            place = view.place(*bounds)
+            if place and share >= OVERLAP and (best is None or share > best[0]):
+                best = share, sentence_quote(hit.document, hit.passage, *place, None, view.hidden)
+        return best[1] if best else None
+
+
+def synthesis(evidences: Sequence[Evidence | None]) -> list[Evidence]:
+    """All that was found as one evidence, where the others hold a part of it each."""
+    read = {hit.passage.id: hit for evidence in evidences for hit in evidence or ()}
+    parts = [evidence for evidence in evidences if evidence]
+    return [tuple(read.values())] if parts and all(len(evidence) < len(read) for evidence in parts) else []
+
+
+def unlabelled(text: str, known: Container[str]) -> str:
+    """The text without the labels of passages that were shown."""
+    return LABEL.sub(lambda found: "" if found[1] in known else found[0], text).strip()
 
 
 def lines(text: str) -> list[str]:
     """The sentences of a text."""
     return [text[start:end] for start, end in sentences(text)]
-
-
-def quote_for(statement: str, hits: Sequence[Hit]) -> Quote | None:
-    """The passage sentence that says the statement: the same words if they stand there, else enough of them."""
-    wanted = terms(statement)
-    best: tuple[float, Quote] | None = None
-    for hit in hits:
-        span = align(statement, hit.passage.text)
-        if span:
-            return sentence_quote(hit.document, hit.passage, *span)
-        for start, end in sentences(hit.passage.text):
-            share = len(wanted & terms(hit.passage.text[start:end])) / max(1, len(wanted))
-            if share >= OVERLAP and (best is None or share > best[0]):
-                best = share, sentence_quote(hit.document, hit.passage, start, end)
-    return best[1] if best else None

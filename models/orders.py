@@ -7,13 +7,14 @@ does it not follow the order, its other answers do not move either.
 import re
 import zlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 
 from indexing.split import fences, sentences
+from indexing.types import Hit
 from models.heads import Floats, Head, load_head
 from models.overlap import terms
 from models.quotes import CHINESE
@@ -107,6 +108,13 @@ class OrderDetector:
 def whole(passage: str) -> View:
     """All of the passage."""
     return View(passage, ((0, len(passage)),), ())
+
+
+def shown(orders: "OrderDetector | None", hit: Hit, question: str) -> tuple[Hit, View]:
+    """A hit as a language model may read it, without orders to the assistant; and the view that leads back."""
+    text = hit.passage.text
+    view = whole(text) if orders is None else orders.view(text, question)
+    return replace(hit, passage=replace(hit.passage, text=view.text)), view
 
 
 def without(passage: str, parts: Sequence[Bounds], gone: Sequence[bool]) -> View:

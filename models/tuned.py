@@ -14,7 +14,7 @@ from indexing.types import Cancelled as CancelledError
 from indexing.types import Hit, Query
 from models.calculator import calculator
 from models.extractive import form_of, worded
-from models.orders import OrderDetector, View, whole
+from models.orders import OrderDetector, View, shown
 from models.overlap import shares
 from models.prompts import (
     BRIEF,
@@ -127,9 +127,8 @@ class TunedPolicy:
 
     def reading(self, conversation: Conversation, hit: Hit) -> Reading:
         """What the model is shown of a passage."""
-        view = self.seen(hit.passage.text, conversation.question)
-        shown = replace(hit, passage=replace(hit.passage, text=view.text))
-        prompt = evidence_prompt(conversation, (shown,), conversation.question, BRIEF)
+        seen, view = shown(self.orders, hit, conversation.question)
+        prompt = evidence_prompt(conversation, (seen,), conversation.question, BRIEF)
         return Reading(hit, view, prompt)
 
     def not_said(self, conversation: Conversation, hits: Sequence[Hit]) -> list[float]:
@@ -137,10 +136,6 @@ class TunedPolicy:
         prompts = [self.reading(conversation, hit).prompt for hit in hits]
         scores = self.generator.log_probs(prompts, [NOT_SAID] * len(prompts))
         return [math.exp(math.fsum(score)) for score in scores]
-
-    def seen(self, passage: str, question: str) -> View:
-        """The passage without orders to the assistant."""
-        return whole(passage) if self.orders is None else self.orders.view(passage, question)
 
     def candidate(self, question: str, reading: Reading, short: str, log_prob: float) -> Candidate | None:
         """The answer with the sentence around it; None for NOT_SAID, and for what does not stand in the passage."""

@@ -200,11 +200,12 @@ def make_generative(settings: Settings, orders: "OrderDetector") -> Policy:
     from models.generator import LocalGenerator
 
     if settings.generator_url:
-        return GenerativePolicy(make_remote(settings))
+        return GenerativePolicy(make_remote(settings), orders=orders)
     if adapter_of(settings):
         return make_tuned(settings, orders)
     device = "cpu" if settings.device == "auto" else settings.device
-    return GenerativePolicy(LocalGenerator.load(settings.generator, chat_model_of(settings), device))
+    local = LocalGenerator.load(settings.generator, chat_model_of(settings), device)
+    return GenerativePolicy(local, orders=orders)
 
 
 def make_writer(settings: Settings) -> Generator:
