@@ -10,11 +10,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from indexing.types import Cancelled, ModelMissing
+from indexing.types import ModelMissing
 from models.adapter import check_adapter
 from models.chat_template import ChatTemplate
-from models.generator import cut, draw, stopped
 from models.llama import Cache, Llama
+from models.llama_batch import Batch, Task, joined
 from models.precision import has_fast_bytes
 from models.types import Cancelled as CancelledCheck
 from models.types import Generation, OnText, Prompt, Sampling, never
@@ -41,6 +41,7 @@ class LlamaGenerator:
         self.name, self.model, self.template = template.name, model, template
         self._kept: OrderedDict[tuple[int, ...], Cache] = OrderedDict()
         self._lock = threading.Lock()
+        self._batch = Batch(model, template.ends, template.decode)
 
     @classmethod
     def load(cls, name: str, folder: Path, adapter: Path | None = None, precision: str = "auto") -> "LlamaGenerator":
@@ -71,7 +72,7 @@ class LlamaGenerator:
         on_text: OnText | None = None,
         cancelled: CancelledCheck = never,
     ) -> list[list[Generation]]:
-        """n generations a prompt, all in one batch.
+        """n generations a prompt, all in one batch with those that other threads are asking for.
 
         `on_text` receives the growing first generation of the first prompt. Raises Cancelled between tokens.
         """
@@ -82,50 +83,10 @@ class LlamaGenerator:
         wanted = [n * prompts.count(prompt) for prompt in distinct]
         forks = zip(held, wanted, strict=True)
         batch = joined([cache.forked(0, cache.lengths[0], count, sampling.max_tokens) for cache, count in forks])
-        drafts = iter(
-            self.sampled(batch, logits.repeat_interleave(torch.tensor(wanted), 0), sampling, on_text, cancelled)
-        )
+        each = logits.repeat_interleave(torch.tensor(wanted), 0)
+        drafts = iter(self._batch.run(Task(batch, each, sampling, on_text, cancelled)))
         found = {prompt: [next(drafts) for _ in range(count)] for prompt, count in zip(distinct, wanted, strict=True)}
         return [[found[prompt].pop(0) for _ in range(n)] for prompt in prompts]
-
-    def sampled(
-        self, batch: Cache, logits: Tensor, sampling: Sampling, on_text: OnText | None, cancelled: CancelledCheck
-    ) -> list[Generation]:
-        """One continuation of every sequence, after logits [sequences, vocabulary]."""
-        random = torch.Generator().manual_seed(sampling.seed)
-        count = len(batch.lengths)
-        tokens: list[list[int]] = [[] for _ in range(count)]
-        scores: list[list[float]] = [[] for _ in range(count)]
-        going = list(range(count))
-        finished = [False] * count
-        for _ in range(sampling.max_tokens):
-            if cancelled():
-                raise Cancelled("The generation was stopped.")
-            drawn, log_probs = draw(logits, sampling, random)
-            still = []
-            for place, row in enumerate(going):
-                token = int(drawn[place])
-                scores[row].append(float(log_probs[place]))
-                if token not in self.template.ends:
-                    tokens[row].append(token)
-                    finished[row] = bool(sampling.stop) and stopped(self.template.decode(tokens[row]), sampling.stop)
-                else:
-                    finished[row] = True
-                if not finished[row]:
-                    still.append(place)
-                if row == 0 and on_text is not None:
-                    on_text(cut(self.template.decode(tokens[0]), sampling.stop))
-            if not still:
-                break
-            if len(still) < len(going):
-                batch = Cache(batch.held[:, :, still], [batch.lengths[place] for place in still])
-                going = [going[place] for place in still]
-            logits = self.model.logits(self.model.extend(batch, [[int(drawn[place])] for place in still]))
-        decode = self.template.decode
-        return [
-            Generation(cut(decode(tokens[row]), sampling.stop), tuple(scores[row]), finished[row])
-            for row in range(count)
-        ]
 
     @torch.inference_mode()
     def log_probs(self, prompts: Sequence[Prompt], replies: Sequence[str]) -> list[list[float]]:
@@ -208,19 +169,3 @@ def common(lists: Sequence[Sequence[int]]) -> int:
             break
         count += 1
     return count
-
-
-def joined(caches: Sequence[Cache]) -> Cache:
-    """Sequences of several caches side by side, with the room of the longest."""
-    if len(caches) == 1:
-        return caches[0]
-    room = max(cache.held.shape[4] for cache in caches)
-    shape = list(caches[0].held.shape)
-    shape[2], shape[4] = sum(cache.held.shape[2] for cache in caches), room
-    held = caches[0].held.new_zeros(shape)
-    row = 0
-    for cache in caches:
-        count, own = cache.held.shape[2], cache.held.shape[4]
-        held[:, :, row : row + count, :, :own] = cache.held
-        row += count
-    return Cache(held, [length for cache in caches for length in cache.lengths])

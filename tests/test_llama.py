@@ -1,14 +1,18 @@
 """The engine against transformers on the real chat model, and in 8 bits against itself in float32."""
 
+import itertools
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 import torch
+from torch import Tensor
 
 from indexing.types import BadInput, Cancelled, ModelMissing
 from models.generator import LocalGenerator
-from models.llama import Llama, Sizes
+from models.llama import Cache, Llama, Sizes
 from models.llama_generator import SAMPLE, LlamaGenerator, common
 from models.precision import has_fast_bytes
 from models.types import Message, Sampling
@@ -125,6 +129,46 @@ def test_cancelling_streaming_and_bad_input(exact: LlamaGenerator, tmp_path: Pat
         LlamaGenerator.load("absent", tmp_path)
     with pytest.raises(BadInput, match="plain Llama"):
         Sizes.of({"model_type": "gpt2", "hidden_act": "gelu"})
+
+
+def test_callers_at_the_same_time_share_the_steps_and_get_their_own_drafts(
+    exact: LlamaGenerator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = [(HELLO, 2, Sampling(max_tokens=24, seed=1)), (PASSAGE, 1, Sampling(max_tokens=20, temperature=0.0)),
+             (HELLO, 3, Sampling(max_tokens=16, seed=7))]  # fmt: skip
+    alone = [exact.generate([prompt], count, sampling) for prompt, count, sampling in asked]
+    widths: list[int] = []
+    extend = exact.model.extend
+
+    def watched(cache: Cache, added: Sequence[Sequence[int]]) -> Tensor:
+        widths.append(len(added))
+        return extend(cache, added)
+
+    monkeypatch.setattr(exact.model, "extend", watched)
+    with ThreadPoolExecutor(3) as pool:
+        together = list(pool.map(lambda one: exact.generate([one[0]], *one[1:]), asked))
+    assert max(widths) > 3, "at some time more than one caller's drafts went through the model together"
+    for own, other in zip(alone, together, strict=True):
+        assert [draft.text for draft in own[0]] == [draft.text for draft in other[0]]
+
+
+def test_a_caller_that_leaves_or_fails_leaves_the_others_alone(exact: LlamaGenerator) -> None:
+    patient = Sampling(max_tokens=24, temperature=0.0)
+    alone = exact.generate([PASSAGE], 1, patient)
+    steps = itertools.count()
+
+    def broken(_: str) -> None:
+        raise RuntimeError("nobody listens")
+
+    with ThreadPoolExecutor(3) as pool:
+        stayed = pool.submit(exact.generate, [PASSAGE], 1, patient)
+        left = pool.submit(exact.generate, [HELLO], 4, patient, None, lambda: next(steps) > 3)
+        failed = pool.submit(exact.generate, [HELLO], 1, patient, broken)
+        with pytest.raises(Cancelled):
+            left.result(60)
+        with pytest.raises(RuntimeError, match="listens"):
+            failed.result(60)
+        assert stayed.result(60)[0][0].text == alone[0][0].text
 
 
 def test_common_beginnings() -> None:
