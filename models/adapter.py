@@ -46,6 +46,14 @@ def with_adapter(model: Any, recipe: AdapterRecipe) -> Any:
         return get_peft_model(model, config, autocast_adapter_dtype=False)
 
 
+def continued(model: Any, adapter: Path) -> Any:
+    """The model with an adapter that is to be trained further."""
+    from peft import PeftModel
+
+    with by_old_names():
+        return PeftModel.from_pretrained(model, adapter, is_trainable=True, autocast_adapter_dtype=False)
+
+
 def with_reference(model: Any, adapter: Path) -> Any:
     """The model with an adapter twice: POLICY is to be tuned, REFERENCE stays as it is."""
     from peft import PeftModel

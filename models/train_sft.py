@@ -8,7 +8,7 @@ import math
 import random
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -76,9 +76,8 @@ def train_sft(
     base = model_folder(home, BASE)
     generator = LocalGenerator.load(BASE, base, device)
     made = demonstrations(data, seed, shares)
-    held, kept = split([encoded(generator, one) for one in made], made, recipe)
     torch.manual_seed(seed)
-    run = Run(with_adapter(generator.model, adapter), recipe, batches(kept, recipe, seed), out / "work")
+    model = with_adapter(generator.model, adapter)
     facts = {
         "name": "sft",
         "base": BASE,
@@ -86,18 +85,39 @@ def train_sft(
         "recipe": asdict(recipe),
         "adapter": asdict(adapter),
         "shares": asdict(shares or Shares()),
-        "demonstrations": {"train": len(kept), "development": len(held)},
         "data": {name: file_sha256(data / name) for name in FILES},
     }
+    history = fit(model, generator, made, facts, recipe, seed, base, out, until, progress)
+    if history:
+        (out / "card.md").write_text(card(made, history[-1], recipe, adapter, seed), encoding="utf-8")
+    return bool(history)
+
+
+def fit(
+    model: Any,
+    generator: LocalGenerator,
+    made: Sequence[Demonstration],
+    facts: Mapping[str, Any],
+    recipe: SftRecipe,
+    seed: int,
+    base: Path,
+    out: Path,
+    until: float,
+    progress: Progress | None,
+) -> list[dict[str, float]]:
+    """Train the adapter of `model` on demonstrations and write it with `facts`, passerine.json and curves.png into
+    `out`; the history, empty when the time was over before the end."""
+    held, kept = split([encoded(generator, one) for one in made], made, recipe)
+    run = Run(model, recipe, batches(kept, recipe, seed), out / "work")
+    facts = {**facts, "demonstrations": {"train": len(kept), "development": len(held)}}
     run.resume(json.dumps(facts, sort_keys=True))
     if not run.go(random.Random(seed).sample(held, min(96, len(held))), until, progress):
-        return False
+        return []
     save_adapter(run.model, out, base, {**facts, "history": run.history[-1:]})
     shown = {"train_loss": "training loss", "dev_loss": "development loss"}
     right = over(run.history, {"dev_firsts": "right first tokens"})
     draw([over(run.history, shown), right], out / "curves.png")
-    (out / "card.md").write_text(card(made, run.history[-1], recipe, adapter, seed), encoding="utf-8")
-    return True
+    return run.history
 
 
 def split(

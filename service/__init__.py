@@ -41,6 +41,7 @@ mcp_server            `passerine mcp`
 training              `passerine train`
 probing               `passerine probe`: messages against the rules
 registry              promoted models, and the way back
+best_of_n             the chat model learns from the best of its own replies
 tuning                the chat model learns from the judges
 doctor                is this installation whole, and what to do if not
 console               what the command line shows

@@ -75,6 +75,12 @@ def ppo(data: Path, home: Path, out: Path, seed: int, progress: Progress | None)
     return train_ppo(data, home, out, seed, progress)
 
 
+def best_of_n(data: Path, home: Path, out: Path, seed: int, progress: Progress | None) -> object:
+    from service.best_of_n import train_best_of_n
+
+    return train_best_of_n(data, home, out, seed, progress)
+
+
 def preference(data: Path, home: Path, out: Path, seed: int, progress: Progress | None) -> object:
     from rewards.train_preference import train_preference
 
@@ -105,5 +111,6 @@ HEADS: Mapping[str, Trainer] = {
     "rules": rules,
     "support": support,
     "sft": sft,
+    "best-of-n": best_of_n,
     "ppo": ppo,
 }
