@@ -4,7 +4,21 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from indexing.types import Document, Filters, Hit, Passage, Query
-from models.types import Cancelled, Candidate, Conversation, Evidence, OnText, Plan, Quote, Retrieve, Turn, never
+from models.types import (
+    Cancelled,
+    Candidate,
+    Conversation,
+    Evidence,
+    Generation,
+    OnText,
+    Plan,
+    Prompt,
+    Quote,
+    Retrieve,
+    Sampling,
+    Turn,
+    never,
+)
 from rewards.select import Thresholds
 from service.pipeline import Parts
 
@@ -64,6 +78,37 @@ class ScriptedPolicy:
         self.shown = list(evidences)
         drafted = [self.draft(evidence) for evidence in evidences]
         return list({candidate.text: candidate for candidate in drafted if candidate}.values())
+
+
+@dataclass
+class ScriptedGenerator:
+    """A chat model that writes `write(prompt, number of the draft)`; remembers its prompts."""
+
+    write: Callable[[Prompt, int], str]
+    scores: tuple[float, ...] = (-0.5, -1.5)
+    name: str = "scripted"
+    prompts: list[Prompt] = field(default_factory=list)
+
+    def generate(
+        self,
+        prompts: Sequence[Prompt],
+        n: int,
+        sampling: Sampling,
+        on_text: OnText | None = None,
+        cancelled: Cancelled = never,
+    ) -> list[list[Generation]]:
+        self.prompts.extend(prompts)
+        return [[Generation(self.write(prompt, draft), self.scores) for draft in range(n)] for prompt in prompts]
+
+    def log_probs(self, prompts: Sequence[Prompt], replies: Sequence[str]) -> list[list[float]]:
+        self.prompts.extend(prompts)
+        return [list(self.scores) for _ in replies]
+
+
+def in_turn(*texts: str) -> ScriptedGenerator:
+    """Writes the texts one after another."""
+    left = list(texts)
+    return ScriptedGenerator(lambda *_: left.pop(0))
 
 
 @dataclass

@@ -4,52 +4,34 @@ import itertools
 import math
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from models.train_ppo import Task
-from models.types import Cancelled, Generation, Message, OnText, Prompt, Sampling, never
+from models.types import Message
 from service.best_of_n import BestOfRecipe, Drawn, demonstrations_of, draw_all, expected_best
+from tests.scripted import ScriptedGenerator
 
 TASKS = [Task((Message("user", f"What is {number}?"),), str(number)) for number in range(5)]
 RECIPE = BestOfRecipe(samples=4, tasks=5)
 WORTH = {"gold": 1.0, "red": 0.25, "blue": 0.0}
 
 
-@dataclass
-class Writer:
-    """Writes the same four replies to everything, and counts the questions."""
-
-    name: str = "writer"
-    asked: int = 0
-
-    def generate(
-        self,
-        prompts: Sequence[Prompt],
-        n: int,
-        sampling: Sampling,
-        on_text: OnText | None = None,
-        cancelled: Cancelled = never,
-    ) -> list[list[Generation]]:
-        self.asked += len(prompts)
-        return [[Generation(text) for text in ("red", "gold", "blue", "red")[:n]] for _ in prompts]
-
-    def log_probs(self, prompts: Sequence[Prompt], replies: Sequence[str]) -> list[list[float]]:
-        raise AssertionError("not asked for here")
+def writer() -> ScriptedGenerator:
+    return ScriptedGenerator(lambda _, draft: ("red", "gold", "blue", "red")[draft])
 
 
 def worth(_: Sequence[Task], replies: Sequence[str]) -> list[Mapping[str, float]]:
     return [{"total": WORTH[reply]} for reply in replies]
 
 
-def drawn(writer: Writer, work: Path, until: float = math.inf, seed: int = 0) -> list[Drawn]:
-    return draw_all(TASKS, writer, worth, RECIPE, seed, work, {"seed": seed}, until, None)
+def drawn(generator: ScriptedGenerator, work: Path, until: float = math.inf, seed: int = 0) -> list[Drawn]:
+    return draw_all(TASKS, generator, worth, RECIPE, seed, work, {"seed": seed}, until, None)
 
 
 def test_the_best_reply_becomes_the_demonstration_and_only_it_is_learnt(tmp_path: Path) -> None:
-    made = list(demonstrations_of(TASKS, drawn(Writer(), tmp_path)))
+    made = list(demonstrations_of(TASKS, drawn(writer(), tmp_path)))
     assert len(made) == len(TASKS)
     for task, one in zip(TASKS, made, strict=True):
         assert one.messages == (*task.prompt, Message("assistant", "gold"))
@@ -67,17 +49,17 @@ def test_of_equals_the_likelier_reply_is_learnt() -> None:
 
 
 def test_a_stopped_drawing_goes_on_and_another_recipe_begins_anew(tmp_path: Path) -> None:
-    assert drawn(Writer(), tmp_path, until=time.monotonic() - 1) == []
-    first = Writer()
+    assert drawn(writer(), tmp_path, until=time.monotonic() - 1) == []
+    first = writer()
     whole = drawn(first, tmp_path)
     with (tmp_path / "drawn.jsonl").open("a", encoding="utf-8") as file:
         file.write('{"key": "half wri')
-    assert drawn(Writer(), tmp_path) == whole
-    again, other = Writer(), Writer()
+    assert drawn(writer(), tmp_path) == whole
+    again, other = writer(), writer()
     assert drawn(again, tmp_path) == whole
-    assert (first.asked, again.asked) == (len(TASKS), 0)
+    assert (len(first.prompts), len(again.prompts)) == (len(TASKS), 0)
     assert drawn(other, tmp_path, seed=1)
-    assert other.asked == len(TASKS)
+    assert len(other.prompts) == len(TASKS)
 
 
 @pytest.mark.parametrize("k", [1, 2, 3])

@@ -13,7 +13,7 @@ from models.types import Candidate, Conversation, Turn
 from rewards.select import Thresholds
 from service.tuning import MALFORMED, WRONG, Question, Rewards, questions
 from tests.test_demonstrations import PASSAGE, data  # noqa: F401 - a fixture
-from tests.test_tuned import Scripted
+from tests.test_tuned import scripted
 
 ASKED = Question(Conversation((Turn("user", "When was the mill built?"),)), hit_of("The mill", PASSAGE))
 TASK = Task((), "q")
@@ -39,7 +39,7 @@ class Judges:
 @pytest.fixture
 def rewards() -> Rewards:
     judges = [Judges(kind) for kind in ("preference", "rules", "support")]
-    return Rewards({"q": ASKED}, *judges, Thresholds(), TunedPolicy(Scripted()))  # type: ignore[arg-type]
+    return Rewards({"q": ASKED}, *judges, Thresholds(), TunedPolicy(scripted()))  # type: ignore[arg-type]
 
 
 def totals(rewards: Rewards, *replies: str) -> list[float]:
