@@ -16,7 +16,7 @@ feedback         what people said, read from the exported file
 Training:
 corpus           token states of all training texts, kept on disk
 network_fit      fitting of a judge's network
-training         what the three trainers share
+training         what the trainers share
 preference_data  what the preference judge learns from
 train_preference its trainer
 rule_data        what the rule judge learns from
@@ -24,5 +24,6 @@ train_rules      its trainer
 support_data     what the support judge learns from
 altered          statements changed so that their quote no longer bears them out
 train_support    its trainer
+train_second     the judges for evaluation only
 measures         pair accuracy and ROC area with intervals
 """

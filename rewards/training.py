@@ -6,20 +6,22 @@ from pathlib import Path
 
 from indexing.types import BadInput, Progress
 from rewards.corpus import Corpus, texts_of
-from rewards.readings import Draft
+from rewards.readings import LAYER, Draft
 
 TRUNK = "multilingual-e5-small"
 CHANCE = 3
 """A head on shuffled labels sees every third example once: more of them teach it nothing either."""
 
 
-def open_corpus(home: Path, out: Path, drafts: Iterable[Draft], progress: Progress | None) -> Corpus:
+def open_corpus(
+    home: Path, out: Path, drafts: Iterable[Draft], progress: Progress | None, base: str = TRUNK, layer: int = LAYER
+) -> Corpus:
     """The states of all drafts, under `out`/states; a killed run goes on there."""
     from models.trunk import Trunk
     from models.weights import model_folder
 
-    trunk = Trunk.load(model_folder(home, TRUNK))
-    return Corpus(trunk, texts_of(drafts), out / "states").fill(progress=progress)
+    trunk = Trunk.load(model_folder(home, base))
+    return Corpus(trunk, texts_of(drafts), out / "states", layer).fill(progress=progress)
 
 
 def checksums(data: Path, files: Sequence[str]) -> dict[str, str]:

@@ -99,6 +99,12 @@ def support(data: Path, home: Path, out: Path, seed: int, progress: Progress | N
     return train_support(data, home, out, seed, progress)
 
 
+def second_judges(data: Path, home: Path, out: Path, seed: int, progress: Progress | None) -> object:
+    from rewards.train_second import train_second_judges
+
+    return train_second_judges(data, home, out, seed, progress)
+
+
 HEADS: Mapping[str, Trainer] = {
     "reader": reader,
     "orders": orders,
@@ -110,6 +116,7 @@ HEADS: Mapping[str, Trainer] = {
     "preference": preference,
     "rules": rules,
     "support": support,
+    "second-judges": second_judges,
     "sft": sft,
     "best-of-n": best_of_n,
     "ppo": ppo,

@@ -1,0 +1,30 @@
+"""The judges for evaluation only: English, apart from what the product's judges learnt, and measured rule by rule."""
+
+import numpy as np
+import pytest
+
+from rewards.readings import Draft
+from rewards.rule_data import RuleExample
+from rewards.train_second import english, rule_rows
+
+
+@pytest.mark.parametrize(
+    ("question", "answer", "reads"),
+    [("When?", "In 1791.", True), ("什么时候？", "In 1791.", False), ("When?", "1791年。", False), ("", "", True)],
+)
+def test_only_english_is_read(question: str, answer: str, reads: bool) -> None:
+    assert english(Draft(question, answer)) is reads
+
+
+def test_each_rule_is_measured_on_the_lines_that_know_it() -> None:
+    def line(text: str, **labels: float) -> RuleExample:
+        named = {name.replace("_", "-"): value for name, value in labels.items()}
+        return RuleExample(Draft("", text), named, "written no-hate", "test", "en")
+
+    test = [line(f"line {n}", no_hate=float(n % 2), no_threats=1.0) for n in range(8)]
+    right = np.array([[0.9 if n % 2 else 0.1, 0.5] for n in range(8)])
+    rows = rule_rows(right, np.full((8, 2), 0.5), test, ("no-hate", "no-threats"))
+    assert [row[0] for row in rows] == ["rule", "no-hate", "mean"], "a rule that no line breaks has no figure"
+    assert rows[1][1].startswith("1.000")
+    assert rows[1][2].startswith("0.500")
+    assert rows[2][1] == "1.000"
