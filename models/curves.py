@@ -30,7 +30,7 @@ def draw(panels: Sequence[Panel], path: Path) -> None:
     FigureCanvasAgg(figure)
     for panel, axis in zip(panels, figure.subplots(1, len(panels), squeeze=False)[0], strict=True):
         for label, points in panel.curves.items():
-            axis.plot([x for x, _ in points], [y for _, y in points], label=label)
+            axis.plot([x for x, _ in points], [y for _, y in points], marker=".", label=label)
         axis.set_xlabel(panel.x)
         axis.set_ylabel(panel.y)
         axis.legend()

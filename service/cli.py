@@ -8,7 +8,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -24,7 +24,9 @@ from service.events import Done
 from service.library import rebuild_index
 from service.schemas import HitOut, SearchOut, answer_json
 
-Part = Literal["retrieval", "rerank", "followups", "answers", "judges", "chat", "speed", "calibrate", "fusion", "gate"]
+Part = Literal[
+    "retrieval", "rerank", "followups", "answers", "judges", "chat", "rlhf", "speed", "calibrate", "fusion", "gate"
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
@@ -192,6 +194,7 @@ def answering(given: Given) -> dict[str, Callable[..., None]]:
         before: Annotated[Path | None, typer.Option(help="gate: folder of `answers` with the live model.")] = None,
         after: Annotated[Path | None, typer.Option(help="gate: folder of `answers` with the new one.")] = None,
         model: Annotated[Path | None, typer.Option(help="gate: folder of the new model.")] = None,
+        adapter: Annotated[list[Path] | None, typer.Option(help="rlhf: an adapter; the first is the start.")] = None,
     ) -> None:
         """Measure quality or speed on data with known answers."""
         from importlib import import_module
@@ -211,7 +214,8 @@ def answering(given: Given) -> dict[str, Callable[..., None]]:
                 report = module.run(data, settings, results, progress, **({} if part == "speed" else fewer))
             else:
                 measure = getattr(module, f"run_{part}")
-                own = {"settings": settings} if part in ("answers", "calibrate") else {}
+                own: dict[str, Any] = {"settings": settings} if part in ("answers", "calibrate") else {}
+                own |= {"adapters": adapter or ()} if part == "rlhf" else {}
                 report = measure(data, settings.home, results, progress=progress, **fewer, **own)
         out().print(import_module("eval.report").markdown(report), markup=False)
 

@@ -29,7 +29,7 @@ from models.reader_rows import read_rows
 from models.train_ppo import DemonstrationLoss, RlRecipe, Task, Trainer
 from models.train_sft import BASE, SftRecipe, batches, encoded, losses, split
 from models.tuned import TunedPolicy
-from models.types import Candidate, Conversation, Turn
+from models.types import Candidate, Conversation, Generator, Turn
 from models.weights import model_folder
 from rewards.preference import TrainedPreference
 from rewards.readings import Readings
@@ -199,7 +199,7 @@ def demonstration_loss(model: Any, local: LocalGenerator, data: Path, seed: int)
     return loss
 
 
-def rewards(home: Path, asked: Mapping[str, Question], local: LocalGenerator) -> Rewards:
+def rewards(home: Path, asked: Mapping[str, Question], generator: Generator) -> Rewards:
     """The shipped judges as a reward."""
     encoder = load_encoder("multilingual-e5-small", home)
     assert isinstance(encoder, TrunkEncoder)
@@ -210,5 +210,5 @@ def rewards(home: Path, asked: Mapping[str, Question], local: LocalGenerator) ->
         TrainedRules.load(readings, load_rules()),
         TrainedSupport.load(readings),
         load_thresholds(),
-        TunedPolicy(local),
+        TunedPolicy(generator),
     )

@@ -1,0 +1,210 @@
+"""The chat model before and after tuning: what the judges say that it was tuned by, what judges say that it never met,
+and what is true.
+
+Every adapter reads the same unseen questions with their own passages. Its likeliest reply is judged; further replies
+are drawn for the divergence from the first adapter and for diversity.
+"""
+
+import itertools
+import json
+import math
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from eval import datasets, metrics
+from eval.outcomes import supported_and_correct
+from eval.report import Figure, Report, Table, measured, share, write
+from indexing.types import BadInput, Progress
+from models.curves import Panel, draw
+from models.demonstrations import hit_of
+from models.llama_generator import LlamaGenerator
+from models.prompts import BRIEF, NOT_SAID, evidence_prompt
+from models.train_ppo import Task
+from models.train_sft import BASE
+from models.trunk import Trunk
+from models.tuned import SHORT, TunedPolicy
+from models.types import Candidate, Conversation, Sampling, Turn
+from models.weights import model_folder
+from rewards.elo import Game, ratings
+from rewards.interaction import load_network
+from rewards.preference import TrainedPreference
+from rewards.readings import Readings
+from rewards.rule_judge import TrainedRules
+from rewards.rules import load_rules
+from rewards.select import Thresholds
+from rewards.support import TrainedSupport
+from rewards.train_second import LAYER, TRUNK
+from service.tuning import Question, Rewards, candidate_of, rewards
+
+SECOND = Path(__file__).parent / "bundled" / "judges"
+"""The judges for evaluation only."""
+QUESTIONS, DRAWS = 300, 8
+BROKEN = 0.5
+DRAWN = Sampling(max_tokens=SHORT.max_tokens, temperature=1.0, top_p=1.0, stop=SHORT.stop)
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What became of one question. `reward` is the product's judges', `second` that of the judges for evaluation only;
+    `kl` nats a reply to the first adapter, `distinct` the share of different texts among the drawn replies."""
+
+    reply: str
+    reward: float
+    second: float
+    right: bool
+    abstained: bool
+    malformed: bool
+    violation: bool
+    kl: float
+    tokens: float
+    distinct: float
+    seconds: float
+
+
+def run_rlhf(
+    data: Path,
+    home: Path,
+    out: Path,
+    progress: Progress | None = None,
+    limit: int | None = None,
+    *,
+    adapters: Sequence[Path],
+    judges: Path = SECOND,
+) -> Report:
+    """Compare adapters of the chat model with the first of them; writes rlhf.md, .json and .png into `out`. Raises
+    BadInput, ModelMissing."""
+    if len(adapters) < 2:
+        hint = "Name two or more: --adapter runs/sft --adapter runs/ppo."
+        raise BadInput("Adapters are compared with the first one, and there is no other.", hint)
+    base = model_folder(home, BASE)
+    writers = {name_of(folder): LlamaGenerator.load(BASE, base, folder) for folder in adapters}
+    if len(writers) < len(adapters):
+        raise BadInput("Two adapters have one name.", "The name stands in passerine.json.")
+    asked = datasets.stratified(list(datasets.questions(data, "squad.test")), limit or QUESTIONS)
+    first = next(iter(writers.values()))
+    tasks = {one.id: Question(Conversation((Turn("user", one.text),)), hit_of(one.title, one.passage)) for one in asked}
+    own = rewards(home, tasks, first)
+    other = second_rewards(home, tasks, own.policy, judges)
+    said: dict[str, list[Said]] = {}
+    for name, writer in writers.items():
+        said[name] = []
+        for number, question in enumerate(asked, 1):
+            said[name].append(answered(question, tasks[question.id], writer, first, own, other))
+            if progress is not None:
+                progress(name, number, len(asked))
+    return reported(said, asked, out)
+
+
+def name_of(adapter: Path) -> str:
+    """The name under which it was trained. Raises BadInput."""
+    try:
+        return str(json.loads((adapter / "passerine.json").read_text(encoding="utf-8"))["name"])
+    except (OSError, ValueError, KeyError) as error:
+        raise BadInput(f"{adapter} holds no adapter ({error}).", "Name a folder that `passerine train` made.") from None
+
+
+def second_rewards(home: Path, asked: Mapping[str, Question], policy: TunedPolicy, folder: Path) -> Rewards:
+    """The judges for evaluation only, summed up as the product's are."""
+    readings = Readings(Trunk.load(model_folder(home, TRUNK)), LAYER)
+    average = load_network(folder / "preference")[1].numbers["r_avg"]
+    return Rewards(
+        asked,
+        TrainedPreference.load(readings, folder / "preference"),
+        TrainedRules.load(readings, load_rules(), folder / "rules"),
+        TrainedSupport.load(readings, folder / "support"),
+        Thresholds(r_avg=average),
+        policy,
+    )
+
+
+def answered(
+    question: datasets.Question,
+    task: Question,
+    writer: LlamaGenerator,
+    first: LlamaGenerator,
+    own: Rewards,
+    other: Rewards,
+) -> Said:
+    """One question by one adapter."""
+    prompt = evidence_prompt(task.conversation, (task.hit,), question.text, BRIEF)
+    began = time.perf_counter()
+    [[likeliest]] = writer.generate([prompt], 1, SHORT)
+    seconds = time.perf_counter() - began
+    [drawn] = writer.generate([prompt], DRAWS, DRAWN)
+    texts = [draft.text for draft in drawn]
+    chances = [model.log_probs([prompt] * len(texts), texts) for model in (writer, first)]
+    apart = [math.fsum(a) - math.fsum(b) for a, b in zip(*chances, strict=True)]
+    [mine], [theirs] = (judge([Task(prompt, question.id)], [likeliest.text]) for judge in (own, other))
+    drafted = candidate_of(own.policy, task, likeliest.text)
+    candidate = drafted if isinstance(drafted, Candidate) else None
+    kept = other.rule.judge(task.conversation, [candidate])[0] if candidate else {}
+    return Said(
+        reply=likeliest.text,
+        reward=mine["total"],
+        second=theirs["total"],
+        right=candidate is not None and question.answerable and supported_and_correct(candidate, question.answers),
+        abstained=likeliest.text.strip() == NOT_SAID,
+        malformed=isinstance(drafted, str),
+        violation=min(kept.values(), default=1.0) < BROKEN,
+        kl=sum(apart) / len(apart),
+        tokens=float(len(likeliest.log_probs)),
+        distinct=len(set(texts)) / len(texts),
+        seconds=seconds,
+    )
+
+
+def reported(said: Mapping[str, Sequence[Said]], asked: Sequence[datasets.Question], out: Path) -> Report:
+    """Figures of each adapter, and the differences to the first one."""
+    groups = [question.title for question in asked]
+    yes = [place for place, question in enumerate(asked) if question.answerable]
+    no = [place for place, question in enumerate(asked) if not question.answerable]
+    start = next(iter(said))
+    columns: dict[str, tuple[Sequence[int], str]] = {
+        "reward": (range(len(asked)), "reward"), "second": (range(len(asked)), "reward by the second judges"),
+        "right": (yes, "supported and correct"), "abstained": (yes, "answerable abstained from"),
+        "malformed": (range(len(asked)), "out of format"), "violation": (range(len(asked)), "a rule broken"),
+        "kl": (range(len(asked)), "KL to the first, nats a reply"), "tokens": (range(len(asked)), "tokens a reply"),
+        "distinct": (range(len(asked)), "different among 8"), "seconds": (range(len(asked)), "seconds a reply"),
+    }  # fmt: skip
+    figures: dict[str, Figure] = {}
+    rows, differences = [], []
+    for name, own in said.items():
+        cells = []
+        for key, (places, _) in columns.items():
+            values = [float(getattr(own[place], key)) for place in places]
+            own_groups = [groups[place] for place in places]
+            figures[f"rlhf/{name}/{key}"] = measured(metrics.interval(values, own_groups), unit="")
+            cells.append(share(float(np.mean(values))))
+            if key in ("reward", "second", "right") and name != start:
+                before = [float(getattr(said[start][place], key)) for place in places]
+                both = metrics.paired(values, before, own_groups)
+                cell = f"{both.mean:+.3f} [{both.low:+.3f}, {both.high:+.3f}]"
+                differences.append((f"{name} - {start}", columns[key][1], cell, f"{both.n}"))
+        silent = [float(own[place].abstained) for place in no]
+        figures[f"rlhf/{name}/unanswerable abstained from"] = measured(metrics.interval(silent), unit="")
+        rows.append((name, *cells, share(float(np.mean(silent))) if silent else "-"))
+    elo = ratings(games(said))
+    tables = (
+        Table("Adapters", ("adapter", *(title for _, title in columns.values()), "unanswerable left"), tuple(rows)),
+        Table("Differences", ("adapters", "measure", "difference, 95%", "questions"), tuple(differences)),
+        Table("Elo by the second judges", ("adapter", "rating"), tuple((k, f"{v:.0f}") for k, v in elo.items())),
+    )
+    points = {name: [(figures[f"rlhf/{name}/kl"].value, figures[f"rlhf/{name}/second"].value)] for name in said}
+    draw([Panel(points, "KL to the first, nats a reply", "reward by the second judges")], out / "rlhf.png")
+    report = Report("rlhf", "passerine evaluate rlhf", tables, figures, pictures=(out / "rlhf.png",))
+    write(report, out)
+    return report
+
+
+def games(said: Mapping[str, Sequence[Said]]) -> list[Game]:
+    """Every two adapters on every question, by the second judges' reward."""
+    found = []
+    for a, b in itertools.combinations(said, 2):
+        for one, other in zip(said[a], said[b], strict=True):
+            share_of_a = 0.5 if one.second == other.second else float(one.second > other.second)
+            found.append(Game(a, b, share_of_a))
+    return found

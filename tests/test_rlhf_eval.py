@@ -1,0 +1,48 @@
+"""The comparison of adapters: means, paired differences, ratings, and what is refused."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from eval.datasets import Question
+from eval.rlhf import Said, games, name_of, reported, run_rlhf
+from indexing.types import BadInput
+
+ASKED = [
+    Question(f"q{n}", "en", f"t{n % 5}", "x y z", "p", f"What is {n}?", ("x",) if n % 4 else (), bool(n % 4))
+    for n in range(40)
+]
+
+
+def said(second: float, right: bool, **more: float) -> Said:
+    rest = {"reward": second, "kl": 0.0, "tokens": 4.0, "distinct": 0.5, "seconds": 0.1, **more}
+    return Said("x", second=second, right=right, abstained=False, malformed=False, violation=False, **rest)  # type: ignore[arg-type]
+
+
+def test_the_better_adapter_has_the_better_figures_and_rating(tmp_path: Path) -> None:
+    start = [said(0.2, n % 2 == 0) for n in range(40)]
+    tuned = [said(0.5 if n % 10 else 0.1, True, kl=1.5) for n in range(40)]
+    report = reported({"sft": start, "ppo": tuned}, ASKED, tmp_path)
+    assert report.figures["rlhf/ppo/second"].value == pytest.approx(0.46)
+    assert report.figures["rlhf/ppo/kl"].value == pytest.approx(1.5)
+    assert report.figures["rlhf/ppo/right"].n == 30, "only answerable questions can be right"
+    difference = {row[1]: row[2] for row in report.tables[1].rows}
+    assert difference["supported and correct"].startswith("+0.6")
+    elo = {name: float(rating) for name, rating in report.tables[2].rows}
+    assert elo["ppo"] > elo["sft"] + 200
+    assert (tmp_path / "rlhf.png").is_file()
+    assert (tmp_path / "rlhf.md").is_file()
+
+
+def test_equal_rewards_are_drawn_games() -> None:
+    assert {game.share for game in games({"a": [said(0.2, True)] * 3, "b": [said(0.2, False)] * 3})} == {0.5}
+
+
+def test_a_single_adapter_and_a_folder_without_one_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="compared"):
+        run_rlhf(tmp_path, tmp_path, tmp_path, adapters=[tmp_path])
+    with pytest.raises(BadInput, match="no adapter"):
+        name_of(tmp_path)
+    (tmp_path / "passerine.json").write_text(json.dumps({"name": "ppo"}))
+    assert name_of(tmp_path) == "ppo"
