@@ -173,7 +173,7 @@ def update(
     parameters = [parameter for group in optimiser.param_groups for parameter in group["params"]]
     stopped = False
     for _ in range(recipe.passes):
-        for rows in torch.split(torch.randperm(len(episodes.scores), generator=order), recipe.minibatch):
+        for rows in torch.split(shuffled(episodes.groups, order), recipe.minibatch):
             now, mask, old = evaluate(rows), episodes.mask[rows], episodes.log_probs[rows]
             kl = float(divergence(now.log_probs.detach(), old, mask))
             if kl > recipe.most_kl:
@@ -202,6 +202,14 @@ def update(
     means = [math.fsum(column) / len(sums) for column in zip(*sums, strict=True)] if sums else [math.nan] * 4
     apart = float(masked_mean(episodes.log_probs - episodes.reference, episodes.mask))
     return Update(means[0], means[1], means[2], apart, means[3], len(sums), stopped)
+
+
+def shuffled(groups: Tensor, order: torch.Generator) -> Tensor:
+    """Numbers of all episodes by chance, those of a prompt side by side: what reads a prompt once for all its episodes
+    then reads it once a pass."""
+    drawn = torch.randperm(len(groups), generator=order)
+    rank = torch.randperm(int(groups.max()) + 1, generator=order)
+    return drawn[rank[groups[drawn]].argsort(stable=True)]
 
 
 def joined(batches: Sequence[Episodes]) -> Episodes:

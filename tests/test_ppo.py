@@ -1,5 +1,6 @@
 """PPO against sums written out in float64, and on tasks whose optimum is known."""
 
+import itertools
 import math
 
 import pytest
@@ -16,6 +17,7 @@ from models.ppo import (
     joined,
     leave_one_out,
     policy_loss,
+    shuffled,
     step_rewards,
     update,
     value_loss,
@@ -195,3 +197,14 @@ def test_an_update_stops_when_the_policy_has_moved_far_enough() -> None:
     done = update(made, evaluate, optimiser, PpoRecipe(passes=50, minibatch=3, most_kl=1e-4))
     assert done.stopped
     assert done.minibatches < 50
+
+
+def test_episodes_of_a_prompt_are_updated_side_by_side_and_all_once() -> None:
+    groups = torch.tensor([0, 1, 2, 0, 1, 2, 0, 1])
+    orders = [shuffled(groups, torch.Generator().manual_seed(seed)) for seed in range(6)]
+    for order in orders:
+        assert sorted(order.tolist()) == list(range(8))
+        runs = [group for group, _ in itertools.groupby(groups[order].tolist())]
+        assert sorted(runs) == [0, 1, 2], "each prompt's episodes stand in one run"
+    assert len({tuple(order.tolist()) for order in orders}) > 3
+    assert torch.equal(orders[0], shuffled(groups, torch.Generator().manual_seed(0)))
