@@ -80,7 +80,7 @@ def read(policy: TunedPolicy, question: Question) -> tuple[float, str, str]:
     hit = hit_of(question.title, question.passage)
     conversation = Conversation((Turn("user", question.text),))
     [chance] = policy.not_said(conversation, [hit])
-    best = next(iter(policy.propose(conversation, [(hit,)])), None)
+    best = policy.answer(conversation, hit)
     return (chance, best.short or best.text, best.quotes[0].text) if best else (chance, "", "")
 
 

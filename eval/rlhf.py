@@ -26,7 +26,7 @@ from models.prompts import BRIEF, NOT_SAID, evidence_prompt
 from models.train_ppo import Task
 from models.train_sft import BASE
 from models.trunk import Trunk
-from models.tuned import SHORT, TunedPolicy
+from models.tuned import SHORT
 from models.types import Candidate, Conversation, Sampling, Turn
 from models.weights import model_folder
 from rewards.elo import Game, ratings
@@ -38,7 +38,7 @@ from rewards.rules import load_rules
 from rewards.select import Thresholds
 from rewards.support import TrainedSupport
 from rewards.train_second import LAYER, TRUNK
-from service.tuning import Question, Rewards, candidate_of, rewards
+from service.tuning import Question, Rewards, drafted, rewards
 
 SECOND = Path(__file__).parent / "bundled" / "judges"
 """The judges for evaluation only."""
@@ -87,8 +87,8 @@ def run_rlhf(
     asked = datasets.stratified(list(datasets.questions(data, "squad.test")), limit or QUESTIONS)
     first = next(iter(writers.values()))
     tasks = {one.id: Question(Conversation((Turn("user", one.text),)), hit_of(one.title, one.passage)) for one in asked}
-    own = rewards(home, tasks, first)
-    other = second_rewards(home, tasks, own.policy, judges)
+    own = rewards(home, tasks)
+    other = second_rewards(home, tasks, judges)
     said: dict[str, list[Said]] = {}
     for name, writer in writers.items():
         said[name] = []
@@ -107,7 +107,7 @@ def name_of(adapter: Path) -> str:
         raise BadInput(f"{adapter} holds no adapter ({error}).", "Name a folder that `passerine train` made.") from None
 
 
-def second_rewards(home: Path, asked: Mapping[str, Question], policy: TunedPolicy, folder: Path) -> Rewards:
+def second_rewards(home: Path, asked: Mapping[str, Question], folder: Path) -> Rewards:
     """The judges for evaluation only, summed up as the product's are."""
     readings = Readings(Trunk.load(model_folder(home, TRUNK)), LAYER)
     average = load_network(folder / "preference")[1].numbers["r_avg"]
@@ -117,7 +117,6 @@ def second_rewards(home: Path, asked: Mapping[str, Question], policy: TunedPolic
         TrainedRules.load(readings, load_rules(), folder / "rules"),
         TrainedSupport.load(readings, folder / "support"),
         Thresholds(r_avg=average),
-        policy,
     )
 
 
@@ -135,12 +134,12 @@ def answered(
     [[likeliest]] = writer.generate([prompt], 1, SHORT)
     seconds = time.perf_counter() - began
     [drawn] = writer.generate([prompt], DRAWS, DRAWN)
-    texts = [draft.text for draft in drawn]
+    texts = [one.text for one in drawn]
     chances = [model.log_probs([prompt] * len(texts), texts) for model in (writer, first)]
     apart = [math.fsum(a) - math.fsum(b) for a, b in zip(*chances, strict=True)]
     [mine], [theirs] = (judge([Task(prompt, question.id)], [likeliest.text]) for judge in (own, other))
-    drafted = candidate_of(own.policy, task, likeliest.text)
-    candidate = drafted if isinstance(drafted, Candidate) else None
+    draft = drafted(task, likeliest.text)
+    candidate = draft if isinstance(draft, Candidate) else None
     kept = other.rule.judge(task.conversation, [candidate])[0] if candidate else {}
     return Said(
         reply=likeliest.text,
@@ -148,7 +147,7 @@ def answered(
         second=theirs["total"],
         right=candidate is not None and question.answerable and supported_and_correct(candidate, question.answers),
         abstained=likeliest.text.strip() == NOT_SAID,
-        malformed=isinstance(drafted, str),
+        malformed=isinstance(draft, str),
         violation=min(kept.values(), default=1.0) < BROKEN,
         kl=sum(apart) / len(apart),
         tokens=float(len(likeliest.log_probs)),

@@ -57,6 +57,7 @@ generator       causal language models through transformers, and remote ones
 llama           a Llama on the CPU, in float32 or 8 bits
 llama_kernels   its compiled loops
 llama_step      one token of a few sequences by them
+copying         a reply that is a stretch of a text
 llama_batch     the drafts of all callers in one batch
 llama_generator prompts that begin alike read once
 adapter         LoRA adapters, checked against their base

@@ -7,11 +7,13 @@ then the next one does.
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import torch
 from torch import Tensor
 
 from indexing.types import Cancelled
+from models.copying import Copy
 from models.generator import cut, draw, stopped
 from models.llama import Cache, Llama
 from models.types import Cancelled as CancelledCheck
@@ -21,10 +23,24 @@ PATIENCE = 0.02
 """Seconds between two looks of a caller whether its drafts are done, or the steps are its own to make."""
 
 
+class Vocabulary:
+    """Tokens as text: those that end a reply, the string of each, and how several are put together."""
+
+    def __init__(self, ends: frozenset[int], decode: Callable[[Sequence[int]], str], size: int) -> None:
+        self.ends, self.decode, self.size = ends, decode, size
+
+    @cached_property
+    def pieces(self) -> list[str]:
+        """By token; a part of a character has a string that stands in no text."""
+        return [self.decode([token]) for token in range(self.size)]
+
+
 @dataclass(slots=True)
 class Draft:
-    """A sequence that grows: tokens drawn, and the log-probability of each (the end token's too)."""
+    """A sequence that grows: tokens drawn, and the log-probability of each (the end token's too). With a `copy` only
+    what goes on with that is drawn."""
 
+    copy: Copy | None = None
     tokens: list[int] = field(default_factory=list)
     scores: list[float] = field(default_factory=list)
     finished: bool = False
@@ -36,27 +52,28 @@ class Task:
 
     def __init__(
         self, cache: Cache, logits: Tensor, sampling: Sampling, on_text: OnText | None = None,
-        cancelled: CancelledCheck = never,
+        cancelled: CancelledCheck = never, copies: Sequence[Copy] = (),
     ) -> None:  # fmt: skip
+        """One of `copies` a sequence, where the drafts are to be copies."""
         self.cache, self.logits, self.sampling = cache, logits, sampling
         self.on_text, self.cancelled = on_text, cancelled
         self.random = torch.Generator().manual_seed(sampling.seed)
-        self.drafts = [Draft() for _ in cache.lengths]
+        self.drafts = [Draft(copy) for copy in copies] or [Draft() for _ in cache.lengths]
         self.going = list(self.drafts)
         self.done = threading.Event()
         self.error: BaseException | None = None
 
-    def grow(self, logits: Tensor, ends: frozenset[int], decode: Callable[[Sequence[int]], str]) -> list[int]:
+    def grow(self, logits: Tensor, vocabulary: Vocabulary) -> list[int]:
         """One token more for every sequence still going; the places [of logits] of those that go on."""
         if self.cancelled():
             raise Cancelled("The generation was stopped.")
-        drawn, log_probs = draw(logits, self.sampling, self.random)
-        stops = self.sampling.stop
+        stops, decode = self.sampling.stop, vocabulary.decode
         still = []
-        for place, draft in enumerate(self.going):
-            token = int(drawn[place])
-            draft.scores.append(float(log_probs[place]))
-            if token in ends:
+        for place, (draft, (token, score)) in enumerate(zip(self.going, self.drawn(logits, vocabulary), strict=True)):
+            draft.scores.append(score)
+            if token is None:
+                draft.tokens, draft.finished = [], True
+            elif token in vocabulary.ends:
                 draft.finished = True
             else:
                 draft.tokens.append(token)
@@ -68,12 +85,23 @@ class Task:
         self.going = [self.going[place] for place in still]
         return still
 
+    def drawn(self, logits: Tensor, vocabulary: Vocabulary) -> list[tuple[int | None, float]]:
+        """The next token of each sequence still going, with its log-probability; None where nothing can be copied."""
+        if self.drafts[0].copy is None:
+            tokens, scores = draw(logits, self.sampling, self.random)
+            return list(zip(tokens.tolist(), scores.tolist(), strict=True))
+        return [
+            draft.copy.next(row, vocabulary.pieces, vocabulary.ends)
+            for draft, row in zip(self.going, logits, strict=True)
+            if draft.copy
+        ]
+
 
 class Batch:
     """Everybody's tasks on one model."""
 
-    def __init__(self, model: Llama, ends: frozenset[int], decode: Callable[[Sequence[int]], str]) -> None:
-        self._model, self._ends, self._decode = model, ends, decode
+    def __init__(self, model: Llama, vocabulary: Vocabulary) -> None:
+        self._model, self._vocabulary = model, vocabulary
         self._lock, self._turn = threading.Lock(), threading.Lock()
         self._waiting: list[Task] = []
         self._tasks: list[Task] = []
@@ -97,7 +125,7 @@ class Batch:
             raise task.error
         stops = task.sampling.stop
         return [
-            Generation(cut(self._decode(draft.tokens), stops), tuple(draft.scores), draft.finished)
+            Generation(cut(self._vocabulary.decode(draft.tokens), stops), tuple(draft.scores), draft.finished)
             for draft in task.drafts
         ]
 
@@ -132,7 +160,7 @@ class Batch:
         for task in self._tasks:
             rows = range(first, first + len(task.going))
             try:
-                still += [rows[place] for place in task.grow(logits[rows.start : rows.stop], self._ends, self._decode)]
+                still += [rows[place] for place in task.grow(logits[rows.start : rows.stop], self._vocabulary)]
             except Exception as error:  # noqa: BLE001 - raised again in the caller's thread
                 task.error, task.going = error, []
             first = rows.stop

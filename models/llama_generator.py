@@ -1,6 +1,7 @@
 """Passerine's own engine behind the Generator contract: prompts that begin alike are read once, and every sequence is
 continued in one batch."""
 
+import math
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -13,8 +14,9 @@ from torch import Tensor
 from indexing.types import ModelMissing
 from models.adapter import check_adapter
 from models.chat_template import ChatTemplate
+from models.copying import Copy
 from models.llama import Cache, Llama
-from models.llama_batch import Batch, Task, joined
+from models.llama_batch import Batch, Task, Vocabulary, joined
 from models.precision import has_fast_bytes
 from models.types import Cancelled as CancelledCheck
 from models.types import Generation, OnText, Prompt, Sampling, never
@@ -41,7 +43,7 @@ class LlamaGenerator:
         self.name, self.model, self.template = template.name, model, template
         self._kept: OrderedDict[tuple[int, ...], Cache] = OrderedDict()
         self._lock = threading.Lock()
-        self._batch = Batch(model, template.ends, template.decode)
+        self._batch = Batch(model, Vocabulary(template.ends, template.decode, len(template.tokenizer)))
 
     @classmethod
     def load(cls, name: str, folder: Path, adapter: Path | None = None, precision: str = "auto") -> "LlamaGenerator":
@@ -79,14 +81,41 @@ class LlamaGenerator:
         if not prompts:
             return []
         distinct = list(dict.fromkeys(prompts))
-        held, logits = self.read([self.template.encode(prompt, sampling.max_tokens) for prompt in distinct])
         wanted = [n * prompts.count(prompt) for prompt in distinct]
-        forks = zip(held, wanted, strict=True)
-        batch = joined([cache.forked(0, cache.lengths[0], count, sampling.max_tokens) for cache, count in forks])
-        each = logits.repeat_interleave(torch.tensor(wanted), 0)
-        drafts = iter(self._batch.run(Task(batch, each, sampling, on_text, cancelled)))
+        cache, logits = self.started(distinct, wanted, sampling.max_tokens)
+        drafts = iter(self._batch.run(Task(cache, logits, sampling, on_text, cancelled)))
         found = {prompt: [next(drafts) for _ in range(count)] for prompt, count in zip(distinct, wanted, strict=True)}
         return [[found[prompt].pop(0) for _ in range(n)] for prompt in prompts]
+
+    @torch.inference_mode()
+    def copied(
+        self,
+        prompts: Sequence[Prompt],
+        texts: Sequence[str],
+        n: int,
+        most_tokens: int,
+        cancelled: CancelledCheck = never,
+    ) -> list[list[Generation]]:
+        """For each prompt n stretches of its text, likeliest first, that begin differently; fewer where the model
+        likes nothing of the text. Raises Cancelled between tokens."""
+        if not prompts:
+            return []
+        cache, logits = self.started(prompts, [n] * len(prompts), most_tokens)
+        copies = [Copy(text, rank) for text in texts for rank in range(n)]
+        sampling = Sampling(max_tokens=most_tokens, temperature=0.0)
+        drafts = iter(self._batch.run(Task(cache, logits, sampling, None, cancelled, copies)))
+        found = [[next(drafts) for _ in range(n)] for _ in prompts]
+        return [
+            sorted((one for one in own if one.text and one.finished), key=lambda one: -math.fsum(one.log_probs))
+            for own in found
+        ]
+
+    def started(self, prompts: Sequence[Prompt], counts: Sequence[int], room: int) -> tuple[Cache, Tensor]:
+        """So many sequences after each prompt, with room for further tokens, and the logits of their first."""
+        held, logits = self.read([self.template.encode(prompt, room) for prompt in prompts])
+        forks = zip(held, counts, strict=True)
+        batch = joined([cache.forked(0, cache.lengths[0], count, room) for cache, count in forks])
+        return batch, logits.repeat_interleave(torch.tensor(counts), 0)
 
     @torch.inference_mode()
     def log_probs(self, prompts: Sequence[Prompt], replies: Sequence[str]) -> list[list[float]]:

@@ -30,15 +30,15 @@ from models.types import Prompt
 class RlRecipe:
     """`samples` a prompt, `prompts` a round; `rate` of the adapter's weights."""
 
-    rounds: int = 40
+    rounds: int = 60
     prompts: int = 8
     samples: int = 8
-    rate: float = 3e-5
+    rate: float = 1e-4
     value_rate: float = 1e-3
     temperature: float = 1.0
-    most_tokens: int = 72
+    most_tokens: int = 40
     ptx: float = 0.0
-    ppo: PpoRecipe = field(default_factory=lambda: PpoRecipe(baseline="others", minibatch=8, passes=2))
+    ppo: PpoRecipe = field(default_factory=lambda: PpoRecipe(baseline="others", minibatch=16, passes=2))
 
 
 @dataclass(frozen=True, slots=True)

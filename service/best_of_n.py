@@ -84,7 +84,7 @@ def train_best_of_n(
     }
     local = LocalGenerator.load(BASE, base)
     writer = LlamaGenerator.load(BASE, base, start)
-    drawn = draw_all(tasks, writer, rewards(home, asked, local), recipe, seed, out / "work", facts, until, progress)
+    drawn = draw_all(tasks, writer, rewards(home, asked), recipe, seed, out / "work", facts, until, progress)
     if len(drawn) < len(tasks):
         return False
     curve = {f"{k}": expected_best(drawn, k) for k in (1, 2, 4, 8, 16) if k <= recipe.samples}

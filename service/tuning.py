@@ -28,8 +28,8 @@ from models.prompts import BRIEF, NOT_SAID, evidence_prompt
 from models.reader_rows import read_rows
 from models.train_ppo import DemonstrationLoss, RlRecipe, Task, Trainer
 from models.train_sft import BASE, SftRecipe, batches, encoded, losses, split
-from models.tuned import TunedPolicy
-from models.types import Candidate, Conversation, Generator, Turn
+from models.tuned import candidate_of, reading_of
+from models.types import Candidate, Conversation, Turn
 from models.weights import model_folder
 from rewards.preference import TrainedPreference
 from rewards.readings import Readings
@@ -72,10 +72,9 @@ class Rewards:
         rule: RuleJudge,
         support: SupportJudge,
         thresholds: Thresholds,
-        policy: TunedPolicy,
     ) -> None:
         self.asked, self.preference, self.rule, self.support = asked, preference, rule, support
-        self.thresholds, self.policy = thresholds, policy
+        self.thresholds = thresholds
 
     def __call__(self, tasks: Sequence[Task], replies: Sequence[str]) -> list[dict[str, float]]:
         """The parts of each reply's reward; equal replies to one task are judged once."""
@@ -87,7 +86,7 @@ class Rewards:
 
     def judged(self, question: Question, replies: Sequence[str]) -> dict[str, dict[str, float]]:
         """Of distinct replies to one question."""
-        drafts = {reply: candidate_of(self.policy, question, reply) for reply in replies}
+        drafts = {reply: drafted(question, reply) for reply in replies}
         said = {reply: draft for reply, draft in drafts.items() if isinstance(draft, Candidate)}
         conversation, candidates = question.conversation, list(said.values())
         found = {
@@ -121,13 +120,14 @@ def parts_of(
     }
 
 
-def candidate_of(policy: TunedPolicy, question: Question, reply: str) -> Candidate | str | None:
+def drafted(question: Question, reply: str) -> Candidate | str | None:
     """The candidate that a reply stands for, None for NOT_SAID, and the reply itself when it does not stand in the
     passage."""
-    if reply.strip() == NOT_SAID:
+    short = reply.strip()
+    if short == NOT_SAID:
         return None
-    reading = policy.reading(question.conversation, question.hit)
-    return policy.candidate(question.conversation.question, reading, reply.strip(), LIKELY) or reply
+    reading = reading_of(question.conversation, question.hit)
+    return candidate_of(question.conversation.question, reading, short, LIKELY, "generative") or reply
 
 
 def questions(data: Path, seed: int, most: int = TASKS) -> tuple[list[Task], dict[str, Question]]:
@@ -177,7 +177,7 @@ def train_ppo(
     trainer = Trainer(model, local.template, recipe, out / "work", seed)
     trainer.resume(json.dumps(facts, sort_keys=True))
     shown = demonstration_loss(model, local, data, seed) if recipe.ptx else None
-    if not trainer.go(tasks, rewards(home, asked, local), until, progress, shown):
+    if not trainer.go(tasks, rewards(home, asked), until, progress, shown):
         return False
     save_adapter(model, out, base, {**facts, "history": trainer.history[-1:]}, POLICY)
     (out / "history.json").write_text(json.dumps(trainer.history, indent=1) + "\n", encoding="utf-8")
@@ -199,7 +199,7 @@ def demonstration_loss(model: Any, local: LocalGenerator, data: Path, seed: int)
     return loss
 
 
-def rewards(home: Path, asked: Mapping[str, Question], generator: Generator) -> Rewards:
+def rewards(home: Path, asked: Mapping[str, Question]) -> Rewards:
     """The shipped judges as a reward."""
     encoder = load_encoder("multilingual-e5-small", home)
     assert isinstance(encoder, TrunkEncoder)
@@ -210,5 +210,4 @@ def rewards(home: Path, asked: Mapping[str, Question], generator: Generator) -> 
         TrainedRules.load(readings, load_rules()),
         TrainedSupport.load(readings),
         load_thresholds(),
-        TunedPolicy(generator),
     )

@@ -100,6 +100,19 @@ class ScriptedGenerator:
         self.prompts.extend(prompts)
         return [[Generation(self.write(prompt, draft), self.scores) for draft in range(n)] for prompt in prompts]
 
+    def copied(
+        self,
+        prompts: Sequence[Prompt],
+        texts: Sequence[str],
+        n: int,
+        most_tokens: int,
+        cancelled: Cancelled = never,
+    ) -> list[list[Generation]]:
+        """What it writes, where that stands in the text."""
+        self.prompts.extend(prompts)
+        written = [(self.write(prompt, 0), text) for prompt, text in zip(prompts, texts, strict=True)]
+        return [[Generation(said, self.scores)] if said and said in text else [] for said, text in written]
+
     def log_probs(self, prompts: Sequence[Prompt], replies: Sequence[str]) -> list[list[float]]:
         self.prompts.extend(prompts)
         return [list(self.scores) for _ in replies]

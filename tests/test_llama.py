@@ -1,6 +1,7 @@
 """The engine against transformers on the real chat model, and in 8 bits against itself in float32."""
 
 import itertools
+import re
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
@@ -150,6 +151,21 @@ def test_callers_at_the_same_time_share_the_steps_and_get_their_own_drafts(
     assert max(widths) > 3, "at some time more than one caller's drafts went through the model together"
     for own, other in zip(alone, together, strict=True):
         assert [draft.text for draft in own[0]] == [draft.text for draft in other[0]]
+
+
+def test_copies_are_stretches_of_their_text(exact: LlamaGenerator) -> None:
+    texts = ["The bridge was opened by Jack Lang in 1932.", "Nobody was there, and it rained on the mayor's hat."]
+    prompts = [(*HELLO, Message("assistant", "Yes?"), Message("user", f"{text} Who was it?")) for text in texts]
+    together = exact.copied(prompts, texts, 2, 40)
+    for text, own in zip(texts, together, strict=True):
+        assert own
+        assert len({copy.text.split()[0] for copy in own}) == len(own)
+        for copy in own:
+            assert re.search(rf"(?<!\w){re.escape(copy.text)}(?!\w)", text), copy.text
+        assert [sum(copy.log_probs) for copy in own] == sorted((sum(copy.log_probs) for copy in own), reverse=True)
+    [alone] = exact.copied(prompts[1:], texts[1:], 2, 40)
+    assert [copy.text for copy in alone] == [copy.text for copy in together[1]]
+    assert exact.copied([], [], 2, 12) == []
 
 
 def test_a_caller_that_leaves_or_fails_leaves_the_others_alone(exact: LlamaGenerator) -> None:

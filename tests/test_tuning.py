@@ -8,12 +8,10 @@ import pytest
 from models.demonstrations import hit_of
 from models.prompts import NOT_SAID
 from models.train_ppo import Task
-from models.tuned import TunedPolicy
 from models.types import Candidate, Conversation, Turn
 from rewards.select import Thresholds
 from service.tuning import MALFORMED, WRONG, Question, Rewards, questions
 from tests.test_demonstrations import PASSAGE, data  # noqa: F401 - a fixture
-from tests.test_tuned import scripted
 
 ASKED = Question(Conversation((Turn("user", "When was the mill built?"),)), hit_of("The mill", PASSAGE))
 TASK = Task((), "q")
@@ -39,7 +37,7 @@ class Judges:
 @pytest.fixture
 def rewards() -> Rewards:
     judges = [Judges(kind) for kind in ("preference", "rules", "support")]
-    return Rewards({"q": ASKED}, *judges, Thresholds(), TunedPolicy(scripted()))  # type: ignore[arg-type]
+    return Rewards({"q": ASKED}, *judges, Thresholds())  # type: ignore[arg-type]
 
 
 def totals(rewards: Rewards, *replies: str) -> list[float]:

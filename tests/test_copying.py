@@ -1,0 +1,58 @@
+"""A copy takes the likeliest words that stand in the text, and ends where a word ends."""
+
+import pytest
+import torch
+
+from models.copying import Copy
+
+PIECES = ["<end>", "Ann", " Hale", " Hales", "Anne", "Tom", " Ha", "le", " in", " 17", "91", "Hale"]
+END = frozenset({0})
+TEXT = "It was built by Ann Hale in 1791."
+
+
+def logits(**chances: float) -> torch.Tensor:
+    """By piece, its name without the space before it written with an underscore; all others are very unlikely."""
+    found = torch.full((len(PIECES),), -50.0)
+    for name, value in chances.items():
+        found[0 if name == "end" else PIECES.index(name.replace("_", " "))] = value
+    return found
+
+
+def written(copy: Copy, *steps: torch.Tensor) -> str:
+    for step in steps:
+        token, score = copy.next(step, PIECES, END)
+        assert score <= 0
+        if token in (None, 0):
+            break
+    return copy.written
+
+
+def test_the_likeliest_piece_that_stands_there_is_taken() -> None:
+    copy = Copy(TEXT)
+    assert copy.next(logits(Tom=9.0, Anne=8.0, Ann=1.0), PIECES, END)[0] == PIECES.index("Ann")
+    assert copy.next(logits(_Hales=9.0, _Hale=2.0), PIECES, END)[0] == PIECES.index(" Hale")
+    assert copy.next(logits(end=3.0, _in=1.0), PIECES, END)[0] == 0
+    assert copy.written == "Ann Hale"
+
+
+def test_it_neither_begins_nor_ends_within_a_word() -> None:
+    half = Copy(TEXT)
+    assert written(half, logits(Ann=1.0), logits(_Ha=1.0), logits(end=9.0, le=1.0), logits(end=1.0)) == "Ann Hale"
+    inside = Copy("Johann Hale")
+    assert inside.next(logits(Ann=9.0, Hale=1.0), PIECES, END)[0] == PIECES.index("Hale")
+
+
+def test_an_empty_copy_does_not_end_at_once() -> None:
+    assert Copy(TEXT).next(logits(end=9.0, Ann=1.0), PIECES, END)[0] == PIECES.index("Ann")
+
+
+def test_copies_of_one_text_begin_differently() -> None:
+    first = logits(Tom=9.0, Ann=3.0, Hale=2.0)
+    assert [PIECES[Copy(TEXT, rank).next(first, PIECES, END)[0] or 0] for rank in range(2)] == ["Ann", "Hale"]
+
+
+@pytest.mark.parametrize("text", ["", "   ", "Nothing of it."])
+def test_where_nothing_goes_on_it_gives_up(text: str) -> None:
+    token, score = Copy(text).next(logits(Ann=1.0), PIECES, END)
+    assert token is None
+    assert score < -10
