@@ -14,12 +14,13 @@ PORT ?= $(or $(PASSERINE_PORT),8000)
 DATA ?= ../shared/data
 EXTRA := $(shell command -v nvidia-smi >/dev/null 2>&1 && nvidia-smi -L >/dev/null 2>&1 && echo gpu || echo cpu)
 
-.PHONY: help serve test lint evaluate constraints clean
+.PHONY: help serve test lint evaluate picture constraints clean
 
 help:
 	@echo 'make serve            install, build the index of the example documents, serve on http://$(HOST):$(PORT)'
 	@echo 'make serve DOCS=path  the same with your own documents'
 	@echo 'make test             everything that is checked: style, types, tests'
+	@echo 'make picture          the picture of the page in README.md, made anew'
 	@echo 'make evaluate         quality and speed, with the data in DATA=$(DATA)'
 
 serve: $(VENV)/.installed
@@ -53,6 +54,10 @@ $(VENV)/.installed-dev: $(VENV)/.installed
 	@$(PIP) install --quiet -c constraints.txt -e '.[$(EXTRA),dev]'
 	@bash .ci/browser
 	@touch $@
+
+picture: $(VENV)/.installed-dev
+	@$(BIN)/passerine models install --all
+	@$(BIN)/python -m tests.picture docs/page.png
 
 # Writes the pins anew from what this environment holds; run it after a range in pyproject.toml has moved.
 constraints: $(VENV)/.installed-dev

@@ -4,8 +4,10 @@ A model that was tuned to answer with words of a passage puts a word of its own 
 has said nothing that can be quoted. Held to the text, it takes the next best word that stands there.
 """
 
+import math
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from torch import Tensor
 
@@ -17,13 +19,24 @@ GIVEN_UP = -30.0
 """Log-probability of a token that could not be drawn."""
 
 
+BEHIND = 4.0
+"""Nats by which a copy may be less likely than a whole one of the same text before it is given up: one in fifty."""
+
+
+@dataclass(slots=True)
+class Race:
+    """Copies of one text: the log-probability of the best whole one so far."""
+
+    best: float = -math.inf
+
+
 class Copy:
-    """A copy of a stretch of `text` that grows by pieces. `rank` numbers the copies of one text: each begins at a
+    """A copy of a stretch of `text` that grows by pieces. `rank` numbers the copies of one race: each begins at a
     place of its own, the likeliest first."""
 
-    def __init__(self, text: str, rank: int = 0) -> None:
-        self.text, self.rank = text, rank
-        self.written = ""
+    def __init__(self, text: str, rank: int = 0, race: Race | None = None) -> None:
+        self.text, self.rank, self.race = text, rank, race or Race()
+        self.written, self.score = "", 0.0
         self._places: list[int] = []
 
     def next(self, logits: Tensor, pieces: Sequence[str], ends: frozenset[int]) -> tuple[int | None, float]:
@@ -43,8 +56,17 @@ class Copy:
             else:
                 self._places = places
                 self.written += "" if ending else pieces[token]
-                return token, log_prob
+                return self._kept(token, log_prob, ending)
         return None, GIVEN_UP
+
+    def _kept(self, token: int, log_prob: float, ending: bool) -> tuple[int | None, float]:
+        """The token, unless a whole copy is likelier by far."""
+        self.score += log_prob
+        if self.score < self.race.best - BEHIND:
+            return None, GIVEN_UP
+        if ending:
+            self.race.best = max(self.race.best, self.score)
+        return token, log_prob
 
     def _goes_on(self, piece: str) -> list[int]:
         """Where a copy stands that goes on with a piece."""

@@ -14,7 +14,7 @@ from torch import Tensor
 from indexing.types import ModelMissing
 from models.adapter import check_adapter
 from models.chat_template import ChatTemplate
-from models.copying import Copy
+from models.copying import Copy, Race
 from models.llama import Cache, Llama
 from models.llama_batch import Batch, Task, Vocabulary, joined
 from models.precision import has_fast_bytes
@@ -101,7 +101,8 @@ class LlamaGenerator:
         if not prompts:
             return []
         cache, logits = self.started(prompts, [n] * len(prompts), most_tokens)
-        copies = [Copy(text, rank) for text in texts for rank in range(n)]
+        races = [(text, Race()) for text in texts]
+        copies = [Copy(text, rank, race) for text, race in races for rank in range(n)]
         sampling = Sampling(max_tokens=most_tokens, temperature=0.0)
         drafts = iter(self._batch.run(Task(cache, logits, sampling, None, cancelled, copies)))
         found = [[next(drafts) for _ in range(n)] for _ in prompts]

@@ -33,7 +33,7 @@ class RlRecipe:
     rounds: int = 60
     prompts: int = 8
     samples: int = 8
-    rate: float = 1e-4
+    rate: float = 5e-5
     value_rate: float = 1e-3
     temperature: float = 1.0
     most_tokens: int = 40

@@ -27,7 +27,7 @@ from service.errors import explain
 from service.feedback import Feedback
 from service.library import Library
 from service.pipeline import Parts, answer
-from service.registry import Registry
+from service.registry import BUNDLED, Registry
 from service.startup import Lazy, Startup
 
 if TYPE_CHECKING:
@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 LOG = logging.getLogger("passerine")
 BASE = "multilingual-e5-small"
 """The base model that the bundled heads were trained on."""
+CHAT_BASE = "smollm2-135m-instruct"
+"""The chat model that the bundled adapter was trained on."""
 HEADS = Path(models.__file__).parent / "bundled"
 JUDGES = Path(rewards.__file__).parent / "bundled"
 TUNED_LANGUAGES = ("en",)
@@ -232,12 +234,14 @@ def chat_model_of(settings: Settings) -> Path | str:
 
 
 def adapter_of(settings: Settings) -> Path | None:
-    """The adapter of the embedded chat model: the one that is being tried, the one of the settings, or the promoted
-    one. None when the model runs untuned, or elsewhere. Raises BadInput."""
+    """The adapter of the embedded chat model: the one that is being tried, else that of the settings, which is the
+    promoted one or the one that came with the install unless they name another. None when the model runs untuned, or
+    elsewhere. Raises BadInput."""
     if settings.generator_url:
         return None
-    named = Path(settings.adapter) if settings.adapter and not settings.trial.startswith("chat=") else None
-    return named or chosen_folder(settings, "chat")
+    if settings.adapter != BUNDLED and not settings.trial.startswith("chat="):
+        return None if settings.adapter == "none" else Path(settings.adapter)
+    return chosen_folder(settings, "chat") or (HEADS / "sft" if settings.generator == CHAT_BASE else None)
 
 
 def make_tuned(settings: Settings, orders: "OrderDetector | None" = None) -> "TunedPolicy":

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from models.copying import Copy
+from models.copying import GIVEN_UP, Copy, Race
 
 PIECES = ["<end>", "Ann", " Hale", " Hales", "Anne", "Tom", " Ha", "le", " in", " 17", "91", "Hale"]
 END = frozenset({0})
@@ -49,6 +49,16 @@ def test_an_empty_copy_does_not_end_at_once() -> None:
 def test_copies_of_one_text_begin_differently() -> None:
     first = logits(Tom=9.0, Ann=3.0, Hale=2.0)
     assert [PIECES[Copy(TEXT, rank).next(first, PIECES, END)[0] or 0] for rank in range(2)] == ["Ann", "Hale"]
+
+
+def test_a_copy_far_behind_a_whole_one_is_given_up() -> None:
+    race = Race()
+    first, second = Copy(TEXT, 0, race), Copy(TEXT, 1, race)
+    begun = logits(Ann=9.0, Hale=1.0)
+    assert written(first, begun, logits(end=9.0)) == "Ann"
+    assert second.next(begun, PIECES, END) == (None, GIVEN_UP)
+    alone = Copy(TEXT, 1)
+    assert alone.next(begun, PIECES, END)[0] == PIECES.index("Hale"), "nothing to be behind of"
 
 
 @pytest.mark.parametrize("text", ["", "   ", "Nothing of it."])

@@ -46,7 +46,7 @@ function body({ passage, before, after }, where) {
   const from = Math.max(0, where.start - origin), to = Math.max(from, where.end - origin);
   const piece = (start, end) => all.slice(start, end).join("");
   return element("p", { class: "passage" },
-    passage.heading ? element("strong", {}, passage.heading + "\n") : null,
+    passage.heading && passage.heading !== where.title ? element("strong", {}, passage.heading + "\n") : null,
     element("span", { class: "around" }, piece(0, from)),
     element("mark", {}, piece(from, to)),
     element("span", { class: "around" }, piece(to)));
