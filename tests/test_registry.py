@@ -9,7 +9,7 @@ import pytest
 
 from eval.gate import OUTCOMES, run_gate
 from indexing.types import BadInput, ModelDamaged
-from service.app import adapter_of, model_folder_of
+from service.app import HEADS, adapter_of, model_folder_of
 from service.config import load
 from service.registry import BUNDLED, Registry
 
@@ -124,7 +124,7 @@ def test_the_service_takes_what_is_tried_then_what_is_promoted_then_what_is_bund
     trying = load({"home": tmp_path / "home", "trial": f"reader={model}"}, {})
     assert model_folder_of(trying, "reader", bundled) == model
     assert model_folder_of(trying, "rules", bundled) == bundled
-    assert adapter_of(settings) is None, "the chat model runs untuned"
+    assert adapter_of(settings) == HEADS / "sft"
     assert adapter_of(load({"home": tmp_path, "adapter": "here", "trial": "chat=there"}, {})) == Path("there")
     assert adapter_of(load({"home": tmp_path, "adapter": "here"}, {})) == Path("here")
     with pytest.raises(BadInput, match="no kind"):

@@ -6,8 +6,13 @@ from pathlib import Path
 import pytest
 
 from eval.datasets import Question
-from eval.rlhf import Said, games, name_of, reported, run_rlhf
+from eval.rlhf import SECOND, Said, games, name_of, reported, run_rlhf, second_rewards
 from indexing.types import BadInput
+from models.demonstrations import hit_of
+from models.train_ppo import Task
+from models.types import Conversation, Turn
+from service.app import JUDGES
+from service.tuning import Question as Shown
 
 ASKED = [
     Question(f"q{n}", "en", f"t{n % 5}", "x y z", "p", f"What is {n}?", ("x",) if n % 4 else (), bool(n % 4))
@@ -46,3 +51,16 @@ def test_a_single_adapter_and_a_folder_without_one_are_refused(tmp_path: Path) -
         name_of(tmp_path)
     (tmp_path / "passerine.json").write_text(json.dumps({"name": "ppo"}))
     assert name_of(tmp_path) == "ppo"
+
+
+def test_the_bundled_second_judges_read_another_trunk_and_tell_right_from_wrong(models_home: Path) -> None:
+    passage = "The mill stands by the weir. It was built in 1791 by Ann Hale, who ground corn for nine villages."
+    task = Shown(Conversation((Turn("user", "When was the mill built?"),)), hit_of("The mill", passage))
+    judges = second_rewards(models_home, {"q": task}, SECOND)
+    right, wrong, made_up = judges([Task((), "q")] * 3, ["1791", "weir", "1850"])
+    assert right["support"] > wrong["support"]
+    assert right["total"] > wrong["total"]
+    assert made_up["format"] == 0.0
+    for name in ("preference", "rules", "support"):
+        second = json.loads((SECOND / name / "config.json").read_text())
+        assert second["base"] != json.loads((JUDGES / name / "config.json").read_text())["base"]
