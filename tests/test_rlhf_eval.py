@@ -53,14 +53,28 @@ def test_a_single_adapter_and_a_folder_without_one_are_refused(tmp_path: Path) -
     assert name_of(tmp_path) == "ppo"
 
 
+TOLD = (
+    ("The ferry ran twice a day until 1904. Its last keeper, Tom Reed, left for the coast.",
+     "Who was the last keeper of the ferry?", "Tom Reed", "1904"),
+    ("Saturn V was 110.6 metres tall. It was developed in Huntsville under Wernher von Braun.",
+     "How tall was Saturn V?", "110.6 metres", "Wernher von Braun"),
+    ("The treaty was signed in Vienna. Its negotiation had taken eleven years and three congresses.",
+     "Where was the treaty signed?", "Vienna", "eleven years"),
+    ("Penicillin was found by Alexander Fleming. Mass production began in 1942 in Peoria, Illinois.",
+     "Who found penicillin?", "Alexander Fleming", "Peoria"),
+)  # fmt: skip
+
+
 def test_the_bundled_second_judges_read_another_trunk_and_tell_right_from_wrong(models_home: Path) -> None:
-    passage = "The mill stands by the weir. It was built in 1791 by Ann Hale, who ground corn for nine villages."
-    task = Shown(Conversation((Turn("user", "When was the mill built?"),)), hit_of("The mill", passage))
-    judges = second_rewards(models_home, {"q": task}, SECOND)
-    right, wrong, made_up = judges([Task((), "q")] * 3, ["1791", "weir", "1850"])
-    assert right["support"] > wrong["support"]
-    assert right["total"] > wrong["total"]
-    assert made_up["format"] == 0.0
+    asked = {
+        question: Shown(Conversation((Turn("user", question),)), hit_of("", passage)) for passage, question, *_ in TOLD
+    }
+    judges = second_rewards(models_home, asked, SECOND)
+    right, wrong, made_up = (judges([Task((), one[1]) for one in TOLD], replies) for replies in (
+        [one[2] for one in TOLD], [one[3] for one in TOLD], ["a hundred goats"] * len(TOLD)
+    ))  # fmt: skip
+    assert sum(one["total"] for one in right) > sum(one["total"] for one in wrong) + 0.5
+    assert all(one["format"] == 0.0 for one in made_up)
     for name in ("preference", "rules", "support"):
         second = json.loads((SECOND / name / "config.json").read_text())
         assert second["base"] != json.loads((JUDGES / name / "config.json").read_text())["base"]
