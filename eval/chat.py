@@ -79,8 +79,7 @@ def read(policy: TunedPolicy, question: Question) -> tuple[float, str, str]:
     """The probability of "not said", the bare answer and the quote from a question's own passage."""
     hit = hit_of(question.title, question.passage)
     conversation = Conversation((Turn("user", question.text),))
-    [chance] = policy.not_said(conversation, [hit])
-    best = policy.answer(conversation, hit)
+    best, chance = policy.answer(conversation, hit)
     return (chance, best.short or best.text, best.quotes[0].text) if best else (chance, "", "")
 
 

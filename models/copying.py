@@ -17,8 +17,6 @@ WIDE = 256
 """Likeliest tokens that are tried; where none of them goes on with the text, the copy is given up."""
 GIVEN_UP = -30.0
 """Log-probability of a token that could not be drawn."""
-
-
 BEHIND = 4.0
 """Nats by which a copy may be less likely than a whole one of the same text before it is given up: one in fifty."""
 

@@ -11,7 +11,7 @@ from typing import Literal, Protocol
 
 from indexing.types import Cancelled as CancelledError
 from indexing.types import Hit
-from models.orders import OrderDetector, View, whole
+from models.orders import OrderDetector, View, view_of, whole
 from models.quotes import CHINESE, sentence_quote, verify
 from models.reader import Reading, Span
 from models.types import Cancelled, Candidate, Conversation, Evidence, OnText, Plan, Quote, Retrieve, never
@@ -113,7 +113,7 @@ class ExtractivePolicy:
             drafted += self.unaided.propose(conversation, without, tuple(hits.values()))
         if hits:
             question = self.standalone(conversation)
-            views = [self.seen(hit.passage.text, question) for hit in hits.values()]
+            views = [view_of(self.orders, hit.passage.text, question) for hit in hits.values()]
             readings = self.reader.read(question, [view.text for view in views], max(SPANS, n_each), cancelled)
             read = {
                 key: candidates(question, hit, reading, view)
@@ -123,10 +123,6 @@ class ExtractivePolicy:
                 found = [candidate for hit in evidence or () for candidate in read[hit.passage.id]]
                 drafted += sorted(found, key=lambda candidate: -candidate.log_prob)[:n_each]
         return unrepeated(drafted)
-
-    def seen(self, passage: str, question: str) -> View:
-        """The passage without orders to the assistant; all of it where there is no detector."""
-        return whole(passage) if self.orders is None else self.orders.view(passage, question)
 
     def standalone(self, conversation: Conversation) -> str:
         """The last turn with its history resolved: what the first query says."""

@@ -13,7 +13,7 @@ from datetime import datetime
 
 from indexing.split import sentences
 from indexing.types import Hit, Query
-from models.orders import OrderDetector, shown
+from models.orders import OrderDetector, shown, view_of
 from models.overlap import terms
 from models.prompts import LABEL, QUERY_MARK, decision_prompt, evidence_prompt, label, plain_prompt, unread
 from models.quotes import align, sentence_quote
@@ -27,6 +27,7 @@ from models.types import (
     Generator,
     OnText,
     Plan,
+    Prompt,
     Quote,
     Retrieve,
     Sampling,
@@ -80,7 +81,7 @@ class GenerativePolicy:
             written = self.generator.generate(
                 [draft.prompt for draft in drafts], n_each, self.sampling, on_text, cancelled
             )
-            further: dict[tuple[object, ...], Draft] = {}
+            further: dict[Prompt, Draft] = {}
             for draft, generations in zip(drafts, written, strict=True):
                 for generation in generations:
                     after = step(draft, generation.text, retrieve, self.clock)
@@ -124,7 +125,7 @@ class GenerativePolicy:
         wanted = terms(statement)
         best: tuple[float, Quote] | None = None
         for hit in hits:
-            _, view = shown(self.orders, hit, question)
+            view = view_of(self.orders, hit.passage.text, question)
             span = align(statement, view.text)
             shares = (
                 (len(wanted & terms(view.text[a:b])) / max(1, len(wanted)), (a, b)) for a, b in sentences(view.text)

@@ -8,6 +8,7 @@ import re
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
 
@@ -26,6 +27,8 @@ CLASSES = ("statement", "request", "order")
 """What a sentence is: says something; asks or bids anyone (a question, a manual's step); bids the one who answers."""
 BUCKETS = 1 << 15
 MOST_TOKENS = 60
+KEPT = 256
+"""Views remembered: those of the last forty questions or so."""
 REQUEST, MAYBE = 0.75, 0.4
 """Probability of not being a statement from which a sentence counts as a request, and from which it may be one."""
 SHARED = 0.4
@@ -60,6 +63,7 @@ class OrderDetector:
     def __init__(self, head: Head) -> None:
         self.head = head
         self.threshold = head.config.thresholds["order"]
+        self._views = lru_cache(KEPT)(self._view)
 
     @classmethod
     def load(cls, folder: Path = BUNDLED) -> "OrderDetector":
@@ -76,13 +80,17 @@ class OrderDetector:
         return np.asarray(powers / powers.sum(1, keepdims=True), dtype=np.float32)
 
     def view(self, passage: str, question: str) -> View:
-        """The passage without what is addressed to the assistant.
+        """The passage without what is addressed to the assistant, worked out once: ordering the passages, reading them
+        and quoting from them ask for it in turn.
 
         An order goes always. A request that stands alone among statements goes when it shares few words with the
         question: in a manual or a list of questions, where requests are many, none does. So does what may be a request
         in Latin letters in a Chinese passage. A code block goes with the order beside it. A passage of nothing else
         stays as it is.
         """
+        return self._views(passage, question)
+
+    def _view(self, passage: str, question: str) -> View:
         parts = list(units(passage))
         if len(parts) < 2:
             return whole(passage)
@@ -110,10 +118,14 @@ def whole(passage: str) -> View:
     return View(passage, ((0, len(passage)),), ())
 
 
+def view_of(orders: "OrderDetector | None", passage: str, question: str) -> View:
+    """The passage without orders to the assistant; all of it where there is no detector."""
+    return whole(passage) if orders is None else orders.view(passage, question)
+
+
 def shown(orders: "OrderDetector | None", hit: Hit, question: str) -> tuple[Hit, View]:
     """A hit as a language model may read it, without orders to the assistant; and the view that leads back."""
-    text = hit.passage.text
-    view = whole(text) if orders is None else orders.view(text, question)
+    view = view_of(orders, hit.passage.text, question)
     return replace(hit, passage=replace(hit.passage, text=view.text)), view
 
 

@@ -92,3 +92,12 @@ def test_the_probability_of_nothing_said_is_that_of_all_its_words() -> None:
 def test_stopping_is_noticed() -> None:
     with pytest.raises(Stopped):
         TunedPolicy(scripted()).propose(ask("When?"), [(HIT,)], cancelled=lambda: True)
+
+
+def test_of_one_passage_it_says_the_answer_or_that_it_is_not_said() -> None:
+    asked = ask("When was the mill built?")
+    found, chance = TunedPolicy(scripted(answer="1791")).answer(asked, HIT)
+    assert found is not None
+    assert found.short == "1791"
+    assert chance == pytest.approx(0.8 * math.exp(-0.1))
+    assert TunedPolicy(scripted(answer="1850")).answer(asked, HIT)[0] is None
