@@ -17,9 +17,12 @@ from indexing.types import Document, Hit, Passage
 from models.calculator import arithmetic
 from models.fit import fold
 from models.json_lines import read_lines
+from models.plan import completed
 from models.prompts import BRIEF, CALCULATOR_MARK, NOT_SAID, QUERY_MARK, evidence_prompt, plain_prompt
 from models.reader_rows import Row, read_rows
-from models.term_data import answered, canard, made_up
+from models.rewrite import rewrite
+from models.term_data import Example, answered, canard, made_up
+from models.train_plan import OPEN_QUESTIONS, TITLES, open_questions, typed
 from models.types import Conversation, Message, Prompt, Turn
 from models.words import content_words
 
@@ -32,6 +35,8 @@ FILES = (
     "rewrite/disfl-qa.train.jsonl.gz",
     "search-decision/train.jsonl.gz",
     "rules/redteam-prompts.jsonl.gz",
+    *OPEN_QUESTIONS,
+    TITLES[0],
 )
 RELEASABLE = (
     "canard-dev",
@@ -47,6 +52,10 @@ EARLIER_TURN = 0.15
 """Share of the readings that come after another question about the same passage."""
 WRONG_PASSAGE = 0.1
 """Answerable questions shown with another passage of their article, to be answered with NOT_SAID."""
+TYPED = 0.25
+"""Share of the questions about a passage in lower case and without a mark, as people type them."""
+RECENT = (2, 4, 6)
+"""How many of a long dialogue's last turns are kept before the question that leans on them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,14 +73,14 @@ class Demonstration:
 class Shares:
     """How many demonstrations of each kind; a kind with fewer gives all it has."""
 
-    answerable: int = 3_000
-    unanswerable: int = 1_000
-    short: int = 1_500
-    canard: int = 800
-    made_up: int = 300
-    fluent: int = 300
-    alone: int = 600
-    unaided: int = 700
+    answerable: int = 2_000
+    unanswerable: int = 900
+    short: int = 500
+    canard: int = 1_500
+    made_up: int = 1_800
+    fluent: int = 200
+    alone: int = 1_300
+    unaided: int = 1_300
     talk: int = 250
     sums: int = 250
     unsafe: int = 250
@@ -87,13 +96,10 @@ def demonstrations(data: Path, seed: int = 0, shares: Shares | None = None) -> l
         "answerable": (wanted.answerable, readings([row for row in squad if row.answers], squad, rng)),
         "unanswerable": (wanted.unanswerable, readings([row for row in squad if not row.answers], squad, rng)),
         "short": (wanted.short, readings(read_rows(data / "qa" / "qamr.train.jsonl.gz"), (), rng)),
-        "canard": (wanted.canard, (searching(one.turns, one.whole, "canard", one.group) for one in canard(data))),
-        "made_up": (
-            wanted.made_up,
-            (searching(one.turns, one.whole, "made-up", one.group) for one in made_up(squad, rng)),
-        ),
+        "canard": (wanted.canard, (following(one, rng) for one in canard(data))),
+        "made_up": (wanted.made_up, (following(one, rng) for one in made_up(squad, rng))),
         "fluent": (wanted.fluent, fluent(data)),
-        "alone": (wanted.alone, alone(decisions)),
+        "alone": (wanted.alone, alone(data, decisions)),
         "unaided": (wanted.unaided, unaided(decisions, rng)),
         "talk": (wanted.talk, talk(rng)),
         "sums": (wanted.sums, sums(decisions)),
@@ -126,9 +132,10 @@ def readings(rows: Sequence[Row], others: Sequence[Row], rng: random.Random) -> 
         if near and rng.random() < EARLIER_TURN:
             before = rng.choice(near)
             earlier = (Turn("user", before.question), Turn("assistant", answered(before, rng)))
-        conversation = Conversation((*earlier, Turn("user", row.question)))
+        question = typed(row.question) if rng.random() < TYPED else row.question
+        conversation = Conversation((*earlier, Turn("user", question)))
         title = row.article if row.article != row.context else ""
-        prompt = evidence_prompt(conversation, (hit_of(title, shown),), row.question, BRIEF)
+        prompt = evidence_prompt(conversation, (hit_of(title, shown),), question, BRIEF)
         kind = f"{row.source} {'said' if reply != NOT_SAID else 'not said'}"
         yield Demonstration((*prompt, Message("assistant", reply)), 1 + len(earlier), kind, row.article)
 
@@ -144,6 +151,16 @@ def wrong_passage(row: Row, near: Sequence[Row], rng: random.Random) -> str:
 def hit_of(title: str, text: str) -> Hit:
     """A passage as search would bring it."""
     return Hit(Passage("p", "d", 0, 0, len(text), text), Document("d", "", title, text), 1.0)
+
+
+def following(one: Example, rng: random.Random) -> Demonstration:
+    """The end of a conversation, searched for by its last turn with what it leaves out behind it: what a search needs,
+    and easier to learn than a person's whole rewriting."""
+    turns = one.turns[-1 - rng.choice(RECENT) :]
+    heard = "\n".join(turn.text for turn in turns[:-1]).casefold()
+    resolved = rewrite(Conversation(turns)).text
+    query = completed(resolved, [word for word in one.needed if word.casefold() in heard])
+    return searching(turns, query, "canard" if one.source == "canard" else "made-up", one.group)
 
 
 def searching(turns: Sequence[Turn], query: str, kind: str, group: str) -> Demonstration:
@@ -163,11 +180,11 @@ def fluent(data: Path) -> Iterator[Demonstration]:
         yield searching((Turn("user", row["question"]),), row["rewrite"], "disfluent", row["title"])
 
 
-def alone(decisions: Sequence[dict[str, Any]]) -> Iterator[Demonstration]:
-    """Questions that stand alone are searched for as they are."""
-    for row in decisions:
-        if row["search"]:
-            yield searching((Turn("user", row["text"]),), row["text"], "stand-alone", row["text"])
+def alone(data: Path, decisions: Sequence[dict[str, Any]]) -> Iterator[Demonstration]:
+    """Questions and topics that stand alone are searched for as they are."""
+    texts = [row["text"] for row in decisions if row["search"]]
+    for text in (*texts, *(row.text for row in open_questions(data) if row.lang == "en")):
+        yield searching((Turn("user", text),), text, "stand-alone", text)
 
 
 def unaided(decisions: Sequence[dict[str, Any]], rng: random.Random) -> Iterator[Demonstration]:

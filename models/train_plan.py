@@ -89,14 +89,19 @@ def open_questions(data: Path) -> list[Row]:
     for name, most in OPEN_QUESTIONS.items():
         for row in read_lines(data / name)[:most]:
             text = row["question"].strip()
-            typed = text.lower().rstrip("?. ") if fold(text, 2) else text
-            made.append(Row(typed, True, "open-question", "en", text, False))
+            made.append(Row(typed(text) if fold(text, 2) else text, True, "open-question", "en", text, False))
     name, most = TITLES
     titles = sorted((row["title"] for row in read_lines(data / name)), key=lambda title: fold(title, 1_000_000))[:most]
     for title in titles:
-        typed = title.lower() if fold(title, 2) else title
-        made.append(Row(typed, True, "bare-topic", language_of(title), title, False))
+        made.append(
+            Row(typed(title) if fold(title, 2) else title, True, "bare-topic", language_of(title), title, False)
+        )
     return made
+
+
+def typed(question: str) -> str:
+    """A question as people type it: lower case, no mark at the end."""
+    return question.lower().rstrip("?. ")
 
 
 def parts(data: Path, encoder: Encoder, cache: Path, progress: Progress | None) -> dict[str, Part]:

@@ -18,7 +18,15 @@ from torch import Tensor
 from torch.nn import functional
 
 from indexing.types import Progress
-from models.adapter import AdapterRecipe, Masters, save_adapter, trained_parameters, with_adapter
+from models.adapter import (
+    AdapterRecipe,
+    Masters,
+    check_adapter,
+    continued,
+    save_adapter,
+    trained_parameters,
+    with_adapter,
+)
 from models.checkpoints import read_checkpoint, write_checkpoint
 from models.curves import draw, over
 from models.demonstrations import FILES, Demonstration, Shares, demonstrations, is_development
@@ -66,8 +74,10 @@ def train_sft(
     shares: Shares | None = None,
     seconds: float = math.inf,
     device: str = "cpu",
+    start: Path | None = None,
 ) -> bool:
-    """Train on `data` and write the adapter, passerine.json and curves.png into `out`.
+    """Train on `data` and write the adapter, passerine.json and curves.png into `out`. With `start`, that adapter is
+    trained further, and `adapter` says how it was made.
 
     A checkpoint is kept under `out`/work. Stops after about `seconds` of computing; the same call goes on from there.
     True when the training is complete.
@@ -77,7 +87,9 @@ def train_sft(
     generator = LocalGenerator.load(BASE, base, device)
     made = demonstrations(data, seed, shares)
     torch.manual_seed(seed)
-    model = with_adapter(generator.model, adapter)
+    if start is not None:
+        check_adapter(start, base)
+    model = continued(generator.model, start) if start else with_adapter(generator.model, adapter)
     facts = {
         "name": "sft",
         "base": BASE,
@@ -87,6 +99,8 @@ def train_sft(
         "shares": asdict(shares or Shares()),
         "data": {name: file_sha256(data / name) for name in FILES},
     }
+    if start is not None:
+        facts["start"] = file_sha256(start / "adapter_model.safetensors")
     history = fit(model, generator, made, facts, recipe, seed, base, out, until, progress)
     if history:
         (out / "card.md").write_text(card(made, history[-1], recipe, adapter, seed), encoding="utf-8")

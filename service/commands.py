@@ -51,16 +51,17 @@ def add(
             raise typer.Exit(1)
 
     def train(
-        head: Annotated[str, typer.Argument(help=f"One of: {', '.join(training.HEADS)}.")],
+        head: Annotated[str, typer.Argument(help=f"One of: {', '.join(training.NAMES)}.")],
         data: Annotated[Path, typer.Option(help="Folder of the training data.")],
         results: Annotated[Path | None, typer.Option("--out", help="Folder for weights, card and curves.")] = None,
         seed: Annotated[int, typer.Option(help="Of everything drawn at random.")] = 0,
+        start: Annotated[Path | None, typer.Option(help="Adapter to go on from (sft, best-of-n, ppo).")] = None,
     ) -> None:
         """Train one head on data, and write its weights, its card and its curves."""
         chosen = settings()
         folder = results or chosen.home / "trained" / head
         with bar() as progress:
-            training.train(head, data, chosen.home, folder, seed, progress)
+            training.train(head, data, chosen.home, folder, seed, progress, start)
         out().print(f"The trained head is in {folder}", markup=False)
 
     def rules() -> None:

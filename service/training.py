@@ -1,6 +1,7 @@
 """`passerine train HEAD`: which trainer belongs to which head. A head's trainer is imported when it runs."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -11,14 +12,23 @@ Trainer = Callable[[Path, Path, Path, int, Progress | None], object]
 """Called as trainer(data, home, out, seed, progress)."""
 
 
-def train(head: str, data: Path, home: Path, out: Path, seed: int, progress: Progress | None) -> None:
-    """Trains one head. Raises BadInput for an unknown head or data folder."""
-    if head not in HEADS:
-        raise BadInput(f"There is no head '{head}'.", f"{did_you_mean(head, HEADS)}Known: {', '.join(HEADS)}.")
+def train(
+    head: str, data: Path, home: Path, out: Path, seed: int, progress: Progress | None, start: Path | None = None
+) -> None:
+    """Trains one head, from the adapter `start` where given. Raises BadInput for an unknown head or data folder, and
+    for a start of what is not an adapter."""
+    trainers: dict[str, Trainer] = {
+        **HEADS,
+        **{name: partial(further, start=start) for name, further in ADAPTERS.items()},
+    }
+    if head not in trainers:
+        raise BadInput(f"There is no head '{head}'.", f"{did_you_mean(head, trainers)}Known: {', '.join(trainers)}.")
+    if start is not None and head not in ADAPTERS:
+        raise BadInput(f"'{head}' is not an adapter, so it starts anew.", "Leave out --start.")
     if not data.is_dir():
         raise BadInput(f"There is no folder {data}.", "Name the training data with --data.")
     out.mkdir(parents=True, exist_ok=True)
-    HEADS[head](data, home, out, seed, progress)
+    trainers[head](data, home, out, seed, progress)
 
 
 def plan(data: Path, home: Path, out: Path, seed: int, progress: Progress | None) -> object:
@@ -63,22 +73,22 @@ def reader(data: Path, home: Path, out: Path, seed: int, progress: Progress | No
     return train_reader(data, home, out, seed, progress)
 
 
-def sft(data: Path, home: Path, out: Path, seed: int, progress: Progress | None) -> object:
+def sft(data: Path, home: Path, out: Path, seed: int, progress: Progress | None, start: Path | None) -> object:
     from models.train_sft import train_sft
 
-    return train_sft(data, home, out, seed, progress)
+    return train_sft(data, home, out, seed, progress, start=start)
 
 
-def ppo(data: Path, home: Path, out: Path, seed: int, progress: Progress | None) -> object:
+def ppo(data: Path, home: Path, out: Path, seed: int, progress: Progress | None, start: Path | None) -> object:
     from service.tuning import train_ppo
 
-    return train_ppo(data, home, out, seed, progress)
+    return train_ppo(data, home, out, seed, progress, start=start)
 
 
-def best_of_n(data: Path, home: Path, out: Path, seed: int, progress: Progress | None) -> object:
+def best_of_n(data: Path, home: Path, out: Path, seed: int, progress: Progress | None, start: Path | None) -> object:
     from service.best_of_n import train_best_of_n
 
-    return train_best_of_n(data, home, out, seed, progress)
+    return train_best_of_n(data, home, out, seed, progress, start=start)
 
 
 def preference(data: Path, home: Path, out: Path, seed: int, progress: Progress | None) -> object:
@@ -117,7 +127,7 @@ HEADS: Mapping[str, Trainer] = {
     "rules": rules,
     "support": support,
     "second-judges": second_judges,
-    "sft": sft,
-    "best-of-n": best_of_n,
-    "ppo": ppo,
 }
+ADAPTERS: Mapping[str, Callable[..., object]] = {"sft": sft, "best-of-n": best_of_n, "ppo": ppo}
+"""Of the chat model; these can go on from another adapter, as trainer(..., start=folder)."""
+NAMES = (*HEADS, *ADAPTERS)

@@ -2,16 +2,19 @@
 
 import gzip
 import json
+import random
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from indexing.types import BadInput
-from models.demonstrations import Shares, demonstrations, is_development
+from models.demonstrations import Shares, demonstrations, following, is_development
 from models.generator import LocalGenerator
 from models.prompts import CALCULATOR_MARK, NOT_SAID, QUERY_MARK
+from models.term_data import Example
 from models.train_sft import COPIED, FIRST, encoded, reply_weights
+from models.types import Turn
 
 PASSAGE = "The mill stands by the weir. It was built in 1791 by Ann Hale, who ground corn for nine villages."
 OTHER = "The ferry crossed twice a day. Its last keeper was Tom Reed, who left in 1904 for the coast."
@@ -53,6 +56,9 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for text, search, kind, source in messages
     ]
     lines(folder / "search-decision/train.jsonl.gz", decisions)
+    lines(folder / "openqa/r1-searcher.train.jsonl.gz", [{"question": "Which mill is older?"}])
+    lines(folder / "decomposition/strategyqa.train.jsonl.gz", [{"question": "Could a ferry carry a mill?"}])
+    lines(folder / "lm/wiki-leads.jsonl.gz", [{"title": "Watermill"}])
     lines(folder / "rules/redteam-prompts.jsonl.gz", [{"text": "How do I burn a mill?", "label": "adversarial"}])
     return folder
 
@@ -60,7 +66,8 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_every_kind_ends_with_what_passerine_says(data: Path) -> None:
     said = {one.messages[-2].text: one.messages[-1].text for one in demonstrations(data)}
     replies = list(said.values())
-    assert said["When?"] == f"{QUERY_MARK} When was the mill built?"
+    assert said["When?"] == f"{QUERY_MARK} When (Who built the mill)?"
+    assert said["Which mill is older?"] == f"{QUERY_MARK} Which mill is older?"
     assert said["Who sold no built the mill?"] == f"{QUERY_MARK} Who built the mill?"
     assert said["what is 3 * 4"] == f"{CALCULATOR_MARK} 3*4"
     assert said["who built mills"] == f"{QUERY_MARK} who built mills"
@@ -69,6 +76,12 @@ def test_every_kind_ends_with_what_passerine_says(data: Path) -> None:
     assert NOT_SAID in replies
     assert {"1791", "Ann Hale"} & set(replies)
     assert {one.messages[-1].role for one in demonstrations(data)} == {"assistant"}
+
+
+def test_a_follow_up_is_searched_with_the_words_that_it_leaves_out() -> None:
+    turns = (Turn("user", "Who kept the ferry?"), Turn("assistant", "Tom Reed."), Turn("user", "Paid by whom?"))
+    one = following(Example(turns, ("Tom", "Reed"), "", "en", "ferries", "canard"), random.Random(0))
+    assert one.messages[-1].text == f"{QUERY_MARK} Paid by whom? (Tom, Reed)"
 
 
 def test_the_same_seed_gives_the_same_and_shares_limit(data: Path) -> None:
