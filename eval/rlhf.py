@@ -1,8 +1,10 @@
 """The chat model before and after tuning: what the judges say that it was tuned by, what judges say that it never met,
 and what is true.
 
-Every adapter reads the same unseen questions with their own passages. Its likeliest reply is judged; further replies
-are drawn for the divergence from the first adapter and for diversity.
+Every adapter reads the same unseen questions with their own passages, held to them as the policy is. Each is silent on
+as many answerable questions as the first one, those where it is least sure, so that none wins by being bolder. What it
+says is judged; further replies are drawn freely for the divergence from the first adapter, for diversity and for the
+format.
 """
 
 import itertools
@@ -26,7 +28,7 @@ from models.prompts import BRIEF, NOT_SAID, evidence_prompt
 from models.train_ppo import Task
 from models.train_sft import BASE
 from models.trunk import Trunk
-from models.tuned import SHORT
+from models.tuned import SHORT, SILENCE, TunedPolicy
 from models.types import Candidate, Conversation, Sampling, Turn
 from models.weights import model_folder
 from rewards.elo import Game, ratings
@@ -38,31 +40,43 @@ from rewards.rules import load_rules
 from rewards.select import Thresholds
 from rewards.support import TrainedSupport
 from rewards.train_second import LAYER, TRUNK
-from service.tuning import Question, Rewards, drafted, rewards
+from service.tuning import Question, Rewards, rewards
+from service.tuning import drafted as draft_of
 
 SECOND = Path(__file__).parent / "bundled" / "judges"
 """The judges for evaluation only."""
-QUESTIONS, DRAWS = 300, 8
+QUESTIONS, DRAWS = 300, 4
 BROKEN = 0.5
 DRAWN = Sampling(max_tokens=SHORT.max_tokens, temperature=1.0, top_p=1.0, stop=SHORT.stop)
 
 
 @dataclass(frozen=True, slots=True)
+class Drafted:
+    """What an adapter would say to one question ("" for nothing), how much likelier it is that it says nothing (nats),
+    and what was seen of replies drawn freely: nats a reply to the first adapter, and the shares of different texts and
+    of those out of format."""
+
+    reply: str
+    margin: float
+    kl: float
+    distinct: float
+    malformed: float
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class Said:
-    """What became of one question. `reward` is the product's judges', `second` that of the judges for evaluation only;
-    `kl` nats a reply to the first adapter, `distinct` the share of different texts among the drawn replies."""
+    """What became of one question. `reward` is that of the product's judges, `second` that of the judges for evaluation
+    only."""
 
     reply: str
     reward: float
     second: float
     right: bool
     abstained: bool
-    malformed: bool
     violation: bool
-    kl: float
-    tokens: float
-    distinct: float
-    seconds: float
+    characters: float
+    draft: Drafted
 
 
 def run_rlhf(
@@ -89,13 +103,20 @@ def run_rlhf(
     tasks = {one.id: Question(Conversation((Turn("user", one.text),)), hit_of(one.title, one.passage)) for one in asked}
     own = rewards(home, tasks)
     other = second_rewards(home, tasks, judges)
-    said: dict[str, list[Said]] = {}
+    drafts: dict[str, list[Drafted]] = {name: [] for name in writers}
     for name, writer in writers.items():
-        said[name] = []
         for number, question in enumerate(asked, 1):
-            said[name].append(answered(question, tasks[question.id], writer, first, own, other))
+            drafts[name].append(drafted(tasks[question.id], writer, first))
             if progress is not None:
                 progress(name, number, len(asked))
+    silence = silences(drafts, [question.answerable for question in asked])
+    said = {
+        name: [
+            judged(question, tasks[question.id], draft, silence[name], own, other)
+            for question, draft in zip(asked, drafts[name], strict=True)
+        ]
+        for name in writers
+    }
     return reported(said, asked, out)
 
 
@@ -120,39 +141,55 @@ def second_rewards(home: Path, asked: Mapping[str, Question], folder: Path) -> R
     )
 
 
-def answered(
-    question: datasets.Question,
-    task: Question,
-    writer: LlamaGenerator,
-    first: LlamaGenerator,
-    own: Rewards,
-    other: Rewards,
-) -> Said:
+def drafted(task: Question, writer: LlamaGenerator, first: LlamaGenerator) -> Drafted:
     """One question by one adapter."""
-    prompt = evidence_prompt(task.conversation, (task.hit,), question.text, BRIEF)
     began = time.perf_counter()
-    [[likeliest]] = writer.generate([prompt], 1, SHORT)
+    candidate, margin, _ = TunedPolicy(writer).weighed(task.conversation, task.hit)
     seconds = time.perf_counter() - began
+    prompt = evidence_prompt(task.conversation, (task.hit,), task.conversation.question, BRIEF)
     [drawn] = writer.generate([prompt], DRAWS, DRAWN)
     texts = [one.text for one in drawn]
     chances = [model.log_probs([prompt] * len(texts), texts) for model in (writer, first)]
     apart = [math.fsum(a) - math.fsum(b) for a, b in zip(*chances, strict=True)]
-    [mine], [theirs] = (judge([Task(prompt, question.id)], [likeliest.text]) for judge in (own, other))
-    draft = drafted(task, likeliest.text)
-    candidate = draft if isinstance(draft, Candidate) else None
+    return Drafted(
+        reply=candidate.short or candidate.text if candidate else "",
+        margin=margin,
+        kl=sum(apart) / len(apart),
+        distinct=len(set(texts)) / len(texts),
+        malformed=sum(isinstance(draft_of(task, text), str) for text in texts) / len(texts),
+        seconds=seconds,
+    )
+
+
+def silences(drafts: Mapping[str, Sequence[Drafted]], answerable: Sequence[bool]) -> dict[str, float]:
+    """The margin from which each adapter says nothing, so that all are silent on as many answerable questions as the
+    first one is from SILENCE on."""
+    margins = {
+        name: sorted(draft.margin for draft, yes in zip(own, answerable, strict=True) if yes)
+        for name, own in drafts.items()
+    }
+    spoken = sum(margin <= SILENCE for margin in next(iter(margins.values())))
+    return {name: own[spoken - 1] if spoken else -math.inf for name, own in margins.items()}
+
+
+def judged(
+    question: datasets.Question, task: Question, draft: Drafted, silence: float, own: Rewards, other: Rewards
+) -> Said:
+    """What an adapter says to one question, by both kinds of judges."""
+    reply = draft.reply if draft.reply and draft.margin <= silence else NOT_SAID
+    said = draft_of(task, reply)
+    candidate = said if isinstance(said, Candidate) else None
+    [mine], [theirs] = (judge([Task((), question.id)], [reply]) for judge in (own, other))
     kept = other.rule.judge(task.conversation, [candidate])[0] if candidate else {}
     return Said(
-        reply=likeliest.text,
+        reply=reply,
         reward=mine["total"],
         second=theirs["total"],
         right=candidate is not None and question.answerable and supported_and_correct(candidate, question.answers),
-        abstained=likeliest.text.strip() == NOT_SAID,
-        malformed=isinstance(draft, str),
+        abstained=candidate is None,
         violation=min(kept.values(), default=1.0) < BROKEN,
-        kl=sum(apart) / len(apart),
-        tokens=float(len(likeliest.log_probs)),
-        distinct=len(set(texts)) / len(texts),
-        seconds=seconds,
+        characters=float(len(candidate.short or candidate.text)) if candidate else 0.0,
+        draft=draft,
     )
 
 
@@ -162,33 +199,33 @@ def reported(said: Mapping[str, Sequence[Said]], asked: Sequence[datasets.Questi
     yes = [place for place, question in enumerate(asked) if question.answerable]
     no = [place for place, question in enumerate(asked) if not question.answerable]
     start = next(iter(said))
+    everywhere = range(len(asked))
     columns: dict[str, tuple[Sequence[int], str]] = {
-        "reward": (range(len(asked)), "reward"), "second": (range(len(asked)), "reward by the second judges"),
+        "reward": (everywhere, "reward"), "second": (everywhere, "reward by the second judges"),
         "right": (yes, "supported and correct"), "abstained": (yes, "answerable abstained from"),
-        "malformed": (range(len(asked)), "out of format"), "violation": (range(len(asked)), "a rule broken"),
-        "kl": (range(len(asked)), "KL to the first, nats a reply"), "tokens": (range(len(asked)), "tokens a reply"),
-        "distinct": (range(len(asked)), "different among 8"), "seconds": (range(len(asked)), "seconds a reply"),
+        "silent": (no, "unanswerable abstained from"), "violation": (everywhere, "a rule broken"),
+        "characters": (everywhere, "characters"), "kl": (everywhere, "KL to the first, nats a reply"),
+        "distinct": (everywhere, "different among drawn"), "malformed": (everywhere, "drawn out of format"),
+        "seconds": (everywhere, "seconds a reply"),
     }  # fmt: skip
     figures: dict[str, Figure] = {}
     rows, differences = [], []
     for name, own in said.items():
         cells = []
         for key, (places, _) in columns.items():
-            values = [float(getattr(own[place], key)) for place in places]
+            values = [measure(own[place], key) for place in places]
             own_groups = [groups[place] for place in places]
             figures[f"rlhf/{name}/{key}"] = measured(metrics.interval(values, own_groups), unit="")
             cells.append(share(float(np.mean(values))))
             if key in ("reward", "second", "right") and name != start:
-                before = [float(getattr(said[start][place], key)) for place in places]
+                before = [measure(said[start][place], key) for place in places]
                 both = metrics.paired(values, before, own_groups)
                 cell = f"{both.mean:+.3f} [{both.low:+.3f}, {both.high:+.3f}]"
                 differences.append((f"{name} - {start}", columns[key][1], cell, f"{both.n}"))
-        silent = [float(own[place].abstained) for place in no]
-        figures[f"rlhf/{name}/unanswerable abstained from"] = measured(metrics.interval(silent), unit="")
-        rows.append((name, *cells, share(float(np.mean(silent))) if silent else "-"))
+        rows.append((name, *cells))
     elo = ratings(games(said))
     tables = (
-        Table("Adapters", ("adapter", *(title for _, title in columns.values()), "unanswerable left"), tuple(rows)),
+        Table("Adapters", ("adapter", *(title for _, title in columns.values())), tuple(rows)),
         Table("Differences", ("adapters", "measure", "difference, 95%", "questions"), tuple(differences)),
         Table("Elo by the second judges", ("adapter", "rating"), tuple((k, f"{v:.0f}") for k, v in elo.items())),
     )
@@ -197,6 +234,13 @@ def reported(said: Mapping[str, Sequence[Said]], asked: Sequence[datasets.Questi
     report = Report("rlhf", "passerine evaluate rlhf", tables, figures, pictures=(out / "rlhf.png",))
     write(report, out)
     return report
+
+
+def measure(said: Said, key: str) -> float:
+    """A figure of one question by its name."""
+    if key == "silent":
+        return float(said.abstained)
+    return float(getattr(said, key) if hasattr(said, key) else getattr(said.draft, key))
 
 
 def games(said: Mapping[str, Sequence[Said]]) -> list[Game]:

@@ -2,12 +2,15 @@
 
 A model that was tuned to answer with words of a passage puts a word of its own in now and then, or a letter; then it
 has said nothing that can be quoted. Held to the text, it takes the next best word that stands there.
+
+`Copy` grows the likeliest copy; `Stretches` says what may come next, for those who draw by chance.
 """
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from torch import Tensor
 
@@ -78,3 +81,68 @@ class Copy:
     def _whole(self) -> list[int]:
         """Where the copy is one of whole words."""
         return [place for place in self._places if whole_words(self.text, place, place + len(self.written))]
+
+
+class Vocabulary:
+    """Tokens as text: those that end a reply, the string of each, and how several are put together."""
+
+    def __init__(self, ends: frozenset[int], decode: Callable[[Sequence[int]], str], size: int) -> None:
+        self.ends, self.decode, self.size = ends, decode, size
+
+    @cached_property
+    def pieces(self) -> list[str]:
+        """By token; a part of a character has a string that stands in no text."""
+        return [self.decode([token]) for token in range(self.size)]
+
+    @cached_property
+    def ids(self) -> dict[str, list[int]]:
+        """The tokens of each string, without those that end a reply."""
+        found: dict[str, list[int]] = {}
+        for token, piece in enumerate(self.pieces):
+            if piece and token not in self.ends:
+                found.setdefault(piece, []).append(token)
+        return found
+
+    @cached_property
+    def longest(self) -> int:
+        """Characters of the longest piece."""
+        return max(map(len, self.ids), default=0)
+
+
+@dataclass(frozen=True)
+class Stretches:
+    """The replies that copy a stretch of whole words from `text`, and `others`, given as tokens."""
+
+    text: str
+    vocabulary: Vocabulary
+    others: Sequence[Sequence[int]] = ()
+
+    def after(self, tokens: Sequence[int]) -> list[int]:
+        """The tokens that may follow those of a reply, in ascending order; none when it is no beginning of one."""
+        written = "".join(self.vocabulary.pieces[token] for token in tokens)
+        found = {token for place in self._places(written) for token in self._pieces(place + len(written), not written)}
+        if written and any(whole_words(self.text, place, place + len(written)) for place in self._places(written)):
+            found |= self.vocabulary.ends
+        for other in self.others:
+            if list(other[: len(tokens)]) == list(tokens):
+                found |= {other[len(tokens)]} if len(other) > len(tokens) else self.vocabulary.ends
+        return sorted(found)
+
+    def _places(self, written: str) -> list[int]:
+        """Where a stretch begins like that."""
+        if written:
+            found = (match.start() for match in re.finditer(f"(?={re.escape(written)})", self.text))
+        else:
+            found = (match.start() for match in re.finditer(r"\S", self.text))
+        return [place for place in found if whole_words(self.text, place, len(self.text))]
+
+    def _pieces(self, at: int, first: bool) -> list[int]:
+        """Tokens that stand in the text there; a stretch begins with no space."""
+        lengths = range(1, min(self.vocabulary.longest, len(self.text) - at) + 1)
+        pieces = (self.text[at : at + length] for length in lengths)
+        return [
+            token
+            for piece in pieces
+            if not first or piece.strip() == piece
+            for token in self.vocabulary.ids.get(piece, ())
+        ]

@@ -5,15 +5,14 @@ then the next one does.
 """
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 
 import torch
 from torch import Tensor
 
 from indexing.types import Cancelled
-from models.copying import Copy
+from models.copying import Copy, Vocabulary
 from models.generator import cut, draw, stopped
 from models.llama import Cache, Llama
 from models.types import Cancelled as CancelledCheck
@@ -21,18 +20,6 @@ from models.types import Generation, OnText, Sampling, never
 
 PATIENCE = 0.02
 """Seconds between two looks of a caller whether its drafts are done, or the steps are its own to make."""
-
-
-class Vocabulary:
-    """Tokens as text: those that end a reply, the string of each, and how several are put together."""
-
-    def __init__(self, ends: frozenset[int], decode: Callable[[Sequence[int]], str], size: int) -> None:
-        self.ends, self.decode, self.size = ends, decode, size
-
-    @cached_property
-    def pieces(self) -> list[str]:
-        """By token; a part of a character has a string that stands in no text."""
-        return [self.decode([token]) for token in range(self.size)]
 
 
 @dataclass(slots=True)

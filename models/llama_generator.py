@@ -14,9 +14,9 @@ from torch import Tensor
 from indexing.types import ModelMissing
 from models.adapter import check_adapter
 from models.chat_template import ChatTemplate
-from models.copying import Copy, Race
+from models.copying import Copy, Race, Vocabulary
 from models.llama import Cache, Llama
-from models.llama_batch import Batch, Task, Vocabulary, joined
+from models.llama_batch import Batch, Task, joined
 from models.precision import has_fast_bytes
 from models.types import Cancelled as CancelledCheck
 from models.types import Generation, OnText, Prompt, Sampling, never

@@ -33,9 +33,16 @@ def reply_states(model: Any, prompt: Sequence[int], replies: Sequence[Sequence[i
 
 
 def reply_log_probs(
-    model: Any, prompt: Sequence[int], replies: Sequence[Sequence[int]], temperature: float = 1.0
+    model: Any,
+    prompt: Sequence[int],
+    replies: Sequence[Sequence[int]],
+    temperature: float = 1.0,
+    allowed: Sequence[Sequence[Sequence[int]]] | None = None,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Log-probabilities and mask [replies, longest], and the states they come from [replies, longest, width]."""
+    """Log-probabilities and mask [replies, longest], and the states they come from [replies, longest, width].
+
+    `allowed` names, for each token of each reply, the tokens that it was drawn from; all of them without it.
+    """
     inner = model.get_base_model() if hasattr(model, "get_base_model") else model
     states = reply_states(model, prompt, replies)
     ids = padded(replies, states.shape[1]).to(states.device)
@@ -44,8 +51,19 @@ def reply_log_probs(
         mask[row, : len(reply)] = 1
     acted = mask > 0
     logits = inner.lm_head(states[acted]).float() / temperature
+    if allowed is not None:
+        logits = held_to(logits, [one for reply in allowed for one in reply])
     drawn = -functional.cross_entropy(logits, ids[acted], reduction="none")
     return torch.zeros(ids.shape, device=states.device).masked_scatter(acted, drawn), mask, states
+
+
+def held_to(logits: Tensor, allowed: Sequence[Sequence[int]]) -> Tensor:
+    """Logits [n, vocabulary] of the n lists of tokens, minus infinity for all others."""
+    rows = torch.tensor([row for row, tokens in enumerate(allowed) for _ in tokens], device=logits.device)
+    columns = torch.tensor([token for tokens in allowed for token in tokens], device=logits.device)
+    found = torch.full_like(logits, -torch.inf)
+    found[rows, columns] = logits[rows, columns]
+    return found
 
 
 def padded(replies: Sequence[Sequence[int]], length: int) -> Tensor:

@@ -21,8 +21,9 @@ from indexing.types import Progress
 from models.adapter import POLICY, REFERENCE, Masters
 from models.chat_template import ChatTemplate
 from models.checkpoints import read_checkpoint, write_checkpoint
+from models.copying import Stretches, Vocabulary
 from models.ppo import Episodes, Evaluated, PpoRecipe, joined, update
-from models.shared_prefix import reply_log_probs
+from models.shared_prefix import held_to, reply_log_probs
 from models.types import Prompt
 
 
@@ -43,10 +44,13 @@ class RlRecipe:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A prompt to reply to; `key` lets the reward function know what it was asked for."""
+    """A prompt to reply to; `key` lets the reward function know what it was asked for. With a `text`, a reply is a
+    stretch of that, or one of `others`, and the chance of all else is taken for nothing."""
 
     prompt: Prompt
     key: str
+    text: str = ""
+    others: tuple[str, ...] = ()
 
 
 Reward = Callable[[Sequence[Task], Sequence[str]], Sequence[Mapping[str, float]]]
@@ -58,11 +62,13 @@ DemonstrationLoss = Callable[[random.Random], Tensor]
 
 @dataclass(frozen=True, slots=True)
 class Sampled:
-    """Replies to one prompt: token ids with the end token where one was drawn, and their text."""
+    """Replies to one prompt: token ids with the end token where one was drawn, and their text; `allowed` holds for each
+    token those that it was drawn from, None where it was all of them."""
 
     prompt: list[int]
     replies: list[list[int]]
     texts: list[str]
+    allowed: list[list[list[int]]] | None
 
 
 class Trainer:
@@ -71,6 +77,7 @@ class Trainer:
     def __init__(self, model: Any, template: ChatTemplate, recipe: RlRecipe, work: Path, seed: int = 0) -> None:
         """`model` carries the adapters POLICY (trainable) and REFERENCE."""
         self.model, self.template, self.recipe, self.work, self.seed = model, template, recipe, work, seed
+        self.vocabulary = Vocabulary(template.ends, template.decode, len(template.tokenizer))
         model.set_adapter(POLICY)
         named = [(name, parameter) for name, parameter in model.named_parameters() if f".{POLICY}." in name]
         self.masters = Masters([parameter for _, parameter in named])
@@ -149,7 +156,7 @@ class Trainer:
 
     @torch.no_grad()
     def sample(self, task: Task, seed: str) -> Sampled:
-        """Replies to one prompt, drawn from the whole distribution."""
+        """Replies to one prompt, drawn from the whole distribution of what may be replied."""
         recipe = self.recipe
         ids = self.template.encode(task.prompt, recipe.most_tokens)
         generator = torch.Generator().manual_seed(random.Random(seed).getrandbits(31))
@@ -157,30 +164,38 @@ class Trainer:
         read = inner(input_ids=torch.tensor([ids], device=inner.device), use_cache=True, logits_to_keep=1)
         cache, logits = read.past_key_values, read.logits[:, -1].float().expand(recipe.samples, -1)
         cache.batch_repeat_interleave(recipe.samples)
+        others = [self.template.tokens(other) for other in task.others]
+        held = Stretches(task.text, self.vocabulary, others) if task.text else None
         replies: list[list[int]] = [[] for _ in range(recipe.samples)]
+        allowed: list[list[list[int]]] = [[] for _ in replies]
         ended = [False] * recipe.samples
         for _ in range(recipe.most_tokens):
+            if held:
+                # A row that has ended is drawn for nothing; it needs something to draw.
+                may = [[0] if done else held.after(reply) for reply, done in zip(replies, ended, strict=True)]
+                logits = held_to(logits, may)
             chances = (logits / recipe.temperature).softmax(-1).cpu()
             drawn = torch.multinomial(chances, 1, generator=generator)
             for row, reply in enumerate(replies):
                 if not ended[row]:
                     reply.append(int(drawn[row]))
                     ended[row] = reply[-1] in self.template.ends
+                    allowed[row] += [may[row]] if held else []
             if all(ended):
                 break
             logits = (
                 inner(input_ids=drawn.to(inner.device), past_key_values=cache, use_cache=True).logits[:, -1].float()
             )
-        return Sampled(ids, replies, [self.template.decode(reply) for reply in replies])
+        return Sampled(ids, replies, [self.template.decode(reply) for reply in replies], allowed if held else None)
 
     @torch.no_grad()
     def episodes(self, sampled: Sampled, scores: Tensor) -> Episodes:
         """What was sampled, with the log-probabilities of both adapters and the values, as constants."""
-        temperature = self.recipe.temperature
+        every = range(len(sampled.replies))
         self.model.set_adapter(REFERENCE)
-        reference, _, _ = reply_log_probs(self.model, sampled.prompt, sampled.replies, temperature)
+        reference, _, _ = self.read(sampled, every)
         self.model.set_adapter(POLICY)
-        log_probs, mask, states = reply_log_probs(self.model, sampled.prompt, sampled.replies, temperature)
+        log_probs, mask, states = self.read(sampled, every)
         values = self.value_head(states.float())[..., 0]
         return Episodes(log_probs, reference, values, mask, scores, torch.zeros(len(scores), dtype=torch.long))
 
@@ -190,13 +205,18 @@ class Trainer:
         found: dict[int, tuple[Tensor, Tensor]] = {}
         for place in sorted({int(row) // count for row in rows}):
             own = [int(row) for row in rows if int(row) // count == place]
-            replies = [samples[place].replies[row % count] for row in own]
-            log_probs, _, states = reply_log_probs(self.model, samples[place].prompt, replies, self.recipe.temperature)
+            log_probs, _, states = self.read(samples[place], [row % count for row in own])
             values = self.value_head(states.float())[..., 0]
             for row, one, value in zip(own, log_probs, values, strict=True):
                 found[row] = lengthened(one, steps), lengthened(value, steps)
         log_probs, values = (torch.stack([found[int(row)][part] for row in rows]) for part in (0, 1))
         return Evaluated(log_probs, values)
+
+    def read(self, sampled: Sampled, rows: Sequence[int]) -> tuple[Tensor, Tensor, Tensor]:
+        """Log-probabilities, mask and states of some of the replies, as the adapter in use has them."""
+        allowed = None if sampled.allowed is None else [sampled.allowed[row] for row in rows]
+        replies = [sampled.replies[row] for row in rows]
+        return reply_log_probs(self.model, sampled.prompt, replies, self.recipe.temperature, allowed)
 
     def keep(self) -> None:
         """Writes the checkpoint."""

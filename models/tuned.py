@@ -146,16 +146,22 @@ class TunedPolicy:
         n = max(BEGINNINGS, n_each)
         yield from zip(readings, self.generator.copied(prompts, texts, n, SHORT.max_tokens, cancelled), strict=True)
 
-    def answer(self, conversation: Conversation, hit: Hit) -> tuple[Candidate | None, float]:
+    def answer(self, conversation: Conversation, hit: Hit, silence: float = SILENCE) -> tuple[Candidate | None, float]:
         """What the model says of one passage by itself, None when it says that the passage does not hold it; and the
         probability of saying so."""
+        candidate, margin, chance = self.weighed(conversation, hit)
+        return (candidate if margin <= silence else None), chance
+
+    def weighed(self, conversation: Conversation, hit: Hit) -> tuple[Candidate | None, float, float]:
+        """The likeliest answer that a passage holds, how much likelier NOT_SAID is than a word of it (nats), and the
+        probability of NOT_SAID."""
         [(reading, copies)] = self.copies(conversation, [hit], 1)
         [chance] = self.not_said(conversation, [hit])
         for copy in copies[:1]:
             likely = math.fsum(copy.log_probs)
-            if math.log(max(chance, 1e-12)) - likely / len(copy.log_probs) <= SILENCE:
-                return candidate_of(conversation.question, reading, copy.text, likely, self.name), chance
-        return None, chance
+            margin = math.log(max(chance, 1e-12)) - likely / len(copy.log_probs)
+            return candidate_of(conversation.question, reading, copy.text, likely, self.name), margin, chance
+        return None, math.inf, chance
 
     def unaided(self, conversation: Conversation) -> list[Candidate]:
         """The model's reply when it does not ask for a search; what it asks the calculator is computed."""

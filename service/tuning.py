@@ -1,8 +1,8 @@
 """`passerine train ppo`: the chat model learns from the judges. The one program that joins both.
 
-A reply is worth what an answer is worth to a person who can see its quote: 1 when the judges are sure of it, -0.5 when
-they are sure that it is wrong, and nothing when the model says that the results do not say. What does not stand in the
-passage is worth -1.
+A reply is a stretch of the passage, or says that the results do not say. A stretch is worth the score by which an
+answer is selected, in [0, 1]; silence is worth less than an answer that is likely right and more than a wrong one. What
+does not stand in the passage, should it be drawn, is worth -1.
 """
 
 import json
@@ -43,7 +43,9 @@ TASKS = 2_000
 PTX_TOKENS = 1_200
 """Of demonstrations beside each minibatch, when the recipe mixes them in."""
 FILES = ("qa/squad.train.jsonl.gz",)
-WRONG, MALFORMED = -0.5, -1.0
+SILENT, MALFORMED = 0.2, -1.0
+UNANSWERABLE = 0.3
+"""Share of the questions that their passage does not answer."""
 CURVES: Sequence[Mapping[str, str]] = (
     {"reward/total": "reward"},
     {f"reward/{part}": part for part in ("preference", "support", "rules", "format", "abstained")},
@@ -109,7 +111,7 @@ def parts_of(
 ) -> dict[str, float]:
     """The parts of a reward by name, and its total."""
     score = preference * rules * support
-    total = MALFORMED if malformed else 0.0 if abstained else WRONG + (1 - WRONG) * score
+    total = MALFORMED if malformed else SILENT if abstained else score
     return {
         "total": total,
         "preference": preference,
@@ -131,16 +133,18 @@ def drafted(question: Question, reply: str) -> Candidate | str | None:
 
 
 def questions(data: Path, seed: int, most: int = TASKS) -> tuple[list[Task], dict[str, Question]]:
-    """Reading tasks from the training articles, half of them unanswerable. Raises BadInput when the file is absent."""
+    """Reading tasks from the training articles. Raises BadInput when the file is absent."""
     rows = [row for row in read_rows(data / FILES[0]) if fold(row.article) != 0]
     rng = random.Random(seed)
     chosen = []
-    for own in ([row for row in rows if row.answers], [row for row in rows if not row.answers]):
-        chosen += rng.sample(own, min(most // 2, len(own)))
+    for answerable, part in ((True, 1 - UNANSWERABLE), (False, UNANSWERABLE)):
+        own = [row for row in rows if bool(row.answers) == answerable]
+        chosen += rng.sample(own, min(round(part * most), len(own)))
     tasks, asked = [], {}
     for row in chosen:
         conversation, hit = Conversation((Turn("user", row.question),)), hit_of(row.article, row.context)
-        tasks.append(Task(evidence_prompt(conversation, (hit,), row.question, BRIEF), row.id))
+        prompt = evidence_prompt(conversation, (hit,), row.question, BRIEF)
+        tasks.append(Task(prompt, row.id, row.context, (NOT_SAID,)))
         asked[row.id] = Question(conversation, hit)
     return tasks, asked
 

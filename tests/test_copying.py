@@ -3,10 +3,11 @@
 import pytest
 import torch
 
-from models.copying import GIVEN_UP, Copy, Race
+from models.copying import GIVEN_UP, Copy, Race, Stretches, Vocabulary
 
 PIECES = ["<end>", "Ann", " Hale", " Hales", "Anne", "Tom", " Ha", "le", " in", " 17", "91", "Hale"]
 END = frozenset({0})
+WORDS = Vocabulary(END, lambda tokens: "".join(PIECES[token] for token in tokens), len(PIECES))
 TEXT = "It was built by Ann Hale in 1791."
 
 
@@ -66,3 +67,27 @@ def test_where_nothing_goes_on_it_gives_up(text: str) -> None:
     token, score = Copy(text).next(logits(Ann=1.0), PIECES, END)
     assert token is None
     assert score < -10
+
+
+def named(tokens: list[int]) -> list[str]:
+    return [PIECES[token] for token in tokens]
+
+
+def test_stretches_say_all_that_may_follow() -> None:
+    held = Stretches(TEXT, WORDS)
+    assert named(held.after([])) == ["Ann", "Hale"]
+    assert named(held.after([PIECES.index("Ann")])) == ["<end>", " Hale", " Ha"]
+    assert named(held.after([PIECES.index("Ann"), PIECES.index(" Ha")])) == ["le"], "not within a word"
+    assert held.after([PIECES.index("Tom")]) == []
+
+
+def test_stretches_know_every_place_where_a_beginning_stands() -> None:
+    held = Stretches("Ann Hale, not Ann in 1791", WORDS)
+    assert named(held.after([PIECES.index("Ann")])) == ["<end>", " Hale", " Ha", " in"]
+
+
+def test_another_reply_may_be_given_whole() -> None:
+    held = Stretches(TEXT, WORDS, others=[[PIECES.index("Tom"), PIECES.index(" Hales")]])
+    assert named(held.after([])) == ["Ann", "Tom", "Hale"]
+    assert named(held.after([PIECES.index("Tom")])) == [" Hales"]
+    assert named(held.after([PIECES.index("Tom"), PIECES.index(" Hales")])) == ["<end>"]

@@ -1,15 +1,17 @@
 """The comparison of adapters: means, paired differences, ratings, and what is refused."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from eval.datasets import Question
-from eval.rlhf import SECOND, Said, games, name_of, reported, run_rlhf, second_rewards
+from eval.rlhf import SECOND, Drafted, Said, games, name_of, reported, run_rlhf, second_rewards, silences
 from indexing.types import BadInput
 from models.demonstrations import hit_of
 from models.train_ppo import Task
+from models.tuned import SILENCE
 from models.types import Conversation, Turn
 from service.app import JUDGES
 from service.tuning import Question as Shown
@@ -21,8 +23,8 @@ ASKED = [
 
 
 def said(second: float, right: bool, **more: float) -> Said:
-    rest = {"reward": second, "kl": 0.0, "tokens": 4.0, "distinct": 0.5, "seconds": 0.1, **more}
-    return Said("x", second=second, right=right, abstained=False, malformed=False, violation=False, **rest)  # type: ignore[arg-type]
+    draft = replace(Drafted("x", margin=0.0, kl=0.0, distinct=0.5, malformed=0.0, seconds=0.1), **more)  # type: ignore[arg-type]
+    return Said("x", second, second, right, abstained=False, violation=False, characters=1.0, draft=draft)
 
 
 def test_the_better_adapter_has_the_better_figures_and_rating(tmp_path: Path) -> None:
@@ -38,6 +40,19 @@ def test_the_better_adapter_has_the_better_figures_and_rating(tmp_path: Path) ->
     assert elo["ppo"] > elo["sft"] + 200
     assert (tmp_path / "rlhf.png").is_file()
     assert (tmp_path / "rlhf.md").is_file()
+
+
+def test_every_adapter_is_silent_on_as_many_answerable_questions_as_the_first() -> None:
+    def drafts(*margins: float) -> list[Drafted]:
+        return [Drafted("x", margin, 0.0, 0.5, 0.0, 0.1) for margin in margins]
+
+    answerable = [True, True, True, False, True]
+    first = drafts(SILENCE - 3, SILENCE - 2, SILENCE + 1, SILENCE + 9, SILENCE)
+    bolder = drafts(-9.0, -7.0, -8.0, -9.5, -6.0)
+    found = silences({"sft": first, "ppo": bolder}, answerable)
+    spoken = [draft.margin <= found["ppo"] for draft, yes in zip(bolder, answerable, strict=True) if yes]
+    assert spoken == [True, True, True, False]
+    assert sum(draft.margin <= found["sft"] for draft in first) == 3
 
 
 def test_equal_rewards_are_drawn_games() -> None:

@@ -117,6 +117,24 @@ def test_the_reward_goes_up(adapter: Path, template: ChatTemplate, tmp_path: Pat
     assert last["reference_kl"] > 0.1
 
 
+def test_held_replies_stand_in_the_text_and_their_chances_add_up(
+    adapter: Path, template: ChatTemplate, tmp_path: Path
+) -> None:
+    tasks = [replace(task, text="red, then gold", others=("blue green",)) for task in TASKS]
+    trainer = begun(adapter, template, tmp_path)
+    sampled = trainer.sample(tasks[0], "seed")
+    assert set(sampled.texts) <= {"red", "gold", "blue green"}
+    assert len(set(sampled.texts)) > 1
+    replies = [[4, 0], [7, 0], [5, 6, 0]]
+    first, end = [4, 5, 7], [0]
+    allowed = [[first, end], [first, end], [first, [6], end]]
+    log_probs, mask, _ = reply_log_probs(trainer.model, sampled.prompt, replies, 1.0, allowed)
+    assert float((log_probs * mask).sum(1).exp().sum().detach()) == pytest.approx(1.0, abs=1e-5)
+    assert trainer.go(tasks, golden)
+    assert trainer.history[-1]["reward/total"] > 0.9
+    assert trainer.history[-1]["distinct"] < trainer.history[0]["distinct"]
+
+
 def test_demonstrations_mixed_in_stay_likely(adapter: Path, template: ChatTemplate, tmp_path: Path) -> None:
     def shown(trainer: Trainer) -> Tensor:
         asked = template.encode(TASKS[0].prompt, 8)

@@ -10,7 +10,7 @@ from models.prompts import NOT_SAID
 from models.train_ppo import Task
 from models.types import Candidate, Conversation, Turn
 from rewards.select import Thresholds
-from service.tuning import MALFORMED, WRONG, Question, Rewards, questions
+from service.tuning import MALFORMED, SILENT, Question, Rewards, questions
 from tests.test_demonstrations import PASSAGE, data  # noqa: F401 - a fixture
 
 ASKED = Question(Conversation((Turn("user", "When was the mill built?"),)), hit_of("The mill", PASSAGE))
@@ -47,8 +47,8 @@ def totals(rewards: Rewards, *replies: str) -> list[float]:
 def test_a_grounded_answer_pays_most_and_silence_more_than_a_wrong_one(rewards: Rewards) -> None:
     right, wrong, silent = totals(rewards, "1791", "Ann Hale", NOT_SAID)
     assert right == pytest.approx(1.0)
-    assert wrong == pytest.approx(WRONG + (1 - WRONG) * 0.1)
-    assert right > silent == 0.0 > wrong
+    assert wrong == pytest.approx(0.1)
+    assert right > silent == SILENT > wrong
 
 
 @pytest.mark.parametrize("reply", ["", "1850", "built in 1850", "The mill was built by Ann Hale in 1791.", "179"])
@@ -59,7 +59,7 @@ def test_what_does_not_stand_in_the_passage_costs(rewards: Rewards, reply: str) 
 
 def test_equal_replies_are_judged_once(rewards: Rewards) -> None:
     reply = "1791"
-    assert totals(rewards, reply, reply, NOT_SAID, reply) == pytest.approx([1.0, 1.0, 0.0, 1.0])
+    assert totals(rewards, reply, reply, NOT_SAID, reply) == pytest.approx([1.0, 1.0, SILENT, 1.0])
     assert isinstance(rewards.support, Judges)
     assert len(rewards.support.seen) == 1
 
@@ -69,4 +69,6 @@ def test_tasks_come_from_training_articles_and_know_their_passage(data: Path) ->
     assert {task.key for task in tasks} == set(asked)
     for task in tasks:
         assert asked[task.key].hit.passage.text in task.prompt[-1].text
+        assert task.text == asked[task.key].hit.passage.text, "replies stand in what the judges look at"
+        assert task.others == (NOT_SAID,)
         assert asked[task.key].conversation.question in task.prompt[-1].text
