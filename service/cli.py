@@ -25,7 +25,18 @@ from service.library import rebuild_index
 from service.schemas import HitOut, SearchOut, answer_json
 
 Part = Literal[
-    "retrieval", "rerank", "followups", "answers", "judges", "chat", "rlhf", "speed", "calibrate", "fusion", "gate"
+    "retrieval",
+    "rerank",
+    "followups",
+    "answers",
+    "judges",
+    "chat",
+    "rlhf",
+    "training",
+    "speed",
+    "calibrate",
+    "fusion",
+    "gate",
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
