@@ -124,7 +124,7 @@ class Trainer:
         self, tasks: Sequence[Task], reward: Reward, demonstration_loss: DemonstrationLoss | None
     ) -> dict[str, float]:
         """Samples, judges, updates; what is worth a curve."""
-        recipe = self.recipe
+        recipe, began = self.recipe, time.monotonic()
         self.model.set_adapter(POLICY)
         samples = [self.sample(task, f"{self.seed} {self.done} {place}") for place, task in enumerate(tasks)]
         asked = [task for task in tasks for _ in range(recipe.samples)]
@@ -151,6 +151,7 @@ class Trainer:
             **{f"reward/{name}": value for name, value in parts.items()},
             "length": float(lengths.mean()),
             "distinct": len(set(texts)) / len(texts),
+            "seconds": time.monotonic() - began,
             **{name: float(value) for name, value in asdict(done).items()},
         }
 
