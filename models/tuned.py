@@ -17,6 +17,7 @@ from models.calculator import calculator
 from models.extractive import form_of, worded
 from models.orders import OrderDetector, View, shown
 from models.overlap import shares
+from models.plan import completed
 from models.prompts import (
     BRIEF,
     CALCULATOR_MARK,
@@ -34,6 +35,7 @@ from models.types import (
     Evidence,
     Generation,
     Generator,
+    Message,
     OnText,
     Plan,
     Prompt,
@@ -44,6 +46,7 @@ from models.types import (
 
 REPLY = Sampling(max_tokens=48, temperature=0.0, stop=("\n",))
 SHORT = Sampling(max_tokens=32, temperature=0.0, stop=("\n",))
+LEFT_OUT = Sampling(max_tokens=16, temperature=0.0, stop=("\n", ")"))
 BEGINNINGS = 2
 """Copies of a passage that are begun, each with another word; the likeliest whole ones are candidates. On development
 questions two readings in three begin right, and four in five with the second beginning."""
@@ -92,9 +95,20 @@ class TunedPolicy:
         if not text.startswith(QUERY_MARK):
             return Plan(1.0 - chance, (), "The chat model chose to reply without a search." + unread(conversation))
         asked = conversation.question
-        words = text.removeprefix(QUERY_MARK).strip() or asked
+        words = self.resolved(conversation, text.removeprefix(QUERY_MARK).strip() or asked)
         queries = (Query(words, "rewrite"),) if words == asked else (Query(words, "rewrite"), Query(asked))
         return Plan(chance, queries, f"The chat model asked to search for “{words}”.{unread(conversation)}")
+
+    def resolved(self, conversation: Conversation, query: str) -> str:
+        """The query with words of earlier turns behind it, where the model has put none there of its own accord: too
+        often it repeats a question that leans on them. The question as it was asked is searched beside it."""
+        if len(conversation.turns) == 1 or "(" in query:
+            return query
+        opened = (*plain_prompt(conversation, BRIEF), Message("assistant", f"{QUERY_MARK} {query} ("))
+        [[written]] = self.generator.generate([opened], 1, LEFT_OUT)
+        heard = "\n".join(turn.text for turn in conversation.turns[:-1]).casefold()
+        words = (word.strip() for word in written.text.split(","))
+        return completed(query, [word for word in words if word and word.casefold() in heard])
 
     def reply(self, conversation: Conversation) -> tuple[str, float]:
         """What the model writes to a conversation, and the probability of its first token."""
