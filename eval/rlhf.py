@@ -14,6 +14,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -95,7 +96,8 @@ def run_rlhf(
         hint = "Name two or more: --adapter runs/sft --adapter runs/ppo."
         raise BadInput("Adapters are compared with the first one, and there is no other.", hint)
     base = model_folder(home, BASE)
-    writers = {name_of(folder): LlamaGenerator.load(BASE, base, folder) for folder in adapters}
+    facts = {str(own["name"]): own for own in map(facts_of, adapters)}
+    writers = {name: LlamaGenerator.load(BASE, base, folder) for name, folder in zip(facts, adapters, strict=False)}
     if len(writers) < len(adapters):
         raise BadInput("Two adapters have one name.", "The name stands in passerine.json.")
     asked = datasets.stratified(list(datasets.questions(data, "squad.test")), limit or QUESTIONS)
@@ -117,15 +119,26 @@ def run_rlhf(
         ]
         for name in writers
     }
-    return reported(said, asked, out)
+    return reported(said, asked, out, made(facts))
 
 
-def name_of(adapter: Path) -> str:
-    """The name under which it was trained. Raises BadInput."""
+def facts_of(adapter: Path) -> dict[str, Any]:
+    """How an adapter was made: its name, its recipe, and the seconds that it took. Raises BadInput."""
     try:
-        return str(json.loads((adapter / "passerine.json").read_text(encoding="utf-8"))["name"])
+        facts: dict[str, Any] = json.loads((adapter / "passerine.json").read_text(encoding="utf-8"))
+        return {"name": facts["name"], "recipe": facts.get("recipe", {}), "seconds": facts.get("seconds")}
     except (OSError, ValueError, KeyError) as error:
         raise BadInput(f"{adapter} holds no adapter ({error}).", "Name a folder that `passerine train` made.") from None
+
+
+def made(facts: Mapping[str, Mapping[str, Any]]) -> Table:
+    """What each adapter cost."""
+    rows = []
+    for name, own in facts.items():
+        recipe = {key: value for key, value in own["recipe"].items() if isinstance(value, int | float)}
+        hours = "-" if own["seconds"] is None else f"{own['seconds'] / 3600:.2f}"
+        rows.append((name, hours, ", ".join(f"{key} {value:g}" for key, value in recipe.items())))
+    return Table("Training", ("adapter", "hours on this kind of machine", "recipe"), tuple(rows))
 
 
 def second_rewards(home: Path, asked: Mapping[str, Question], folder: Path) -> Rewards:
@@ -193,7 +206,7 @@ def judged(
     )
 
 
-def reported(said: Mapping[str, Sequence[Said]], asked: Sequence[datasets.Question], out: Path) -> Report:
+def reported(said: Mapping[str, Sequence[Said]], asked: Sequence[datasets.Question], out: Path, made: Table) -> Report:
     """Figures of each adapter, and the differences to the first one."""
     groups = [question.title for question in asked]
     yes = [place for place, question in enumerate(asked) if question.answerable]
@@ -228,6 +241,7 @@ def reported(said: Mapping[str, Sequence[Said]], asked: Sequence[datasets.Questi
         Table("Adapters", ("adapter", *(title for _, title in columns.values())), tuple(rows)),
         Table("Differences", ("adapters", "measure", "difference, 95%", "questions"), tuple(differences)),
         Table("Elo by the second judges", ("adapter", "rating"), tuple((k, f"{v:.0f}") for k, v in elo.items())),
+        made,
     )
     points = {name: [(figures[f"rlhf/{name}/kl"].value, figures[f"rlhf/{name}/second"].value)] for name in said}
     draw([Panel(points, "KL to the first, nats a reply", "reward by the second judges")], out / "rlhf.png")

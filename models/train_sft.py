@@ -127,6 +127,7 @@ def fit(
     run.resume(json.dumps(facts, sort_keys=True))
     if not run.go(random.Random(seed).sample(held, min(96, len(held))), until, progress):
         return []
+    facts["seconds"] = facts.get("seconds", 0.0) + run.seconds
     save_adapter(run.model, out, base, {**facts, "history": run.history[-1:]})
     shown = {"train_loss": "training loss", "dev_loss": "development loss"}
     right = over(run.history, {"dev_firsts": "right first tokens"})
@@ -217,6 +218,7 @@ class Run:
         self.rates = torch.optim.lr_scheduler.LambdaLR(self.optimiser, self.rate_at)
         self.done, self.history, self.identity = 0, list[dict[str, float]](), ""
         self.recent: list[float] = []
+        self.seconds = 0.0
 
     def rate_at(self, step: int) -> float:
         """A short rise, then half a cosine down to a twentieth."""
@@ -248,6 +250,7 @@ class Run:
 
     def step(self, batch: Batch) -> float:
         """One update; the weighted mean loss before it."""
+        began = time.monotonic()
         each, weights = losses(self.model, batch)
         loss = (each * weights).sum() / weights.sum()
         loss.backward()  # type: ignore[no-untyped-call]
@@ -256,6 +259,7 @@ class Run:
         self.optimiser.step()
         self.rates.step()
         self.masters.put_back()
+        self.seconds += time.monotonic() - began
         return loss.item()
 
     @torch.no_grad()
@@ -280,6 +284,7 @@ class Run:
             "rates": self.rates.state_dict(),
             "history": self.history,
             "recent": self.recent,
+            "seconds": self.seconds,
         }
         write_checkpoint(self.work / "checkpoint.pt", self.identity, state)
 
@@ -292,6 +297,7 @@ class Run:
             self.optimiser.load_state_dict(kept["optimiser"])
             self.rates.load_state_dict(kept["rates"])
             self.done, self.history, self.recent = kept["done"], kept["history"], kept["recent"]
+            self.seconds = kept.get("seconds", 0.0)
 
 
 def card(
@@ -323,9 +329,10 @@ decide what kind of reply it is, are likelier than not. Curves: curves.png. Weig
 |---|---|
 {rows}
 
-Data: SQuAD (CC BY-SA 4.0), QAMR (MIT), CANARD (CC BY-SA 4.0), Disfl-QA (CC BY 4.0), the releasable sources of the
-search decision (CLINC150, CC BY 3.0; ChatterBot, BSD-3-Clause; TREC CAsT, MIT; templates), red-team prompts
-(Apache-2.0), and replies and small talk written for this project. Checksums are in passerine.json.
+Data: SQuAD (CC BY-SA 4.0), QAMR (MIT), CANARD (CC BY-SA 4.0), Disfl-QA (CC BY 4.0), questions of R1-Searcher and
+StrategyQA (MIT), titles of Wikipedia (CC BY-SA), the releasable sources of the search decision (CLINC150, CC BY 3.0;
+ChatterBot, BSD-3-Clause; TREC CAsT, MIT; templates), red-team prompts (Apache-2.0), and replies and small talk written
+for this project. Checksums are in passerine.json.
 
 Limits: English. Of Chinese it knows small talk and sums; its vocabulary spells Chinese byte by byte, and it has read no
 Chinese passage. It answers with words of the passage, so that it cannot join what two sentences say.

@@ -42,11 +42,12 @@ class BestOfRecipe:
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """Replies to one question with their rewards, in the order of drawing."""
+    """Replies to one question with their rewards, in the order of drawing, and how long that took."""
 
     key: str
     replies: tuple[str, ...]
     rewards: tuple[float, ...]
+    seconds: float = 0.0
 
     @property
     def best(self) -> str:
@@ -91,9 +92,8 @@ def train_best_of_n(
     torch.manual_seed(seed)
     made = list(demonstrations_of(tasks, drawn))
     model = continued(local.model, start)
-    if not fit(
-        model, local, made, {**facts, "expected_reward": curve}, recipe.tuning, seed, base, out, until, progress
-    ):
+    facts |= {"expected_reward": curve, "seconds": math.fsum(one.seconds for one in drawn)}
+    if not fit(model, local, made, facts, recipe.tuning, seed, base, out, until, progress):
         return False
     shown = [(float(k), value) for k, value in curve.items()]
     draw([Panel({"expected reward of the best": shown}, "replies")], out / "best-of.png")
@@ -122,15 +122,17 @@ def draw_all(
         for first in range(0, len(open_tasks), TOGETHER):
             if time.monotonic() > until:
                 break
-            some = open_tasks[first : first + TOGETHER]
+            began, some = time.monotonic(), open_tasks[first : first + TOGETHER]
             sampling = Sampling(max_tokens=32, temperature=1.0, top_p=1.0, seed=seed + len(found), stop=("\n",))
             drafts = writer.generate([task.prompt for task in some], recipe.samples, sampling)
-            for task, own in zip(some, drafts, strict=True):
-                replies = [draft.text for draft in own]
-                judged = reward([task] * len(replies), replies)
-                one = Drawn(task.key, tuple(replies), tuple(parts["total"] for parts in judged))
-                found[task.key] = one
-                file.write(json.dumps(asdict(one), ensure_ascii=False) + "\n")
+            judged = [
+                reward([task] * len(own), [one.text for one in own]) for task, own in zip(some, drafts, strict=True)
+            ]
+            each = (time.monotonic() - began) / len(some)
+            for task, own, parts in zip(some, drafts, judged, strict=True):
+                replies, worth = tuple(one.text for one in own), tuple(one["total"] for one in parts)
+                found[task.key] = Drawn(task.key, replies, worth, each)
+                file.write(json.dumps(asdict(found[task.key]), ensure_ascii=False) + "\n")
             file.flush()
             if progress is not None:
                 progress("draw", len(found), len(tasks))
@@ -145,7 +147,9 @@ def kept(path: Path, identity: str) -> dict[str, Drawn]:
     rows = [json.loads(line) for line in lines if line.endswith("\n")]
     if not rows or rows[0].get("identity") != identity:
         return {}
-    return {row["key"]: Drawn(row["key"], tuple(row["replies"]), tuple(row["rewards"])) for row in rows[1:]}
+    return {
+        row["key"]: Drawn(row["key"], tuple(row["replies"]), tuple(row["rewards"]), row["seconds"]) for row in rows[1:]
+    }
 
 
 def demonstrations_of(tasks: Sequence[Task], drawn: Sequence[Drawn]) -> Iterator[Demonstration]:

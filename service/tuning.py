@@ -183,6 +183,7 @@ def train_ppo(
     shown = demonstration_loss(model, local, data, seed) if recipe.ptx else None
     if not trainer.go(tasks, rewards(home, asked), until, progress, shown):
         return False
+    facts["seconds"] = math.fsum(one["seconds"] for one in trainer.history)
     save_adapter(model, out, base, {**facts, "history": trainer.history[-1:]}, POLICY)
     (out / "history.json").write_text(json.dumps(trainer.history, indent=1) + "\n", encoding="utf-8")
     draw([over(trainer.history, labels, "round") for labels in CURVES], out / "curves.png")

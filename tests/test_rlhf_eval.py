@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from eval.datasets import Question
-from eval.rlhf import SECOND, Drafted, Said, games, name_of, reported, run_rlhf, second_rewards, silences
+from eval.rlhf import SECOND, Drafted, Said, facts_of, games, made, reported, run_rlhf, second_rewards, silences
 from indexing.types import BadInput
 from models.demonstrations import hit_of
 from models.train_ppo import Task
@@ -22,6 +22,12 @@ ASKED = [
 ]
 
 
+FACTS = {
+    "sft": {"recipe": {"epochs": 1}, "seconds": None},
+    "ppo": {"recipe": {"rounds": 40, "rate": 5e-5, "ppo": {"clip": 0.2}}, "seconds": 1800.0},
+}
+
+
 def said(second: float, right: bool, **more: float) -> Said:
     draft = replace(Drafted("x", margin=0.0, kl=0.0, distinct=0.5, malformed=0.0, seconds=0.1), **more)  # type: ignore[arg-type]
     return Said("x", second, second, right, abstained=False, violation=False, characters=1.0, draft=draft)
@@ -30,7 +36,7 @@ def said(second: float, right: bool, **more: float) -> Said:
 def test_the_better_adapter_has_the_better_figures_and_rating(tmp_path: Path) -> None:
     start = [said(0.2, n % 2 == 0) for n in range(40)]
     tuned = [said(0.5 if n % 10 else 0.1, True, kl=1.5) for n in range(40)]
-    report = reported({"sft": start, "ppo": tuned}, ASKED, tmp_path)
+    report = reported({"sft": start, "ppo": tuned}, ASKED, tmp_path, made(FACTS))
     assert report.figures["rlhf/ppo/second"].value == pytest.approx(0.46)
     assert report.figures["rlhf/ppo/kl"].value == pytest.approx(1.5)
     assert report.figures["rlhf/ppo/right"].n == 30, "only answerable questions can be right"
@@ -63,9 +69,13 @@ def test_a_single_adapter_and_a_folder_without_one_are_refused(tmp_path: Path) -
     with pytest.raises(BadInput, match="compared"):
         run_rlhf(tmp_path, tmp_path, tmp_path, adapters=[tmp_path])
     with pytest.raises(BadInput, match="no adapter"):
-        name_of(tmp_path)
-    (tmp_path / "passerine.json").write_text(json.dumps({"name": "ppo"}))
-    assert name_of(tmp_path) == "ppo"
+        facts_of(tmp_path)
+    (tmp_path / "passerine.json").write_text(json.dumps({"name": "ppo", "seconds": 9.0}))
+    assert facts_of(tmp_path) == {"name": "ppo", "recipe": {}, "seconds": 9.0}
+
+
+def test_the_table_tells_what_each_adapter_cost() -> None:
+    assert made(FACTS).rows == (("sft", "-", "epochs 1"), ("ppo", "0.50", "rounds 40, rate 5e-05"))
 
 
 TOLD = (
