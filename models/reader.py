@@ -240,7 +240,10 @@ class Reader:
                 "The reader was trained on another trunk than the one installed.",
                 "Run `passerine models install multilingual-e5-small`, or train it again: `passerine train reader`.",
             )
-        return cls(trunk, trunk.tokenizer, read_upper(folder, config), config)
+        reader = cls(trunk, trunk.tokenizer, read_upper(folder, config), config)
+        if len(reader.upper.layers) and reader._layers[0] is not reader.upper.layers[0]:
+            reader.upper.layers = nn.ModuleList()  # 8 bits stand for them: 57 MiB that nothing reads any more
+        return reader
 
     def _calibration(self) -> Iterator[Tensor]:
         """Pairs of sentences as the layers take them, each sentence beside itself and the next two."""

@@ -231,8 +231,7 @@ def load_network(folder: Path, base: str = "", layer: int | None = None) -> tupl
             "Use the encoder multilingual-e5-small for the judges, or train them again on yours.",
         )
     try:
-        with torch.device("meta"):
-            network = Interaction(trained.shape)
+        network = Interaction(trained.shape)  # small; on the "meta" device it would bring in the compiler, two seconds
         tensors = {name: tensor.float() for name, tensor in load_file(weights_path).items()}
         network.load_state_dict(tensors, assign=True)
     except (SafetensorError, RuntimeError) as error:
