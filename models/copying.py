@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+import torch
 from torch import Tensor
 
 from models.quotes import whole_words
@@ -146,3 +147,12 @@ class Stretches:
             if not first or piece.strip() == piece
             for token in self.vocabulary.ids.get(piece, ())
         ]
+
+
+def held_to(logits: Tensor, allowed: Sequence[Sequence[int]]) -> Tensor:
+    """Logits [n, vocabulary] of the n lists of tokens, minus infinity for all others."""
+    rows = torch.tensor([row for row, tokens in enumerate(allowed) for _ in tokens], device=logits.device)
+    columns = torch.tensor([token for tokens in allowed for token in tokens], device=logits.device)
+    found = torch.full_like(logits, -torch.inf)
+    found[rows, columns] = logits[rows, columns]
+    return found

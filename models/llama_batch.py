@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from indexing.types import Cancelled
-from models.copying import Copy, Vocabulary
+from models.copying import Copy, Stretches, Vocabulary, held_to
 from models.generator import cut, draw, stopped
 from models.llama import Cache, Llama
 from models.types import Cancelled as CancelledCheck
@@ -25,9 +25,10 @@ PATIENCE = 0.02
 @dataclass(slots=True)
 class Draft:
     """A sequence that grows: tokens drawn, and the log-probability of each (the end token's too). With a `copy` only
-    what goes on with that is drawn."""
+    what goes on with that is taken; `held` to stretches of a text it is drawn from what may follow there."""
 
     copy: Copy | None = None
+    held: Stretches | None = None
     tokens: list[int] = field(default_factory=list)
     scores: list[float] = field(default_factory=list)
     finished: bool = False
@@ -39,13 +40,16 @@ class Task:
 
     def __init__(
         self, cache: Cache, logits: Tensor, sampling: Sampling, on_text: OnText | None = None,
-        cancelled: CancelledCheck = never, copies: Sequence[Copy] = (),
+        cancelled: CancelledCheck = never, copies: Sequence[Copy] = (), held: Sequence[Stretches] = (),
     ) -> None:  # fmt: skip
-        """One of `copies` a sequence, where the drafts are to be copies."""
+        """One of `copies`, or of `held`, a sequence, where the drafts are to stand in a text."""
         self.cache, self.logits, self.sampling = cache, logits, sampling
         self.on_text, self.cancelled = on_text, cancelled
         self.random = torch.Generator().manual_seed(sampling.seed)
-        self.drafts = [Draft(copy) for copy in copies] or [Draft() for _ in cache.lengths]
+        self.drafts = [
+            *(Draft(copy) for copy in copies),
+            *(Draft(held=one) for one in held),
+        ] or [Draft() for _ in cache.lengths]
         self.going = list(self.drafts)
         self.done = threading.Event()
         self.error: BaseException | None = None
@@ -75,6 +79,8 @@ class Task:
     def drawn(self, logits: Tensor, vocabulary: Vocabulary) -> list[tuple[int | None, float]]:
         """The next token of each sequence still going, with its log-probability; None where nothing can be copied."""
         if self.drafts[0].copy is None:
+            if self.drafts[0].held:
+                logits = held_to(logits, [draft.held.after(draft.tokens) for draft in self.going if draft.held])
             tokens, scores = draw(logits, self.sampling, self.random)
             return list(zip(tokens.tolist(), scores.tolist(), strict=True))
         return [
@@ -88,7 +94,7 @@ class Batch:
     """Everybody's tasks on one model."""
 
     def __init__(self, model: Llama, vocabulary: Vocabulary) -> None:
-        self._model, self._vocabulary = model, vocabulary
+        self._model, self.vocabulary = model, vocabulary
         self._lock, self._turn = threading.Lock(), threading.Lock()
         self._waiting: list[Task] = []
         self._tasks: list[Task] = []
@@ -112,7 +118,7 @@ class Batch:
             raise task.error
         stops = task.sampling.stop
         return [
-            Generation(cut(self._vocabulary.decode(draft.tokens), stops), tuple(draft.scores), draft.finished)
+            Generation(cut(self.vocabulary.decode(draft.tokens), stops), tuple(draft.scores), draft.finished)
             for draft in task.drafts
         ]
 
@@ -147,7 +153,7 @@ class Batch:
         for task in self._tasks:
             rows = range(first, first + len(task.going))
             try:
-                still += [rows[place] for place in task.grow(logits[rows.start : rows.stop], self._vocabulary)]
+                still += [rows[place] for place in task.grow(logits[rows.start : rows.stop], self.vocabulary)]
             except Exception as error:  # noqa: BLE001 - raised again in the caller's thread
                 task.error, task.going = error, []
             first = rows.stop

@@ -14,7 +14,7 @@ from torch import Tensor
 from indexing.types import ModelMissing
 from models.adapter import check_adapter
 from models.chat_template import ChatTemplate
-from models.copying import Copy, Race, Vocabulary
+from models.copying import Copy, Race, Stretches, Vocabulary
 from models.llama import Cache, Llama
 from models.llama_batch import Batch, Task, joined
 from models.precision import has_fast_bytes
@@ -110,6 +110,18 @@ class LlamaGenerator:
             sorted((one for one in own if one.text and one.finished), key=lambda one: -math.fsum(one.log_probs))
             for own in found
         ]
+
+    @torch.inference_mode()
+    def stretches(
+        self, prompts: Sequence[Prompt], texts: Sequence[str], others: Sequence[str], n: int, sampling: Sampling
+    ) -> list[list[Generation]]:
+        """For each prompt n replies drawn by chance: stretches of its text, or one of `others`; the chance of all else
+        is taken for nothing."""
+        cache, logits = self.started(prompts, [n] * len(prompts), sampling.max_tokens)
+        whole = [self.template.tokens(other) for other in others]
+        held = [Stretches(text, self._batch.vocabulary, whole) for text in texts for _ in range(n)]
+        drafts = iter(self._batch.run(Task(cache, logits, sampling, held=held)))
+        return [[next(drafts) for _ in range(n)] for _ in prompts]
 
     def started(self, prompts: Sequence[Prompt], counts: Sequence[int], room: int) -> tuple[Cache, Tensor]:
         """So many sequences after each prompt, with room for further tokens, and the logits of their first."""

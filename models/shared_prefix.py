@@ -11,6 +11,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from models.copying import held_to
+
 
 def reply_states(model: Any, prompt: Sequence[int], replies: Sequence[Sequence[int]]) -> Tensor:
     """[replies, longest, width]: the last layer's states from which each token of each reply is drawn.
@@ -55,15 +57,6 @@ def reply_log_probs(
         logits = held_to(logits, [one for reply in allowed for one in reply])
     drawn = -functional.cross_entropy(logits, ids[acted], reduction="none")
     return torch.zeros(ids.shape, device=states.device).masked_scatter(acted, drawn), mask, states
-
-
-def held_to(logits: Tensor, allowed: Sequence[Sequence[int]]) -> Tensor:
-    """Logits [n, vocabulary] of the n lists of tokens, minus infinity for all others."""
-    rows = torch.tensor([row for row, tokens in enumerate(allowed) for _ in tokens], device=logits.device)
-    columns = torch.tensor([token for tokens in allowed for token in tokens], device=logits.device)
-    found = torch.full_like(logits, -torch.inf)
-    found[rows, columns] = logits[rows, columns]
-    return found
 
 
 def padded(replies: Sequence[Sequence[int]], length: int) -> Tensor:

@@ -21,9 +21,9 @@ from indexing.types import Progress
 from models.adapter import POLICY, REFERENCE, Masters
 from models.chat_template import ChatTemplate
 from models.checkpoints import read_checkpoint, write_checkpoint
-from models.copying import Stretches, Vocabulary
+from models.copying import Stretches, Vocabulary, held_to
 from models.ppo import Episodes, Evaluated, PpoRecipe, joined, update
-from models.shared_prefix import held_to, reply_log_probs
+from models.shared_prefix import reply_log_probs
 from models.types import Prompt
 
 

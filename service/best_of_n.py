@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 import torch
 
@@ -21,9 +22,10 @@ from models.demonstrations import Demonstration
 from models.generator import LocalGenerator
 from models.heads import file_sha256
 from models.llama_generator import LlamaGenerator
+from models.prompts import NOT_SAID
 from models.train_ppo import Reward, Task
 from models.train_sft import BASE, SftRecipe, fit
-from models.types import Generator, Message, Sampling
+from models.types import Generation, Message, Prompt, Sampling
 from models.weights import model_folder
 from service.tuning import FILES, questions, rewards
 
@@ -54,6 +56,14 @@ class Drawn:
         """The reply with the highest reward; of equals the one that was drawn most often."""
         count = Counter(self.replies)
         return max(zip(self.rewards, self.replies, strict=True), key=lambda one: (one[0], count[one[1]]))[1]
+
+
+class Writes(Protocol):
+    """Draws replies that stand in a text (models/llama_generator.py)."""
+
+    def stretches(
+        self, prompts: Sequence[Prompt], texts: Sequence[str], others: Sequence[str], n: int, sampling: Sampling
+    ) -> list[list[Generation]]: ...
 
 
 def train_best_of_n(
@@ -102,7 +112,7 @@ def train_best_of_n(
 
 def draw_all(
     tasks: Sequence[Task],
-    writer: Generator,
+    writer: Writes,
     reward: Reward,
     recipe: BestOfRecipe,
     seed: int,
@@ -124,7 +134,8 @@ def draw_all(
                 break
             began, some = time.monotonic(), open_tasks[first : first + TOGETHER]
             sampling = Sampling(max_tokens=32, temperature=1.0, top_p=1.0, seed=seed + len(found), stop=("\n",))
-            drafts = writer.generate([task.prompt for task in some], recipe.samples, sampling)
+            prompts, texts = [task.prompt for task in some], [task.text for task in some]
+            drafts = writer.stretches(prompts, texts, (NOT_SAID,), recipe.samples, sampling)
             judged = [
                 reward([task] * len(own), [one.text for one in own]) for task, own in zip(some, drafts, strict=True)
             ]

@@ -113,6 +113,12 @@ class ScriptedGenerator:
         written = [(self.write(prompt, 0), text) for prompt, text in zip(prompts, texts, strict=True)]
         return [[Generation(said, self.scores)] if said and said in text else [] for said, text in written]
 
+    def stretches(
+        self, prompts: Sequence[Prompt], texts: Sequence[str], others: Sequence[str], n: int, sampling: Sampling
+    ) -> list[list[Generation]]:
+        """What it writes, draft by draft."""
+        return self.generate(prompts, n, sampling)
+
     def log_probs(self, prompts: Sequence[Prompt], replies: Sequence[str]) -> list[list[float]]:
         self.prompts.extend(prompts)
         return [list(self.scores) for _ in replies]

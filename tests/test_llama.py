@@ -168,6 +168,19 @@ def test_copies_are_stretches_of_their_text(exact: LlamaGenerator) -> None:
     assert exact.copied([], [], 2, 12) == []
 
 
+def test_held_drafts_differ_by_chance_and_stand_in_their_text(exact: LlamaGenerator) -> None:
+    texts, silent = ["Ann Hale built the mill in 1791.", "Saturn V was 110.6 metres tall."], "Nothing says so."
+    prompts = [(Message("user", "Who built the mill?"),), (Message("user", "How tall was Saturn V?"),)]
+    sampling = Sampling(max_tokens=24, temperature=5.0, top_p=1.0, seed=3)
+    found = exact.stretches(prompts, texts, [silent], 6, sampling)
+    for own, text in zip(found, texts, strict=True):
+        assert all(one.text in text or one.text == silent for one in own)
+        assert len({one.text for one in own}) > 1
+    assert [[one.text for one in own] for own in exact.stretches(prompts, texts, [silent], 6, sampling)] == [
+        [one.text for one in own] for own in found
+    ]
+
+
 def test_a_caller_that_leaves_or_fails_leaves_the_others_alone(exact: LlamaGenerator) -> None:
     patient = Sampling(max_tokens=24, temperature=0.0)
     alone = exact.generate([PASSAGE], 1, patient)
