@@ -104,11 +104,15 @@ export function showStatus({ index, refresh, search_runs_on }) {
     page("tiles").replaceChildren(
       tile("documents", numbers.format(index.documents)), tile("passages", numbers.format(index.passages)),
       tile("onDisk", size(index.bytes), search_runs_on), tile("lastAddition", index.added_at ? ago(new Date(index.added_at)) : "–", index.added_at || ""));
-    const chosen = source.value;
-    source.replaceChildren(element("option", { value: "" }, text("filter-source")), ...index.sources.map(each => element("option", { value: each.source }, `${sourceName(each.source)} (${each.documents})`)));
-    source.value = chosen;
   }
   page("refresh").replaceChildren(...work(refresh));
+}
+
+/** Fills the list of sources to filter by. */
+export function useSources(sources) {
+  const chosen = source.value;
+  source.replaceChildren(element("option", { value: "" }, text("filter-source")), ...sources.map(each => element("option", { value: each.source }, `${sourceName(each.source)} (${each.documents})`)));
+  source.value = chosen;
 }
 
 function work({ running, stage, done, total, seconds, report, error }) {

@@ -66,7 +66,7 @@ export const day = moment => (moment || "").slice(0, 10);
 export const followable = url => /^https?:\/\//.test(url || "");
 
 /** What stands between two positions, counted as the service counts: in code points, not in halves of them. */
-export function slice(words, start, end) {
+function slice(words, start, end) {
   return /[\ud800-\udfff]/.test(words) ? Array.from(words).slice(start, end).join("") : words.slice(start, end);
 }
 

@@ -36,12 +36,14 @@ export function feedback(answer, rules) {
     return opener;
   }
 
-  const up = button("up", text("up"), async () => { close(); press(up); await send({ kind: "vote", thumb: "up" }); }, { "aria-pressed": "false" });
-  const down = opening("down", text("down"), done => { press(down); return thumbDown(send, done); });
-  down.setAttribute("aria-pressed", "false");
-  function press(thumb) {
-    for (const each of [up, down]) each.setAttribute("aria-pressed", String(each === thumb));
+  async function vote(thumb, opinion) {
+    const kept = await send({ kind: "vote", ...opinion });
+    if (kept) for (const each of [up, down]) each.setAttribute("aria-pressed", String(each === thumb));
+    return kept;
   }
+  const up = button("up", text("up"), () => { close(); vote(up, { thumb: "up" }); }, { "aria-pressed": "false" });
+  const down = opening("down", text("down"), done => thumbDown(opinion => vote(down, { thumb: "down", ...opinion }), done));
+  down.setAttribute("aria-pressed", "false");
   const distinct = pairs(answer);
   return element("div", { class: "feedback" },
     element("div", { class: "row" }, up, down,
@@ -75,14 +77,14 @@ function copied(answer) {
   return [answer.text, ...notes].join("\n");
 }
 
-function thumbDown(send, done) {
-  const chosen = new Set();
+function thumbDown(vote, done) {
+  let reason = "";
   const comment = element("textarea", { rows: 2, maxlength: 20000, placeholder: text("comment"), "aria-label": text("comment") });
   const reasons = Object.entries(text("reasons")).map(([value, label]) => element("label", { class: "chip" },
-    element("input", { type: "radio", name: "reason", value, change: () => { chosen.clear(); chosen.add(value); } }), element("span", {}, label)));
+    element("input", { type: "radio", name: "reason", value, change: () => { reason = value; } }), element("span", {}, label)));
   return form(text("whatWasWrong"), [element("div", { class: "chips" }, ...reasons), comment], done, async () => {
-    const [reason] = chosen, words = comment.value.trim();
-    return send({ kind: "vote", thumb: "down", ...(reason ? { reason } : {}), ...(words ? { comment: words } : {}) });
+    const words = comment.value.trim();
+    return vote({ ...(reason ? { reason } : {}), ...(words ? { comment: words } : {}) });
   });
 }
 

@@ -2,7 +2,7 @@
 
 import { hide } from "./card.js";
 import * as chat from "./chat.js";
-import { showDocuments, showStatus } from "./documents.js";
+import { showDocuments, showStatus, useSources } from "./documents.js";
 import { icon, page } from "./elements.js";
 import { refreshHistory } from "./history.js";
 import { remember, remembered } from "./memory.js";
@@ -16,7 +16,7 @@ import { currentLanguage, text, useLanguage } from "./texts.js";
 const VIEWS = ["chat", "search", "documents"];
 const THEMES = ["system", "light", "dark"];
 const STEADY = 30_000, SOON = 1_000, AWAY = 3_000;
-let view = "", status = null, polling = 0;
+let view = "", status = null, listed = "", polling = 0;
 
 // Views
 
@@ -154,11 +154,20 @@ function showState() {
   page("notice").textContent = broken ? broken.detail : ready ? refresh.error : text("starting", waits?.name ?? "");
   page("notice").classList.toggle("error", Boolean(broken || refresh.error));
   page("question").maxLength = page("query").maxLength = limits.question;
-  if (index) search.useIndex(index);
-  const examples = index?.sources.some(({ source }) => source.endsWith("/indexing/examples"));
-  chat.suggest(examples ? text("suggestions") : []);
+  if (index) showLists(index);
   page("nothing-indexed").hidden = !(ready && index && !index.documents && !refresh.running);
   showStatus(status);
+}
+
+/** Lists that people choose from are made anew only when they changed: one that is open would close. */
+function showLists({ sources, languages }) {
+  const now = JSON.stringify([currentLanguage(), sources, languages]);
+  if (now === listed) return;
+  listed = now;
+  search.useIndex({ sources, languages });
+  useSources(sources);
+  const examples = sources.some(({ source }) => source.endsWith("/indexing/examples"));
+  chat.suggest(examples ? text("suggestions") : []);
 }
 
 addEventListener("online", look);

@@ -35,9 +35,9 @@ export async function showSearch({ searchParams }) {
   results.replaceChildren();
   page("pager").replaceChildren();
   page("found").textContent = "";
-  const number = Math.max(1, Math.min(1 + LAST_OFFSET / PER_PAGE, Number(searchParams.get("page")) || 1));
+  const number = Math.max(1, Math.min(1 + LAST_OFFSET / PER_PAGE, Number.parseInt(searchParams.get("page"), 10) || 1));
   const key = JSON.stringify([query, ...FILTERS.map(name => searchParams.get(name))]);
-  if (key !== answered.key || !overview.childElementCount) overview.replaceChildren();
+  if (key !== answered.key) forget();
   overview.hidden = number > 1;
   if (!query) return box.focus();
   const { signal } = stopping;
@@ -52,6 +52,12 @@ export async function showSearch({ searchParams }) {
     results.replaceChildren(element("li", { class: "error", role: "alert" }, element("p", {}, failed(failure)), button("retry", text("tryAgain"), () => showSearch({ searchParams }), { shown: true })));
   }
   results.removeAttribute("aria-busy");
+}
+
+/** The answer on top belongs to another search, or is not wanted. */
+function forget() {
+  answered = { key: "", id: null };
+  overview.replaceChildren();
 }
 
 function parameters(searchParams, query, number) {
@@ -113,7 +119,7 @@ async function answer(query, key, searchParams, signal) {
     }
     refreshHistory();
   } catch (failure) {
-    if (signal.aborted) overview.replaceChildren();
+    if (signal.aborted) view.node.parentElement?.replaceChildren();
     else view.fail(failure instanceof Failure ? failure : new Failure({ code: "broken", message: text("broken") }));
   }
 }
@@ -166,7 +172,7 @@ page("clear").addEventListener("click", () => navigate(addressOf({ q: currentQue
 page("with-answer").checked = remembered("overview", "true") === "true";
 page("with-answer").addEventListener("change", () => {
   remember("overview", String(page("with-answer").checked));
-  overview.replaceChildren();
-  if (page("with-answer").checked) submit();
-  else stopping.abort();
+  if (page("with-answer").checked) return submit();
+  stopping.abort();
+  forget();
 });
