@@ -27,7 +27,10 @@ def make(folder: Path) -> None:
         for name, (show, wide, scheme) in PICTURES.items():
             width, height = (1280, 800) if wide else (390, 780)
             page = browser.new_page(
-                viewport={"width": width, "height": height}, locale="en-GB", color_scheme=scheme, reduced_motion="reduce"
+                viewport={"width": width, "height": height},
+                locale="en-GB",
+                color_scheme=scheme,
+                reduced_motion="reduce",
             )
             page.set_default_timeout(PATIENCE_MS)
             expect.set_options(timeout=PATIENCE_MS)
