@@ -46,11 +46,12 @@ route(() => true, address => {
 function switchTo(name) {
   if (name === "search") {
     const question = chat.currentQuestion();
+    page("question").value = "";
     return navigate(question ? search.addressOf({ q: question }) : "/?q=");
   }
   const query = search.currentQuery(), answered = view === "search" && search.answeredConversation();
   navigate(answered ? `/#${answered}` : "/");
-  if (query && !answered && !page("question").value) chat.propose(query);
+  if (query && !answered) chat.propose(query);
 }
 
 for (const link of document.querySelectorAll("[data-mode]")) {
