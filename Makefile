@@ -20,7 +20,7 @@ help:
 	@echo 'make serve            install, build the index of the example documents, serve on http://$(HOST):$(PORT)'
 	@echo 'make serve DOCS=path  the same with your own documents'
 	@echo 'make test             everything that is checked: style, types, tests'
-	@echo 'make picture          the picture of the page in README.md, made anew'
+	@echo 'make picture          the pictures of the page in docs/, made anew'
 	@echo 'make evaluate         quality and speed, with the data in DATA=$(DATA)'
 
 serve: $(VENV)/.installed
@@ -57,7 +57,7 @@ $(VENV)/.installed-dev: $(VENV)/.installed
 
 picture: $(VENV)/.installed-dev
 	@$(BIN)/passerine models install --all
-	@$(BIN)/python -m tests.picture docs/page.png
+	@$(BIN)/python -m tests.picture docs
 
 # Writes the pins anew from what this environment holds; run it after a range in pyproject.toml has moved.
 constraints: $(VENV)/.installed-dev

@@ -148,11 +148,17 @@ class Catalogue:
         found = self.rows(f"SELECT {DOCUMENT} FROM documents WHERE id = ?", (document_id,))
         return read_document(found[0], self.path) if found else None
 
-    def documents(self, source: str | None, after: str, limit: int) -> list[Document]:
-        """Documents in the order of their ids, of one source or all."""
+    def documents(self, source: str | None, after: str, limit: int, named: str = "") -> list[Document]:
+        """Documents in the order of their ids, of one source or all, with `named` in their title or address."""
         where, values = ("", ()) if source is None else ("AND source = ?", (source,))
-        sql = f"SELECT {DOCUMENT} FROM documents WHERE id > ? {where} ORDER BY id LIMIT ?"
-        return [read_document(row, self.path) for row in self.rows(sql, (after, *values, limit))]
+        sql = f"""SELECT {DOCUMENT} FROM documents WHERE id > ? {where}
+                  AND (instr(lower(title), lower(?)) OR instr(lower(url), lower(?))) ORDER BY id LIMIT ?"""
+        return [read_document(row, self.path) for row in self.rows(sql, (after, *values, named, named, limit))]
+
+    def languages(self) -> list[tuple[str, int]]:
+        """Every language with the number of its documents, the most frequent first."""
+        sql = "SELECT language, count(*) FROM documents GROUP BY language ORDER BY 2 DESC, 1"
+        return [(str(language), int(str(count))) for language, count in self.rows(sql)]
 
     def sources(self) -> list[SourceCount]:
         """Every source with its counts, by name."""

@@ -232,9 +232,11 @@ class Index:
             raise NotFound(f"There is no document {document_id}.", "Its id stands in the search results.")
         return document
 
-    def documents(self, source: str | None = None, after: str = "", limit: int = 100) -> list[Document]:
-        """Documents in the order of their ids, those past the id `after`."""
-        return self.catalogue.documents(source, after, limit)
+    def documents(
+        self, source: str | None = None, after: str = "", limit: int = 100, named: str = ""
+    ) -> list[Document]:
+        """Documents in the order of their ids, those past the id `after`, with `named` in their title or address."""
+        return self.catalogue.documents(source, after, limit, named)
 
     def passage(self, passage_id: str) -> Passage:
         """Raises NotFound, IndexDamaged."""

@@ -13,6 +13,9 @@ database              the tables, in SQLite by default
 conversations         turns and answers
 feedback              what people say about answers, and its export
 library               what is indexed, found, added and removed
+uploads               a file that came over HTTP as the documents in it
+snippets              the words of the query in a passage
+transcript            a conversation as Markdown
 
 HTTP:
 inputs                what the interface takes
@@ -23,13 +26,13 @@ access                how a route reaches the application
 stream                the flow as server-sent events
 routes_chat           /v1/chat
 routes_completions    /v1/chat/completions and /v1/models
-routes_documents      /v1/search and /v1/documents
+routes_documents      /v1/search, /v1/documents and /v1/files
 routes_conversations  /v1/conversations
 routes_feedback       /v1/feedback and /v1/rules
 routes_status         /healthz, /readyz, /v1/status
 reference             the page at /docs
 api                   the ASGI application
-web                   the chat page
+web                   the page: chat, search, documents
 
 Running:
 application           what a running Passerine consists of

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+from xml.sax.saxutils import quoteattr
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -31,6 +32,8 @@ from service.schemas import ErrorOut
 
 LOG = logging.getLogger("passerine.http")
 WEB = Path(__file__).parent / "web"
+PAGES = ("/", "/documents")
+"""Paths of the page; what each shows stands in service/web/page.js."""
 STATUSES = {
     403: "foreign Host or Origin",
     404: "no such thing",
@@ -68,7 +71,9 @@ def create_api(application: Application) -> Guard:
         api.include_router(routes.router())
     api.add_api_route("/docs", documentation, include_in_schema=False)
     api.add_api_route("/docs/style.css", documentation_style, include_in_schema=False)
-    api.add_api_route("/", page, include_in_schema=False)
+    for path in PAGES:
+        api.add_api_route(path, page, include_in_schema=False)
+    api.add_api_route("/opensearch.xml", search_engine, include_in_schema=False)
     api.mount("/static", StaticFiles(directory=WEB, check_dir=False), name="static")
     api.add_exception_handler(PasserineError, on_error)
     api.add_exception_handler(RequestValidationError, on_wrong_input)
@@ -83,6 +88,17 @@ async def page() -> FileResponse:
     if not (WEB / "index.html").is_file():
         raise NotFound("The page is not installed.", "Install Passerine again; the HTTP interface works without it.")
     return FileResponse(WEB / "index.html", media_type="text/html")
+
+
+async def search_engine(request: Request) -> Response:
+    """What a browser needs to offer Passerine among its search engines."""
+    where = quoteattr(f"{request.url.scheme}://{request.url.netloc}/?q={{searchTerms}}")
+    text = (
+        '<?xml version="1.0" encoding="UTF-8"?><OpenSearchDescription xmlns="http://a9.com/-/spec/opensearch/1.1/">'
+        f'<ShortName>Passerine</ShortName><Description>Passerine</Description><Url type="text/html" template={where}/>'
+        "</OpenSearchDescription>"
+    )
+    return Response(text, media_type="application/opensearchdescription+xml")
 
 
 async def documentation(request: Request) -> HTMLResponse:

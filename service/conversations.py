@@ -8,7 +8,7 @@ import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from sqlalchemy import Connection, Engine, Select, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, Select, delete, func, insert, select, update
 
 from indexing.types import NotFound
 from models.types import Conversation, Turn
@@ -114,16 +114,17 @@ class Conversations:
             raise unknown(conversation_id)
         return Summary(*row)
 
-    def list(self, limit: int = 50, offset: int = 0) -> list[Summary]:
-        """Newest first."""
+    def list(self, limit: int = 50, offset: int = 0, text: str = "") -> list[Summary]:
+        """Newest first; with `text`, those whose title or turns hold it."""
         order = (CONVERSATIONS.c.updated_at.desc(), CONVERSATIONS.c.id)
+        found = _summaries().where(*_holding(text)).order_by(*order).limit(limit).offset(offset)
         with self.engine.connect() as connection:
-            rows = connection.execute(_summaries().order_by(*order).limit(limit).offset(offset))
-            return [Summary(*row) for row in rows]
+            return [Summary(*row) for row in connection.execute(found)]
 
-    def count(self) -> int:
+    def count(self, text: str = "") -> int:
+        found = select(func.count()).select_from(CONVERSATIONS).where(*_holding(text))
         with self.engine.connect() as connection:
-            return connection.scalar(select(func.count()).select_from(CONVERSATIONS)) or 0
+            return connection.scalar(found) or 0
 
     def rename(self, conversation_id: str, title: str) -> None:
         """Raises NotFound."""
@@ -177,6 +178,14 @@ def _summaries() -> "Select[str, str, datetime, datetime, int]":
     columns = (CONVERSATIONS.c.id, CONVERSATIONS.c.title, CONVERSATIONS.c.created_at, CONVERSATIONS.c.updated_at)
     joined = CONVERSATIONS.outerjoin(TURNS, TURNS.c.conversation_id == CONVERSATIONS.c.id)
     return select(*columns, func.count(TURNS.c.id)).select_from(joined).group_by(*columns)
+
+
+def _holding(text: str) -> "list[ColumnElement[bool]]":
+    """The condition of a search among conversations; none for an empty text."""
+    if not text:
+        return []
+    said = select(TURNS.c.conversation_id).where(TURNS.c.text.icontains(text, autoescape=True))
+    return [CONVERSATIONS.c.title.icontains(text, autoescape=True) | CONVERSATIONS.c.id.in_(said)]
 
 
 def unknown(conversation_id: str) -> NotFound:

@@ -85,6 +85,7 @@ class SearchIn(BaseModel):
 
     q: Filled = Field(description="what to look for")
     k: Annotated[int, Field(ge=1, le=100)] = Field(10, description="hits at most")
+    offset: Annotated[int, Field(ge=0, le=100)] = Field(0, description="hits of earlier pages to leave out")
     source: list[Name] = Field([], max_length=50)
     language: list[Name] = Field([], max_length=50, description="ISO 639-1 code, e.g. en, zh")
     published_from: Moment | None = Field(None, alias="from", description="published on or after")
@@ -128,6 +129,15 @@ class DocumentIn(Taken):
     id: Name | None = Field(None, description="posting the same id again replaces the document")
     published_at: Moment | None = None
     metadata: dict[Name, Text] = {}
+
+
+class UploadIn(BaseModel):
+    """The query string of POST /v1/files."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: Name = Field(description="the file's name; its ending says what it is")
+    modified: Moment | None = Field(None, description="when the file was last changed")
 
 
 class RenameIn(Taken):

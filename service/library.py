@@ -14,6 +14,7 @@ from indexing.types import (
     Filters,
     Hit,
     IndexMissing,
+    Mark,
     NotFound,
     Passage,
     Progress,
@@ -50,8 +51,11 @@ class Library:
         """Raises IndexMissing."""
         return self.filled().searcher.search(Query(query), k, filters)
 
-    def add(self, documents: Sequence[Document]) -> list[Stored]:
-        """Indexes documents; when it returns they can be found. Raises TooLarge for one over the limit."""
+    def add(self, documents: Sequence[Document], marks: Sequence[Sequence[Mark]] = ()) -> list[Stored]:
+        """Indexes documents (`marks`: headings and pages of each); when it returns they can be found.
+
+        Raises TooLarge for one over the limit.
+        """
         for document in documents:
             if len(document.text) > self.document_limit:
                 raise TooLarge(
@@ -59,7 +63,7 @@ class Library:
                     f"{self.document_limit} are allowed.",
                     "Split it, or raise the setting document_limit.",
                 )
-        return add_documents(documents, self.index, self.encoder)
+        return add_documents(documents, self.index, self.encoder, marks=marks)
 
     def refresh(
         self,

@@ -2,12 +2,13 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Body, Depends, Query
+from fastapi import APIRouter, Body, Depends, Query, Request
+from starlette.concurrency import run_in_threadpool
 
 from indexing.types import Document
 from service.access import application
 from service.application import Application
-from service.inputs import DocumentIn, SearchIn
+from service.inputs import DocumentIn, SearchIn, UploadIn
 from service.schemas import (
     AddedDocumentsOut,
     AddedOut,
@@ -17,16 +18,28 @@ from service.schemas import (
     HitOut,
     PassageOut,
     SearchOut,
+    SnippetOut,
 )
+from service.snippets import snippet
+from service.uploads import read_upload
 
 App = Annotated[Application, Depends(application)]
 Posted = Annotated[DocumentIn | Annotated[list[DocumentIn], Body(min_length=1, max_length=1000)], Body()]
+
+
+FILE_BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
+    }
+}
 
 
 def router() -> APIRouter:
     routes = APIRouter(prefix="/v1", tags=["documents"])
     routes.add_api_route("/search", search, methods=["GET"], summary="Find passages")
     routes.add_api_route("/documents", add, methods=["POST"], summary="Add or replace documents")
+    routes.add_api_route("/files", upload, methods=["POST"], openapi_extra=FILE_BODY, summary="Add a file")
     routes.add_api_route("/documents", listing, methods=["GET"], summary="List documents")
     routes.add_api_route("/documents/{document_id:path}", one, methods=["GET"], summary="Read a document")
     routes.add_api_route(
@@ -38,8 +51,18 @@ def router() -> APIRouter:
 def search(asked: Annotated[SearchIn, Query()], app: App) -> SearchOut:
     """Passages by words and by meaning, best first; never one that neither side found."""
     app.asking.check(asked.q)
-    hits = app.library.get().search(asked.q, asked.k, asked.filters())
-    return SearchOut(query=asked.q, hits=[HitOut.model_validate(hit) for hit in hits])
+    library = app.library.get()
+    end = asked.offset + asked.k
+    found = library.search(asked.q, end + 1, asked.filters())  # one more tells whether there is a further page
+    shown = found[asked.offset : end]
+    snippets = [snippet(hit.passage.text, asked.q, library.index.analyser) for hit in shown]
+    return SearchOut(
+        query=asked.q,
+        hits=[HitOut.model_validate(hit) for hit in shown],
+        snippets=[SnippetOut.model_validate(each) for each in snippets],
+        offset=asked.offset,
+        more=len(found) > end,
+    )
 
 
 def add(body: Posted, app: App) -> AddedDocumentsOut:
@@ -54,15 +77,31 @@ def add(body: Posted, app: App) -> AddedDocumentsOut:
     return AddedDocumentsOut(documents=[AddedOut.model_validate(each) for each in stored])
 
 
+async def upload(asked: Annotated[UploadIn, Query()], request: Request, app: App) -> AddedDocumentsOut:
+    """The file as the body: text, Markdown, HTML, PDF, DOCX or JSON Lines. Answers when it can be searched; the same
+    name again replaces its document."""
+    data = await request.body()
+    stored = await run_in_threadpool(add_file, app, asked, data)
+    return AddedDocumentsOut(documents=stored)
+
+
+def add_file(app: Application, asked: UploadIn, data: bytes) -> list[AddedOut]:
+    library = app.library.get()
+    found = read_upload(asked.name, data, asked.modified)
+    stored = library.add([each.document for each in found], [each.marks for each in found])
+    return [AddedOut.model_validate(each) for each in stored]
+
+
 def listing(
     app: App,
     source: str | None = None,
+    q: Annotated[str, Query(max_length=200, description="part of a title or an address")] = "",
     after: str = "",
     limit: Annotated[int, Query(ge=1, le=500)] = 50,
 ) -> DocumentsOut:
     """In the order of their ids; `next` is the `after` of the following page, null on the last."""
     library = app.library.get()
-    found = library.index.documents(source, after, limit + 1)
+    found = library.index.documents(source, after, limit + 1, q)
     shown = [DocumentOut.model_validate(document) for document in found[:limit]]
     following = shown[-1].id if len(found) > limit else None
     return DocumentsOut(documents=shown, next=following, total=library.counts().documents)

@@ -1,6 +1,8 @@
 """/healthz, /readyz and /v1/status: is it alive, can it answer, and what is in it."""
 
+from datetime import UTC, datetime
 from importlib.metadata import version
+from pathlib import Path
 from typing import Annotated
 
 from fastapi import APIRouter, Depends
@@ -8,7 +10,7 @@ from fastapi import APIRouter, Depends
 from service.access import application
 from service.application import Application
 from service.errors import NotReady
-from service.schemas import IndexOut, LimitsOut, ReadyOut, SourceOut, StageOut, StatusOut, WorkOut
+from service.schemas import IndexOut, LanguageOut, LimitsOut, ReadyOut, SourceOut, StageOut, StatusOut, WorkOut
 
 App = Annotated[Application, Depends(application)]
 
@@ -58,5 +60,18 @@ def status(app: App) -> StatusOut:
 def index_of(app: Application) -> IndexOut:
     library = app.library.get()
     counts = library.counts()
-    sources = [SourceOut.model_validate(source) for source in library.index.sources()]
-    return IndexOut(documents=counts.documents, passages=counts.passages, bytes=counts.bytes, sources=sources)
+    languages = library.index.catalogue.languages()
+    return IndexOut(
+        documents=counts.documents,
+        passages=counts.passages,
+        bytes=counts.bytes,
+        added_at=added_at(library.index.folder),
+        sources=[SourceOut.model_validate(source) for source in library.index.sources()],
+        languages=[LanguageOut(language=language, documents=count) for language, count in languages],
+    )
+
+
+def added_at(folder: Path) -> datetime | None:
+    """When the newest segment was written; None for an empty index."""
+    written = [path.stat().st_mtime for path in (folder / "segments").glob("*.seg")]
+    return datetime.fromtimestamp(max(written), UTC) if written else None

@@ -115,9 +115,22 @@ class AnswerOut(Given):
     timings: Mapping[str, float]
 
 
+class SnippetOut(Given):
+    """`passage.text[start:start + len(text)] == text`; `marks` are spans of `text` where words of the query stand."""
+
+    text: str
+    start: int
+    marks: Sequence[tuple[int, int]]
+
+
 class SearchOut(Given):
+    """`snippets[i]` belongs to `hits[i]`; `more` says whether there are hits past these."""
+
     query: str
     hits: Sequence[HitOut]
+    snippets: Sequence[SnippetOut] = ()
+    offset: int = 0
+    more: bool = False
 
 
 class AddedOut(Given):
@@ -210,13 +223,22 @@ class SourceOut(Given):
     passages: int
 
 
+class LanguageOut(Given):
+    """`language` is an ISO 639-1 code, "" where it is unknown."""
+
+    language: str
+    documents: int
+
+
 class IndexOut(Given):
-    """`bytes` is what the index takes on disk."""
+    """`bytes` is what the index takes on disk, `added_at` when something was last added to it."""
 
     documents: int
     passages: int
     bytes: int
+    added_at: datetime | None
     sources: Sequence[SourceOut]
+    languages: Sequence[LanguageOut]
 
 
 class WorkOut(Given):

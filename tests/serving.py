@@ -1,6 +1,7 @@
-"""A real server on loopback, in a thread of the test's own process."""
+"""A real server on loopback, in a thread of the test's own process, and a real browser for it."""
 
 import json
+import shutil
 import threading
 import time
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from typing import Any
 
 import httpx
 import uvicorn
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from service.api import create_api
 from service.app import build
@@ -18,6 +20,8 @@ from service.application import Application
 from service.config import load
 
 WAIT = 90.0
+PATIENCE_MS = 30_000
+QUIET = ("--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run")
 
 
 @dataclass(frozen=True)
@@ -84,3 +88,23 @@ def events(client: httpx.Client, body: dict[str, Any]) -> Iterator[Sent]:
                 name = line.removeprefix("event: ")
             elif line.startswith("data: "):
                 yield Sent(name, json.loads(line.removeprefix("data: ")), time.perf_counter() - began)
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """The system's browser. Raises FileNotFoundError when there is none."""
+    path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if path is None:
+        raise FileNotFoundError("Chromium is missing. Run 'make test', which installs it.")
+    with sync_playwright() as playwright:
+        found = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu", *QUIET])
+        yield found
+        found.close()
+
+
+def ask_page(page: Page, question: str) -> None:
+    """Asks on the page, and waits for the whole answer."""
+    page.locator("#question").fill(question)
+    page.locator("#question").press("Enter")
+    expect(page.locator(".turn").last).to_contain_text(question)
+    expect(page.locator(".answer").last.locator(".feedback")).to_be_visible(timeout=PATIENCE_MS)

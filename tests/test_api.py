@@ -344,8 +344,10 @@ def test_a_large_body_is_refused_before_it_is_kept(served: Served) -> None:
 @pytest.mark.parametrize("path", ["/healthz", "/v1/nothing", "/docs", "/v1/status"])
 def test_security_headers_are_everywhere(served: Served, path: str) -> None:
     headers = served.client.get(path).headers
-    assert "script-src" not in headers["content-security-policy"]
-    assert "unsafe-inline" not in headers["content-security-policy"]
+    rules = dict(rule.strip().split(" ", 1) for rule in headers["content-security-policy"].split(";"))
+    assert rules["default-src"] == "'none'"
+    assert {rules[f"{kind}-src"] for kind in ("script", "style", "img", "connect")} == {"'self'"}
+    assert rules["trusted-types"] == "'none'", "text may become markup"
     assert headers["x-content-type-options"] == "nosniff"
     assert headers["x-frame-options"] == "DENY"
     assert headers["referrer-policy"] == "no-referrer"
@@ -419,6 +421,64 @@ def test_documents_are_listed_in_pages(served: Served) -> None:
     assert first["total"] > 20
 
 
+def test_documents_are_listed_by_a_part_of_their_title_or_address(served: Served) -> None:
+    found = served.client.get("/v1/documents", params={"q": "SPACE-suit"}).json()["documents"]
+    assert [document["title"] for document in found] == ["Space suits"]
+    assert served.client.get("/v1/documents", params={"q": "50%_"}).json()["documents"] == []
+
+
+def test_search_results_come_in_pages_with_their_words_marked(served: Served) -> None:
+    asked = {"q": "space station", "k": 3}
+    first = served.client.get("/v1/search", params=asked).json()
+    second = served.client.get("/v1/search", params={**asked, "offset": 3}).json()
+    ids = [hit["passage"]["id"] for page in (first, second) for hit in page["hits"]]
+    assert len(set(ids)) == 6
+    assert (first["offset"], second["offset"], first["more"]) == (0, 3, True)
+    for hit, snippet in zip(first["hits"], first["snippets"], strict=True):
+        start = snippet["start"]
+        assert hit["passage"]["text"][start : start + len(snippet["text"])] == snippet["text"]
+        words = [snippet["text"][begin:end].lower() for begin, end in snippet["marks"]]
+        assert any("space" in word or "station" in word for word in words), snippet
+    last = served.client.get("/v1/search", params={"q": "space station", "offset": 100}).json()
+    assert (last["hits"], last["more"]) == ([], False)
+
+
+def test_an_uploaded_file_can_be_found_and_is_replaced_by_its_name(served: Served) -> None:
+    def post(text: str) -> dict[str, str]:
+        reply = served.client.post("/v1/files", params={"name": "quokka.md"}, content=text.encode())
+        assert reply.status_code == 200, reply.text
+        [stored] = reply.json()["documents"]
+        return dict(stored)
+
+    added = post("# Quokkas\n\nThe quokka ferry leaves at seven.")
+    assert (added["outcome"], post("# Quokkas\n\nThe quokka ferry leaves at eight.")["id"]) == ("added", added["id"])
+    hit = served.client.get("/v1/search", params={"q": "quokka ferry", "k": 1}).json()["hits"][0]
+    assert "eight" in hit["passage"]["text"]
+    assert (hit["document"]["url"], hit["document"]["source"]) == ("quokka.md", "upload")
+    assert served.client.delete(f"/v1/documents/{added['id']}").status_code == 204
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "code"),
+    [
+        ("empty.txt", b"", "extract_failed"),
+        ("broken.pdf", b"%PDF-1.4 nothing follows", "extract_failed"),
+        ("../evil.md", b"text", "bad_input"),
+        ("..", b"text", "bad_input"),
+        ("x" * 300 + ".md", b"text", "bad_input"),
+    ],
+)
+def test_a_file_that_cannot_be_read_says_why(served: Served, name: str, content: bytes, code: str) -> None:
+    reply = served.client.post("/v1/files", params={"name": name}, content=content)
+    assert (reply.status_code, error_of(reply)["code"]) == (422, code)
+
+
+def test_a_browser_can_keep_passerine_as_its_search_engine(served: Served) -> None:
+    reply = served.client.get("/opensearch.xml")
+    assert reply.headers["content-type"].startswith("application/opensearchdescription+xml")
+    assert f'template="{served.url}/?q={{searchTerms}}"' in reply.text
+
+
 def test_search_filters(served: Served) -> None:
     for language in ("en", "zh"):
         found = served.client.get("/v1/search", params={"q": "Apollo 阿波罗", "language": language, "k": 5}).json()[
@@ -441,6 +501,24 @@ def test_conversations_are_listed_renamed_and_deleted(served: Served) -> None:
     assert served.client.patch(f"/v1/conversations/{made}", json={"title": " "}).status_code == 422
     assert served.client.delete(f"/v1/conversations/{made}").status_code == 204
     assert served.client.get(f"/v1/conversations/{made}").status_code == 404
+
+
+def test_conversations_are_found_by_what_was_said_and_exported_whole(served: Served) -> None:
+    answer = served.client.post("/v1/chat", json={"message": QUESTION}).json()
+    path = f"/v1/conversations/{answer['conversation_id']}"
+    served.client.patch(path, json={"title": "Orbital 100% workshop"})
+    for words in ("orbital 100%", "skylab launched"):
+        listed = served.client.get("/v1/conversations", params={"q": words}).json()
+        assert answer["conversation_id"] in [each["id"] for each in listed["conversations"]]
+    missing = served.client.get("/v1/conversations", params={"q": "orbital 100_"}).json()
+    assert (missing["conversations"], missing["total"]) == ([], 0)
+    exported = served.client.get(f"{path}/export", params={"format": "json"})
+    assert exported.json()["turns"][1]["answer"] == answer
+    assert "attachment" in exported.headers["content-disposition"]
+    text = served.client.get(f"{path}/export").text
+    assert f"## {QUESTION}" in text
+    assert all(citation["quote"] in text for citation in answer["citations"])
+    assert served.client.get("/v1/conversations/no-such/export").status_code == 404
 
 
 def test_feedback_is_kept_and_rules_are_listed(served: Served) -> None:

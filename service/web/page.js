@@ -1,169 +1,184 @@
-// The chat page: one conversation at a time, its address in the hash, the others in the list.
+// The page: which view is shown, its appearance and language, and how the service is.
 
-import { answerView } from "./answer.js";
-import { element } from "./elements.js";
-import { ask, call, Failure } from "./service.js";
-import { closeSource } from "./source.js";
+import { hide } from "./card.js";
+import * as chat from "./chat.js";
+import { showDocuments, showStatus, useSources } from "./documents.js";
+import { icon, page } from "./elements.js";
+import { refreshHistory } from "./history.js";
+import { remember, remembered } from "./memory.js";
+import { follow, navigate, route } from "./router.js";
+import * as search from "./search.js";
+import { call } from "./service.js";
+import { shortcut, showHelp } from "./shortcuts.js";
+import { closeSource, sourceIsOpen } from "./source.js";
 import { currentLanguage, text, useLanguage } from "./texts.js";
 
-const page = id => document.getElementById(id);
-const main = document.querySelector("main");
-const SUGGESTIONS = {
-  en: ["Who commanded Apollo 11?", "How tall was the Saturn V?", "How long did Valeri Polyakov stay aboard Mir?"],
-  zh: ["神舟五号是哪一年发射的？", "捷列什科娃绕地球飞行了多少圈？", "天宫空间站的轨道高度是多少？"],
-};
-const rules = [];
-let conversation = null, working = null, examples = false;
+const VIEWS = ["chat", "search", "documents"];
+const THEMES = ["system", "light", "dark"];
+const STEADY = 30_000, SOON = 1_000, AWAY = 3_000;
+let view = "", status = null, listed = "", polling = 0;
 
-async function send(question) {
-  if (working) return;
-  working = new AbortController();
-  busy(true);
-  const view = answerView(rules);
-  page("messages").append(element("div", { class: "asked" }, question), view.node);
-  main.classList.remove("empty");
-  follow(view.node);
-  try {
-    const body = { message: question, ...(conversation ? { conversation_id: conversation } : {}) };
-    for await (const event of ask(body, working.signal)) {
-      if (event.name === "accepted" && !conversation) {
-        conversation = event.data.conversation_id;
-        history.replaceState(null, "", `/#${conversation}`);
-      }
-      view.handle(event);
-      follow(view.node);
-    }
-  } catch (failure) {
-    if (working.signal.aborted) view.fail(text("stopped"));
-    else if (failure instanceof Failure) view.fail(failure.message, failure.hint);
-    else view.fail(text("broken"));
+// Views
+
+function open(name) {
+  if (name !== view) closeSource();
+  view = name;
+  hide();
+  toggleSidebar(false);
+  for (const each of VIEWS) page(each).hidden = each !== name;
+  for (const link of document.querySelectorAll("[data-view]")) {
+    if (link.dataset.view === name) link.setAttribute("aria-current", "page");
+    else link.removeAttribute("aria-current");
   }
-  working = null;
-  busy(false);
-  listConversations();
+  document.title = name === "chat" ? "Passerine" : `${text(name)} · Passerine`;
 }
 
-function busy(state) {
-  page("send").hidden = state;
-  page("stop").hidden = !state;
-  if (!state) page("question").focus();
-}
-
-const follow = node => node.scrollIntoView({ block: "end" });
-
-async function show(id) {
-  working?.abort();
-  closeSource();
-  conversation = id;
-  page("messages").replaceChildren();
-  main.classList.toggle("empty", !id);
-  page("conversations").classList.remove("open");
-  if (!id) return;
-  try {
-    const { turns } = await call("GET", `/v1/conversations/${encodeURIComponent(id)}`);
-    for (const turn of turns) page("messages").append(turnNode(turn));
-    page("messages").lastElementChild?.scrollIntoView({ block: "end" });
-  } catch (failure) {
-    conversation = null;
-    main.classList.add("empty");
-    history.replaceState(null, "", "/");
-    page("notice").textContent = failure.message;
-  }
-}
-
-function turnNode(turn) {
-  if (turn.role === "user") return element("div", { class: "asked" }, turn.text);
-  const view = answerView(rules);
-  if (turn.answer) view.show(turn.answer);
-  else if (turn.error) view.fail(turn.error.message, turn.error.hint);
-  else view.fail(turn.state === "stopped" ? text("stopped") : text("working"));
-  return view.node;
-}
-
-async function listConversations() {
-  const { conversations } = await call("GET", "/v1/conversations?limit=100");
-  page("history").replaceChildren(...conversations.map(each => element("li", each.id === conversation ? { class: "current" } : {},
-    element("a", { href: `/#${each.id}`, title: each.title }, each.title),
-    element("button", { class: "plain", "aria-label": text("remove"), title: text("remove"), click: () => remove(each.id) }, "✕"))));
-}
-
-async function remove(id) {
-  if (!confirm(text("removeQuestion"))) return;
-  await call("DELETE", `/v1/conversations/${encodeURIComponent(id)}`);
-  if (id === conversation) location.hash = "";
-  listConversations();
-}
-
-async function refreshStatus() {
-  try {
-    const status = await call("GET", "/v1/status");
-    const size = status.index ? text("size", status.index.documents, status.index.passages) : "";
-    page("size").textContent = status.refresh.running ? `${size} · ${text("refreshing", status.refresh.done, status.refresh.total)}` : size;
-    page("notice").textContent = status.ready ? "" : text("starting");
-    page("question").maxLength = status.limits.question;
-    const before = examples;
-    examples = Boolean(status.index?.sources.some(({ source }) => source.endsWith("/indexing/examples")));
-    if (examples !== before) suggest();
-    setTimeout(refreshStatus, status.ready && !status.refresh.running ? 30_000 : 1_000);
-  } catch {
-    setTimeout(refreshStatus, 5_000);
-  }
-}
-
-function suggest() {
-  const shown = examples ? SUGGESTIONS[currentLanguage()] : [];
-  page("suggestions").replaceChildren(...shown.map(question => element("button", { type: "button", click: () => send(question) }, question)));
-}
-
-function submit() {
-  const question = page("question").value.trim();
-  if (!question || working) return;
-  page("question").value = "";
-  grow();
-  send(question);
-}
-
-function grow() {
-  const box = page("question");
-  box.style.height = "auto";
-  box.style.height = `${box.scrollHeight + 2}px`;
-}
-
-// An input method uses Enter to choose a word: only an Enter outside of it sends (229 is what older browsers report).
-page("question").addEventListener("keydown", event => {
-  if (event.key !== "Enter" || event.shiftKey || event.isComposing || event.keyCode === 229) return;
-  event.preventDefault();
-  submit();
+route(address => address.pathname === "/documents", () => { open("documents"); showDocuments(); });
+route(address => address.searchParams.has("q"), address => { open("search"); search.showSearch(address); });
+route(() => true, address => {
+  const id = address.hash.slice(1) || null, same = view === "chat" && id === chat.currentConversation();
+  open("chat");
+  if (!same || !id) chat.show(id);
+  refreshHistory();
 });
-page("question").addEventListener("input", grow);
-page("composer").addEventListener("submit", event => { event.preventDefault(); submit(); });
-page("stop").addEventListener("click", () => working?.abort());
-page("new").addEventListener("click", () => { location.hash = ""; show(null); page("question").focus(); });
-page("menu").addEventListener("click", () => {
-  const open = page("conversations").classList.toggle("open");
-  page("menu").setAttribute("aria-expanded", String(open));
-});
+
+/** Between search and chat; the query stays. The answer that search showed on top goes on as a conversation. */
+function switchTo(name) {
+  if (name === "search") {
+    const question = chat.currentQuestion();
+    page("question").value = "";
+    return navigate(question ? search.addressOf({ q: question }) : "/?q=");
+  }
+  const query = search.currentQuery(), answered = view === "search" && search.answeredConversation();
+  navigate(answered ? `/#${answered}` : "/");
+  if (query && !answered) chat.propose(query);
+}
+
+for (const link of document.querySelectorAll("[data-mode]")) {
+  link.addEventListener("click", event => {
+    event.preventDefault();
+    if (link.dataset.view !== view) switchTo(link.dataset.view);
+  });
+}
+
+// Sidebar
+
+function toggleSidebar(shown = !page("sidebar").classList.contains("open")) {
+  page("sidebar").classList.toggle("open", shown);
+  page("shade").hidden = !shown;
+  page("menu").setAttribute("aria-expanded", String(shown));
+}
+
+page("menu").replaceChildren(icon("menu"));
+page("menu").addEventListener("click", () => { toggleSidebar(); page("new").focus(); });
+page("shade").addEventListener("click", () => toggleSidebar(false));
+
+// Appearance and language
+
+function useTheme(theme) {
+  document.documentElement.dataset.theme = theme;
+  const label = `${text("appearance")}: ${text("themes")[theme]}`;
+  page("theme").replaceChildren(icon(theme));
+  for (const name of ["aria-label", "title"]) page("theme").setAttribute(name, label);
+}
+
+function nextTheme() {
+  const theme = THEMES[(THEMES.indexOf(remembered("theme", "system")) + 1) % THEMES.length];
+  remember("theme", theme);
+  useTheme(theme);
+}
+
+function speak(language) {
+  useLanguage(language);
+  useTheme(remembered("theme", "system"));
+  if (status) showState();
+}
+
+page("theme").addEventListener("click", nextTheme);
+page("help").addEventListener("click", showHelp);
 page("language").addEventListener("click", () => {
-  useLanguage(currentLanguage() === "zh" ? "en" : "zh");
-  suggest();
-  listConversations();
-  if (!working) show(conversation);
-});
-addEventListener("hashchange", () => {
-  const id = location.hash.slice(1) || null;
-  if (id !== conversation) show(id).then(listConversations);
+  speak(currentLanguage() === "zh" ? "en" : "zh");
+  if (view === "chat") chat.show(chat.currentConversation());
+  else follow();
+  refreshHistory();
 });
 
-useLanguage();
-refreshStatus();
-listConversations().catch(() => {});
-call("GET", "/v1/rules").then(found => rules.push(...found.rules), () => {});
-const asked = new URLSearchParams(location.search).get("q")?.trim();
-// Nothing is cleared after a wait: whoever asks before the page is complete keeps his question.
-main.classList.add("empty");
-if (location.hash.length > 1) await show(location.hash.slice(1));
-page("question").focus();
-if (asked) {
-  history.replaceState(null, "", "/");
-  send(asked);
+// Keys
+
+const focusBox = () => page({ chat: "question", search: "query", documents: "document-filter" }[view]).focus();
+shortcut("/", focusBox);
+shortcut("?", showHelp);
+shortcut("n", () => { navigate("/"); page("question").focus(); });
+shortcut("h", () => { toggleSidebar(true); page("find").focus(); });
+shortcut("m", () => switchTo(view === "search" ? "chat" : "search"));
+shortcut("d", () => navigate("/documents"));
+shortcut("t", nextTheme);
+shortcut("j", () => step(1));
+shortcut("k", () => step(-1));
+shortcut("Escape", () => {
+  if (!page("card").hidden) return hide();
+  if (sourceIsOpen()) return closeSource();
+  if (!page("shade").hidden) return toggleSidebar(false);
+  return view === "chat" && chat.stop();
+});
+
+/** To the next or the previous result of the search. */
+function step(by) {
+  const links = [...page("results").querySelectorAll("h3 button")];
+  const place = links.indexOf(document.activeElement) + by;
+  if (!links.length || view !== "search") return false;
+  links[Math.max(0, Math.min(place, links.length - 1))].focus();
+  return true;
 }
+
+// How the service is
+
+async function look() {
+  clearTimeout(polling);
+  try {
+    status = await call("GET", "/v1/status");
+    if (!page("offline").hidden) refreshHistory();
+    page("offline").hidden = true;
+    showState();
+    polling = setTimeout(look, status.ready && !status.refresh.running ? STEADY : SOON);
+  } catch {
+    page("offline").hidden = false;
+    polling = setTimeout(look, AWAY);
+  }
+}
+
+function showState() {
+  const { index, refresh, ready, stages, limits } = status;
+  const size = index ? text("size", index.documents, index.passages) : "";
+  page("size").textContent = refresh.running ? text("refreshing", refresh.done, refresh.total) : size;
+  const broken = stages.find(stage => stage.state === "failed"), waits = stages.find(stage => stage.state !== "ready");
+  page("notice").textContent = broken ? broken.detail : ready ? refresh.error : text("starting", waits?.name ?? "");
+  page("notice").classList.toggle("error", Boolean(broken || refresh.error));
+  page("question").maxLength = page("query").maxLength = limits.question;
+  if (index) showLists(index);
+  page("nothing-indexed").hidden = !(ready && index && !index.documents && !refresh.running);
+  showStatus(status);
+}
+
+/** Lists that people choose from are made anew only when they changed: one that is open would close. */
+function showLists({ sources, languages }) {
+  const now = JSON.stringify([currentLanguage(), sources, languages]);
+  if (now === listed) return;
+  listed = now;
+  search.useIndex({ sources, languages });
+  useSources(sources);
+  const examples = sources.some(({ source }) => source.endsWith("/indexing/examples"));
+  chat.suggest(examples ? text("suggestions") : []);
+}
+
+addEventListener("online", look);
+addEventListener("offline", look);
+addEventListener("indexchanged", look);
+document.addEventListener("visibilitychange", () => { if (!document.hidden) look(); });
+
+speak(currentLanguage());
+follow();
+look();
+refreshHistory();
+call("GET", "/v1/rules").then(({ rules }) => { chat.useRules(rules); search.useRules(rules); }, () => { /* ids stand for them */ });
+if (view === "chat" && matchMedia("(hover: hover)").matches) page("question").focus();

@@ -1,4 +1,6 @@
-// Talks to the HTTP interface. Every failure is a Failure with a sentence and a hint.
+// Talks to the HTTP interface. Every failure is a Failure with a code, a sentence and a hint.
+
+import { text } from "./texts.js";
 
 export class Failure extends Error {
   constructor({ code, message, hint, request_id }) {
@@ -15,26 +17,37 @@ async function failureOf(reply) {
   }
 }
 
-/** JSON of a route, null where the reply is empty. */
-export async function call(method, path, body) {
-  const reply = await fetch(path, {
-    method,
-    headers: body ? { "content-type": "application/json" } : {},
-    body: body ? JSON.stringify(body) : undefined,
-  });
+async function fetched(path, options) {
+  let reply;
+  try {
+    reply = await fetch(path, options);
+  } catch (error) {
+    if (options.signal?.aborted) throw error;
+    throw new Failure({ code: "offline", message: text("offline"), hint: text("offlineHint") });
+  }
   if (!reply.ok) throw await failureOf(reply);
+  return reply;
+}
+
+const JSON_BODY = { "content-type": "application/json" };
+
+/** JSON of a route, null where the reply is empty. */
+export async function call(method, path, body, signal) {
+  const sent = body ? { headers: JSON_BODY, body: JSON.stringify(body) } : {};
+  const reply = await fetched(path, { method, signal, ...sent });
   return reply.status === 204 ? null : reply.json();
+}
+
+/** Sends a file, and gives the documents that were made of it. */
+export async function upload(file) {
+  const query = new URLSearchParams({ name: file.name, modified: new Date(file.lastModified).toISOString() });
+  const reply = await fetched(`/v1/files?${query}`, { method: "POST", headers: { "content-type": "application/octet-stream" }, body: file });
+  return (await reply.json()).documents;
 }
 
 /** Asks, and gives each server-sent event as {name, data}. Aborting `signal` stops the work on the other side. */
 export async function* ask(question, signal) {
-  const reply = await fetch("/v1/chat", {
-    method: "POST",
-    headers: { "content-type": "application/json" },
-    body: JSON.stringify({ ...question, stream: true }),
-    signal,
-  });
-  if (!reply.ok) throw await failureOf(reply);
+  const reply = await fetched("/v1/chat", { method: "POST", headers: JSON_BODY, body: JSON.stringify({ ...question, stream: true }), signal });
   const reader = reply.body.pipeThrough(new TextDecoderStream()).getReader();
   let waiting = "";
   for (;;) {

@@ -1,57 +1,85 @@
-// The panel that shows a quote highlighted in its passage, with what stands around it.
+// The panel that shows a document at a passage, the quote highlighted in it.
 
-import { day, element, followable } from "./elements.js";
-import { call, Failure } from "./service.js";
-import { text } from "./texts.js";
+import { button, day, element, followable, highlighted, icon, page } from "./elements.js";
+import { call } from "./service.js";
+import { failed, text } from "./texts.js";
 
-const panel = document.getElementById("source");
+const AROUND = 1500;
+const panel = page("source");
 let opener = null;
 
+export const sourceIsOpen = () => !panel.hidden;
+
 export function closeSource() {
+  if (panel.hidden) return;
   panel.hidden = true;
   panel.replaceChildren();
   opener?.focus();
   opener = null;
 }
 
-/** Opens the passage of a citation or a hit: {document_id, passage_id, title, url, published_at, page, start, end}. */
+/** Date and page of a citation or a hit, in one line. */
+export const facts = where => [day(where.published_at), where.page && text("page", where.page)].filter(Boolean).join(" · ");
+
+/** The address of the document itself at the quote or page, where a browser may follow it; else null. */
+export function addressOf(where) {
+  if (!followable(where.url)) return null;
+  if (where.page) return `${where.url.split("#")[0]}#page=${where.page}`;
+  if (!where.quote || where.url.includes("#")) return where.url;
+  return `${where.url}#:~:text=${encodeURIComponent(where.quote.slice(0, 120)).replaceAll("-", "%2D")}`;
+}
+
+/** What the panel needs of a hit: where it stands, its whole passage highlighted. */
+export const placeOf = ({ passage, document }) => ({ ...passage, passage_id: passage.id, title: document.title, url: document.url, published_at: document.published_at });
+
+/** Opens {document_id, passage_id, title, url, published_at, page, start, end}; without a passage the whole document. */
 export async function openSource(where) {
-  opener = document.activeElement;
+  if (panel.hidden) opener = document.activeElement;
   panel.hidden = false;
-  panel.replaceChildren(head(where));
-  const path = `/v1/documents/${encodeURIComponent(where.document_id)}?passage=${encodeURIComponent(where.passage_id)}`;
-  try {
-    panel.append(body(await call("GET", path), where));
-    panel.querySelector("mark")?.scrollIntoView({ block: "center" });
-  } catch (failure) {
-    panel.append(element("p", { class: "error" }, failure instanceof Failure ? `${failure.message} ${failure.hint}` : text("broken")));
-  }
+  const body = element("div", { class: "document", "aria-busy": "true" }, ...skeleton());
+  const whole = button("documents", text("wholeDocument"), () => fill(body, where, null, whole), { shown: true, hidden: true });
+  panel.replaceChildren(head(where, whole), body);
   panel.querySelector("button").focus();
+  await fill(body, where, where.passage_id, whole);
 }
 
-function head(where) {
-  const facts = [day(where.published_at), where.page && text("page", where.page)].filter(Boolean).join(" · ");
-  return element("div", {},
-    element("header", {},
-      element("h2", {}, where.title || where.document_id),
-      element("button", { class: "plain", click: closeSource, "aria-label": text("close") }, "✕")),
-    element("p", { class: "quiet" }, facts, facts ? " · " : "",
-      followable(where.url) ? element("a", { href: where.url, target: "_blank", rel: "noreferrer" }, text("open")) : where.url || ""));
+async function fill(body, where, passage, whole) {
+  const path = `/v1/documents/${encodeURIComponent(where.document_id)}`;
+  const query = passage ? `?passage=${encodeURIComponent(passage)}&around=${AROUND}` : "";
+  try {
+    const found = await call("GET", path + query);
+    body.replaceChildren(passage ? around(found, where) : element("p", { class: "passage", dir: "auto" }, ...quoted(found.text, where, 0)));
+    whole.hidden = !passage;
+    body.querySelector("mark")?.scrollIntoView({ block: "center" });
+  } catch (failure) {
+    body.replaceChildren(element("p", { class: "error", role: "alert" }, failed(failure)));
+  }
+  body.removeAttribute("aria-busy");
 }
 
-// Positions count characters as the service does (code points), not the halves of JavaScript's strings.
-function body({ passage, before, after }, where) {
-  const all = Array.from(before + passage.text + after);
+export const skeleton = () => Array.from({ length: 4 }, () => element("span", { class: "skeleton" }));
+
+function head(where, whole) {
+  const link = addressOf(where);
+  return element("header", {},
+    element("div", { class: "row" },
+      element("h2", { dir: "auto" }, where.title || where.document_id),
+      button("close", text("close"), closeSource)),
+    element("p", { class: "quiet" }, facts(where)),
+    link ? null : element("p", { class: "quiet address", dir: "auto" }, where.url || ""),
+    element("div", { class: "row" }, whole,
+      link ? element("a", { href: link, target: "_blank", rel: "noreferrer" }, text("open"), icon("open")) : null));
+}
+
+function around({ passage, before, after }, where) {
   const origin = passage.start - Array.from(before).length;
-  const from = Math.max(0, where.start - origin), to = Math.max(from, where.end - origin);
-  const piece = (start, end) => all.slice(start, end).join("");
-  return element("p", { class: "passage" },
-    passage.heading && passage.heading !== where.title ? element("strong", {}, passage.heading + "\n") : null,
-    element("span", { class: "around" }, piece(0, from)),
-    element("mark", {}, piece(from, to)),
-    element("span", { class: "around" }, piece(to)));
+  const heading = passage.heading && passage.heading !== where.title ? element("strong", {}, `${passage.heading}\n`) : null;
+  return element("p", { class: "passage", dir: "auto" }, heading, ...quoted(before + passage.text + after, where, origin));
 }
 
-document.addEventListener("keydown", event => {
-  if (event.key === "Escape" && !panel.hidden) closeSource();
-});
+/** `words` begin at `origin` of the document; the place that is meant is marked in them. */
+function quoted(words, where, origin) {
+  if (where.end == null) return [words];
+  const from = Math.max(0, where.start - origin);
+  return highlighted(words, [[from, Math.max(from, where.end - origin)]]);
+}

@@ -1,53 +1,136 @@
 // Every word of the page, in both languages.
 
-const TEXTS = {
+import { remember, remembered } from "./memory.js";
+
+export const TEXTS = {
   en: {
-    conversations: "Conversations", newConversation: "New conversation", switchLanguage: "Language: Chinese",
-    welcome: "Ask your documents", welcomeHint: "Every answer shows the exact words that support it.",
-    placeholder: "Ask a question …", send: "Ask", stop: "Stop",
-    planning: "Deciding what to look for", planned: "Looking for", noSearch: "No search needed",
-    searching: "Searching the documents", read: n => `Read ${n} passage${n === 1 ? "" : "s"}`,
-    drafting: "Drafting answers", drafted: n => `Drafted ${n} answer${n === 1 ? "" : "s"}`, judging: "Judging them",
-    abstained: "Not in the documents", refused: "Declined", clarify: "Which one?", answered: "Answered",
-    used: "Sources used", also: "Also read", nearest: "Nearest passages",
-    noCitations: "No source is cited for this answer.",
-    why: "Why this answer", queries: "Searched for", score: "Score", preference: "Preference", support: "Support",
-    rules: "Weakest rule", probability: "Need of a search", won: "chosen", seconds: "s",
-    up: "Good answer", down: "Bad answer", thanks: "Thank you, noted.", consent: "may be used to improve the models",
-    reasons: { "": "What was wrong?", wrong: "Wrong", quote_does_not_say_it: "The quote does not say it", off_topic: "Off topic", incomplete: "Incomplete", out_of_date: "Out of date", should_have_asked: "Should have asked back", should_have_answered: "Should have answered", harmful: "Rude or harmful", other: "Other" },
-    close: "Close", open: "Open the document", page: n => `page ${n}`, remove: "Delete",
-    stopped: "Stopped.", broken: "The connection broke off. Reload to see what was finished.", working: "Still working; reload in a moment.",
-    removeQuestion: "Delete this conversation?", starting: "Passerine is starting …",
-    size: (documents, passages) => `${documents} documents · ${passages} passages`,
-    refreshing: (done, total) => total ? `reading documents: ${done} of ${total}` : `reading documents: ${done}`,
+    // The frame
+    skip: "Skip to the content", conversations: "Conversations", newConversation: "New conversation", menu: "Conversations",
+    findConversation: "Search conversations", modes: "Chat or search", chat: "Chat", search: "Search", documents: "Documents",
+    switchLanguage: "Language: switch to Chinese", appearance: "Appearance", themes: { system: "as the system", light: "light", dark: "dark" },
+    help: "Help and keys", close: "Close", cancel: "Cancel", more: "Show more", tryAgain: "Try again", actions: "Actions",
+    offline: "Passerine cannot be reached.", offlineHint: "Is it still running? Your question is not lost: ask again when it is back.",
+    offlineBanner: "Passerine cannot be reached. Trying again …",
+    size: (documents, passages) => `${documents} documents, ${passages} passages`,
+    refreshing: (done, total) => total ? `Reading documents: ${done} of ${total}` : `Reading documents: ${done}`,
+    starting: stage => stage ? `Passerine is starting: ${stage} …` : "Passerine is starting …",
+    // Chat
+    welcome: "Ask your documents", welcomeHint: "Every answer shows the exact words that support it. If the documents do not say it, Passerine says so.",
+    placeholder: "Ask a question …", send: "Ask", stop: "Stop", depth: "Depth", careful: "Careful", fast: "Fast",
+    suggestions: ["Who commanded Apollo 11?", "How tall was the Saturn V?", "How long did Valeri Polyakov stay aboard Mir?"],
+    nothingIndexed: "Nothing is indexed yet: add documents",
+    answer: "Answer", planning: "Deciding what to look for", planned: "Looking for", noSearch: "No search needed",
+    searching: "Searching the documents", reading: n => n === 1 ? "Read 1 passage:" : `Read ${n} passages:`,
+    drafting: "Drafting candidates", drafted: n => n === 1 ? "Drafted 1 candidate" : `Drafted ${n} candidates`, judging: "Judging them",
+    answered: "Answered", abstained: "Not in the documents", refused: "Declined", clarify: "Which one?",
+    stopped: "Stopped before there was an answer.", askAgain: "Ask again", broken: "The connection broke off. Reload to see what was finished.",
+    citation: (number, title) => `Source ${number}: ${title}`, quote: "The quote in its context", sourcePanel: "Source",
+    showInDocument: "Show in the document", wholeDocument: "Whole document", open: "Open the original", page: n => `page ${n}`,
+    used: "Sources used", also: "Also read", nearest: "Nearest passages", noCitations: "No source is cited for this answer.",
+    // Why this answer
+    why: "Why this answer", queries: "Searched for", probability: "Need of a search", time: "Time", seconds: "s",
+    origins: { user: "as asked", rewrite: "made to stand alone", keywords: "key words", decomposition: "a part of it", expansion: "wider" },
+    stages: { plan: "plan", search: "search", propose: "draft", judge: "judge", select: "select", cite: "cite" },
+    candidate: n => `Candidate ${n}`, won: "chosen", noEvidence: "without evidence", score: "Score", support: "Support",
+    rules: "Rules kept", preference: "Preference", weakestRule: "Weakest rule",
+    // Feedback
+    up: "Good answer", down: "Bad answer", compare: "Compare candidates", reportRule: "Report a broken rule", correct: "Write a better answer",
+    copy: "Copy with sources", copied: "Copied.", notCopied: "The browser did not allow it.", thanks: "Thank you, noted.",
+    consent: "may be used to improve the models", whatWasWrong: "What was wrong?", comment: "In your own words (optional)", submit: "Send",
+    reasons: { wrong: "Wrong", quote_does_not_say_it: "The quote does not say it", off_topic: "Off topic", incomplete: "Incomplete", out_of_date: "Out of date", should_have_asked: "Should have asked back", should_have_answered: "Should have answered", harmful: "Rude or harmful", other: "Other" },
+    whichIsBetter: "Which of these two is better?", thisOne: "This one", bothGood: "Both good", bothBad: "Both bad", skipPair: "Skip",
+    whichRule: "Which rule does it break?", shouldHaveSaid: "What should it have said?",
+    ruleGroups: { stereotypes: "Stereotypes", hate: "Hate and harassment", self: "What Passerine says of itself", misinformation: "Misinformation", other: "Other" },
+    // History
+    today: "Today", yesterday: "Yesterday", thisWeek: "Last seven days", earlier: "Earlier", noConversations: "Your conversations will stand here.",
+    noneFound: "Nothing found.", rename: "Rename", exportMarkdown: "Export as Markdown", exportJson: "Export as JSON", remove: "Delete",
+    removeQuestion: title => `Delete “${title}” with its answers?`,
+    // Search
+    searchPlaceholder: "Search the documents …", "filter-source": "All sources", "filter-language": "All languages", from: "From", to: "to",
+    filters: "Filters", clear: "Clear filters", withAnswer: "Answer on top", overview: "Answer from the documents", goOn: "Go on in chat", pages: "Pages",
+    found: (first, last, more) => more ? `Passages ${first}–${last}, and more` : `Passages ${first}–${last}`,
+    nothingFound: "Nothing found.", nothingFoundHint: "Use other words, or fewer filters.", previous: "Previous", next: "Next", pageOf: n => `Page ${n}`,
+    // Documents
+    passages: "Passages", onDisk: "On disk", lastAddition: "Last addition", lastRefresh: "Last refresh", perSecond: n => `${n} a second`, left: n => n < 90 ? `about ${n} s left` : `about ${Math.ceil(n / 60)} min left`,
+    works: { starting: "Starting a refresh", read: "Reading files", encode: "Encoding passages" },
+    dropFiles: "Drop files here, or choose them", dropKinds: "Text, Markdown, HTML, PDF, DOCX, JSON Lines",
+    waiting: "waiting", readingFile: "reading …", outcomes: { added: "can be asked now", changed: "replaced, can be asked now", same: "was there already" },
+    documentsRead: n => `${n} documents, can be asked now`, filterDocuments: "Filter by title or address", title: "Title", source: "Source",
+    language: "Language", published: "Published", noDocuments: "Nothing is indexed yet.", removeDocument: title => `Delete “${title}” from the index?`,
+    // Help
+    shortcuts: { "/": "To the question", n: "New conversation", m: "Between chat and search", h: "Search conversations", d: "Documents", "j k": "Next and previous result", t: "Appearance", "?": "This sheet", Escape: "Close, or stop the answer", Enter: "Send", "Shift Enter": "New line" },
+    singleKeys: "Use single keys", interface: "The HTTP interface",
   },
   zh: {
-    conversations: "对话", newConversation: "新对话", switchLanguage: "语言：英文",
-    welcome: "向你的文档提问", welcomeHint: "每个回答都附有支持它的原文。",
-    placeholder: "请输入问题……", send: "提问", stop: "停止",
-    planning: "正在判断要找什么", planned: "搜索", noSearch: "不需要搜索",
-    searching: "正在搜索文档", read: n => `阅读了 ${n} 个段落`,
-    drafting: "正在起草回答", drafted: n => `起草了 ${n} 个回答`, judging: "正在评判",
-    abstained: "文档中没有", refused: "拒绝回答", clarify: "请确认", answered: "已回答",
-    used: "引用的来源", also: "也读过", nearest: "最接近的段落",
-    noCitations: "这个回答没有引用来源。",
-    why: "为什么这样回答", queries: "搜索内容", score: "总分", preference: "偏好", support: "支持度",
-    rules: "最弱的规则", probability: "需要搜索的概率", won: "选中", seconds: "秒",
-    up: "回答得好", down: "回答得不好", thanks: "谢谢，已记录。", consent: "可用于改进模型",
-    reasons: { "": "哪里不好？", wrong: "错误", quote_does_not_say_it: "引文没有这样说", off_topic: "跑题", incomplete: "不完整", out_of_date: "过时", should_have_asked: "应该先追问", should_have_answered: "应该回答", harmful: "粗鲁或有害", other: "其他" },
-    close: "关闭", open: "打开文档", page: n => `第 ${n} 页`, remove: "删除",
-    stopped: "已停止。", broken: "连接中断。刷新页面可查看已完成的内容。", working: "仍在处理，请稍后刷新。",
-    removeQuestion: "删除这个对话？", starting: "正在启动……",
-    size: (documents, passages) => `${documents} 篇文档 · ${passages} 个段落`,
+    // The frame
+    skip: "跳到内容", conversations: "对话", newConversation: "新对话", menu: "对话列表",
+    findConversation: "搜索对话", modes: "对话或搜索", chat: "对话", search: "搜索", documents: "文档",
+    switchLanguage: "语言：切换到英文", appearance: "外观", themes: { system: "跟随系统", light: "浅色", dark: "深色" },
+    help: "帮助与快捷键", close: "关闭", cancel: "取消", more: "显示更多", tryAgain: "重试", actions: "操作",
+    offline: "无法连接 Passerine。", offlineHint: "它还在运行吗？问题没有丢失，恢复后请再问一次。",
+    offlineBanner: "无法连接 Passerine，正在重试……",
+    size: (documents, passages) => `${documents} 篇文档，${passages} 个段落`,
     refreshing: (done, total) => total ? `正在读取文档：${done} / ${total}` : `正在读取文档：${done}`,
+    starting: stage => stage ? `正在启动：${stage}……` : "正在启动……",
+    // Chat
+    welcome: "向你的文档提问", welcomeHint: "每个回答都附有支持它的原文。文档里没有的，Passerine 会直说。",
+    placeholder: "请输入问题……", send: "提问", stop: "停止", depth: "深度", careful: "仔细", fast: "快速",
+    suggestions: ["神舟五号是哪一年发射的？", "捷列什科娃绕地球飞行了多少圈？", "天宫空间站的轨道高度是多少？"],
+    nothingIndexed: "还没有索引任何文档：去添加",
+    answer: "回答", planning: "正在判断要找什么", planned: "搜索", noSearch: "不需要搜索",
+    searching: "正在搜索文档", reading: n => `阅读了 ${n} 个段落：`,
+    drafting: "正在起草候选", drafted: n => `起草了 ${n} 个候选`, judging: "正在评判",
+    answered: "已回答", abstained: "文档中没有", refused: "拒绝回答", clarify: "请确认",
+    stopped: "已停止，还没有得到回答。", askAgain: "再问一次", broken: "连接中断。刷新页面可查看已完成的内容。",
+    citation: (number, title) => `来源 ${number}：${title}`, quote: "引文及其上下文", sourcePanel: "来源",
+    showInDocument: "在文档中查看", wholeDocument: "整篇文档", open: "打开原文", page: n => `第 ${n} 页`,
+    used: "引用的来源", also: "也读过", nearest: "最接近的段落", noCitations: "这个回答没有引用来源。",
+    // Why this answer
+    why: "为什么这样回答", queries: "搜索内容", probability: "需要搜索的概率", time: "用时", seconds: "秒",
+    origins: { user: "原问题", rewrite: "补全为独立问题", keywords: "关键词", decomposition: "其中一部分", expansion: "放宽" },
+    stages: { plan: "计划", search: "搜索", propose: "起草", judge: "评判", select: "选择", cite: "引用" },
+    candidate: n => `候选 ${n}`, won: "选中", noEvidence: "没有依据", score: "总分", support: "支持度",
+    rules: "规则遵守", preference: "偏好", weakestRule: "最弱的规则",
+    // Feedback
+    up: "回答得好", down: "回答得不好", compare: "比较候选", reportRule: "举报违反规则", correct: "写出更好的回答",
+    copy: "连同来源复制", copied: "已复制。", notCopied: "浏览器不允许复制。", thanks: "谢谢，已记录。",
+    consent: "可用于改进模型", whatWasWrong: "哪里不好？", comment: "用自己的话说（可不填）", submit: "发送",
+    reasons: { wrong: "错误", quote_does_not_say_it: "引文没有这样说", off_topic: "跑题", incomplete: "不完整", out_of_date: "过时", should_have_asked: "应该先追问", should_have_answered: "应该回答", harmful: "粗鲁或有害", other: "其他" },
+    whichIsBetter: "这两个哪个更好？", thisOne: "这个", bothGood: "都好", bothBad: "都不好", skipPair: "跳过",
+    whichRule: "它违反了哪条规则？", shouldHaveSaid: "应该怎样回答？",
+    ruleGroups: { stereotypes: "刻板印象", hate: "仇恨与骚扰", self: "Passerine 对自己的说法", misinformation: "错误信息", other: "其他" },
+    // History
+    today: "今天", yesterday: "昨天", thisWeek: "最近七天", earlier: "更早", noConversations: "你的对话会出现在这里。",
+    noneFound: "没有找到。", rename: "重命名", exportMarkdown: "导出为 Markdown", exportJson: "导出为 JSON", remove: "删除",
+    removeQuestion: title => `删除“${title}”及其回答？`,
+    // Search
+    searchPlaceholder: "搜索文档……", "filter-source": "所有来源", "filter-language": "所有语言", from: "从", to: "到",
+    filters: "筛选", clear: "清除筛选", withAnswer: "在上方显示回答", overview: "来自文档的回答", goOn: "在对话中继续", pages: "分页",
+    found: (first, last, more) => more ? `第 ${first}–${last} 个段落，后面还有` : `第 ${first}–${last} 个段落`,
+    nothingFound: "没有找到。", nothingFoundHint: "换几个词，或减少筛选条件。", previous: "上一页", next: "下一页", pageOf: n => `第 ${n} 页`,
+    // Documents
+    passages: "段落", onDisk: "占用磁盘", lastAddition: "最近添加", lastRefresh: "最近一次刷新", perSecond: n => `每秒 ${n} 个`, left: n => n < 90 ? `约剩 ${n} 秒` : `约剩 ${Math.ceil(n / 60)} 分钟`,
+    works: { starting: "正在开始刷新", read: "正在读取文件", encode: "正在编码段落" },
+    dropFiles: "把文件拖到这里，或点击选择", dropKinds: "文本、Markdown、HTML、PDF、DOCX、JSON Lines",
+    waiting: "等待中", readingFile: "正在读取……", outcomes: { added: "现在可以提问", changed: "已替换，现在可以提问", same: "原本就有" },
+    documentsRead: n => `${n} 篇文档，现在可以提问`, filterDocuments: "按标题或地址筛选", title: "标题", source: "来源",
+    language: "语言", published: "发布日期", noDocuments: "还没有索引任何文档。", removeDocument: title => `从索引中删除“${title}”？`,
+    // Help
+    shortcuts: { "/": "回到输入框", n: "新对话", m: "在对话和搜索之间切换", h: "搜索对话", d: "文档", "j k": "下一个和上一个结果", t: "外观", "?": "这张表", Escape: "关闭，或停止回答", Enter: "发送", "Shift Enter": "换行" },
+    singleKeys: "使用单键快捷键", interface: "HTTP 接口",
   },
 };
 
-function remembered() {
-  try { return localStorage.getItem("language"); } catch { return null; }
-}
+/** What the service's error codes mean, for readers of Chinese: its own sentences are in English. */
+export const CODES = {
+  bad_input: "输入有误。", not_found: "找不到。", too_large: "超出限制。", conflict: "另一个操作正在进行，请稍后再试。",
+  extract_failed: "文件无法读取。", index_missing: "还没有索引任何文档。", index_damaged: "索引已损坏。", encoder_mismatch: "索引由另一个编码器生成。",
+  model_missing: "模型没有安装。", model_damaged: "模型已损坏。", storage_failed: "磁盘已满或无法写入。", cancelled: "已停止。",
+  generator_failed: "语言模型的服务器出错。", forbidden: "不允许。", method_not_allowed: "不允许这样请求。", not_ready: "正在启动，请稍候。",
+  port_in_use: "端口已被占用。", server_failed: "Passerine 内部出错，日志中有详情。", interrupted: "回答时服务中断了，请再问一次。",
+};
 
-let language = remembered() || (navigator.language.startsWith("zh") ? "zh" : "en");
+let language = remembered("language") || (navigator.language.startsWith("zh") ? "zh" : "en");
 
 /** The text named `key`; texts with numbers take them as further arguments. */
 export function text(key, ...values) {
@@ -55,15 +138,21 @@ export function text(key, ...values) {
   return typeof found === "function" ? found(...values) : found;
 }
 
+/** What went wrong, in a sentence with what to do. */
+export function failed({ code, message, hint }) {
+  const own = language === "zh" ? CODES[code] : "";
+  return [own, message, hint].filter(Boolean).join(" ");
+}
+
 export const currentLanguage = () => language;
 
 /** Switches the language and writes every text that stands in the page itself. */
-export function useLanguage(next = language) {
+export function useLanguage(next) {
   language = next;
-  try { localStorage.setItem("language", next); } catch { /* private window: only for this visit */ }
+  remember("language", next);
   document.documentElement.lang = next === "zh" ? "zh-Hans" : "en";
   for (const node of document.querySelectorAll("[data-text]")) node.textContent = text(node.dataset.text);
   for (const node of document.querySelectorAll("[data-label]")) node.setAttribute("aria-label", text(node.dataset.label));
   for (const node of document.querySelectorAll("[data-placeholder]")) node.placeholder = text(node.dataset.placeholder);
-  document.getElementById("language").textContent = next === "zh" ? "English" : "中文";
+  document.getElementById("language").textContent = next === "zh" ? "EN" : "中文";
 }
