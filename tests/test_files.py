@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from indexing.sources import items
+from indexing.files import files
 from indexing.types import BadInput
 
 
@@ -16,7 +16,7 @@ def write(path: Path, text: str = "text") -> Path:
 
 
 def keys(path: Path) -> list[str]:
-    return [item.key for item in items(path)]
+    return [file.key for file in files(path)]
 
 
 def test_a_folder_gives_its_documents_in_order(tmp_path: Path) -> None:
@@ -32,16 +32,16 @@ def test_hidden_files_and_copies_of_sources_are_left_out(tmp_path: Path) -> None
     assert keys(tmp_path) == ["kept.md"]
 
 
-def test_an_item_knows_its_file(tmp_path: Path) -> None:
+def test_a_file_is_described(tmp_path: Path) -> None:
     path = write(tmp_path / "notes" / "a b.md", "hello")
-    (item,) = items(tmp_path)
-    assert (item.key, item.size, item.path) == ("notes/a b.md", 5, path)
-    assert item.url == path.as_uri()
-    assert item.modified_at.timestamp() == pytest.approx(path.stat().st_mtime, abs=1e-5)
-    assert item.modified_at.tzinfo is not None
+    (file,) = files(tmp_path)
+    assert (file.key, file.size, file.path) == ("notes/a b.md", 5, path)
+    assert file.url == path.as_uri()
+    assert file.modified_at.timestamp() == pytest.approx(path.stat().st_mtime, abs=1e-5)
+    assert file.modified_at.tzinfo is not None
 
 
-def test_a_named_file_is_an_item_whatever_its_kind(tmp_path: Path) -> None:
+def test_a_named_file_is_listed_whatever_its_kind(tmp_path: Path) -> None:
     assert keys(write(tmp_path / "picture.png")) == ["picture.png"]
 
 
@@ -79,7 +79,7 @@ def test_names_that_are_not_text_get_a_printable_key(tmp_path: Path) -> None:
 
 def test_a_missing_path_is_bad_input(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="no file or folder"):
-        list(items(tmp_path / "nothing"))
+        list(files(tmp_path / "nothing"))
 
 
 def test_very_deep_folders_do_not_exhaust_the_stack(tmp_path: Path) -> None:
