@@ -110,6 +110,19 @@ def _wrapped(address: Address) -> Address:
     return address.ipv4_mapped or address.sixtofour or (address.teredo[1] if address.teredo else address)
 
 
+def parsed(url: str) -> httpx.URL:
+    """Raises FetchFailed for what is no address of a page."""
+    try:
+        found = httpx.URL(url).copy_with(fragment=None)
+    except (httpx.InvalidURL, TypeError, ValueError) as error:
+        raise FetchFailed(f"'{url[:200]}' is no address: {error}.", "Write https://example.org/page.") from None
+    if found.scheme not in ("http", "https") or not found.host:
+        raise FetchFailed(f"'{url[:200]}' is no address of a page.", "It begins with https:// or http://.")
+    if found.userinfo:
+        raise FetchFailed(f"The address of {found.host} holds a user name.", "Pages behind a login are not fetched.")
+    return found
+
+
 def unpacked(data: bytes, limit: int, what: str) -> bytes:
     """The content of gzip data. Raises FetchFailed for damaged data, and for what grows over `limit` bytes."""
     unpack = zlib.decompressobj(31)
@@ -199,7 +212,7 @@ class Fetcher:
         """
         for attempt in range(1, self.rules.attempts + 1):
             try:
-                return self._follow(_parsed(url), known or Validators())
+                return self._follow(parsed(url), known or Validators())
             except _Passing as error:
                 pause = error.after or self.rules.pause * 2 ** (attempt - 1)
                 if attempt == self.rules.attempts or pause > _LONGEST_PAUSE:
@@ -273,7 +286,7 @@ class Fetcher:
         if status == 304 and known != Validators():
             return None
         if reply.has_redirect_location:
-            return _parsed(str(url.join(reply.headers["location"])))
+            return parsed(str(url.join(reply.headers["location"])))
         if status in (404, 410):
             raise Missing(f"{url} is not there ({status}).", "Take it off the list.")
         if status in _PASSING:
@@ -336,19 +349,6 @@ class Fetcher:
             if self.cancelled():
                 raise _stopped()
             time.sleep(min(left, 0.1))
-
-
-def _parsed(url: str) -> httpx.URL:
-    """Raises FetchFailed for what is no address of a page."""
-    try:
-        parsed = httpx.URL(url).copy_with(fragment=None)
-    except (httpx.InvalidURL, TypeError, ValueError) as error:
-        raise FetchFailed(f"'{url[:200]}' is no address: {error}.", "Write https://example.org/page.") from None
-    if parsed.scheme not in ("http", "https") or not parsed.host:
-        raise FetchFailed(f"'{url[:200]}' is no address of a page.", "It begins with https:// or http://.")
-    if parsed.userinfo:
-        raise FetchFailed(f"The address of {parsed.host} holds a user name.", "Pages behind a login are not fetched.")
-    return parsed
 
 
 def _delay(robots: RobotFileParser, agent: str) -> float:

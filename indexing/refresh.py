@@ -39,6 +39,14 @@ class RefreshReport:
     same: int = 0
     failed: tuple[Failure, ...] = ()
 
+    @property
+    def counts(self) -> str:
+        """The counts in one line."""
+        return (
+            f"{self.added} added, {self.changed} changed, {self.removed} removed, {self.same} same, "
+            f"{len(self.failed)} failed"
+        )
+
     def __add__(self, other: "RefreshReport") -> "RefreshReport":
         return RefreshReport(
             self.added + other.added,

@@ -13,6 +13,10 @@ database              the tables, in SQLite by default
 conversations         turns and answers
 feedback              what people say about answers, and its export
 library               what is indexed, found, added and removed
+sources               where documents come from, under names
+jobs                  refreshes in a table: queued, running, done, failed, died
+refreshes             a refresh here and now, or by the worker of the service
+watching              which sources changed, told as it happens
 
 HTTP:
 inputs                what the interface takes
@@ -24,6 +28,7 @@ stream                the flow as server-sent events
 routes_chat           /v1/chat
 routes_completions    /v1/chat/completions and /v1/models
 routes_documents      /v1/search and /v1/documents
+routes_sources        /v1/sources and /v1/jobs
 routes_conversations  /v1/conversations
 routes_feedback       /v1/feedback and /v1/rules
 routes_status         /healthz, /readyz, /v1/status
@@ -45,6 +50,7 @@ best_of_n             the chat model learns from the best of its own replies
 tuning                the chat model learns from the judges
 doctor                is this installation whole, and what to do if not
 console               what the command line shows
+source_commands       `passerine source` and `passerine refresh`
 commands              the commands around the daily ones
 cli                   the command `passerine`
 """

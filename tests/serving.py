@@ -3,7 +3,7 @@
 import json
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,6 +57,14 @@ def listening(application: Application) -> Iterator[httpx.Client]:
         server.should_exit = True
         thread.join(10)
         application.close()
+
+
+def wait_until(condition: Callable[[], object], seconds: float = 30.0) -> None:
+    """Until it holds; fails when it does not in time."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen"
+        time.sleep(0.02)
 
 
 @dataclass(frozen=True)
