@@ -154,11 +154,11 @@ def _uploaded(document: Document) -> Document:
 
 
 def remove_source(source: str, index: Index) -> int:
-    """Remove all documents of a source; returns how many there were."""
-    with index.refreshing():
-        files = index.catalogue.files(source)
-        ids = [key for each in index.catalogue.ids_by_file(source).values() for key in each]
-        index.commit(Changes(removed=ids, forgotten=[(source, file) for file in files]))
+    """Remove all documents of a source; returns how many there were. Runs beside a refresh of another source; one of
+    this source would bring them back."""
+    files = index.catalogue.files(source)
+    ids = [key for each in index.catalogue.ids_by_file(source).values() for key in each]
+    index.commit(Changes(removed=ids, forgotten=[(source, file) for file in files]))
     return len(ids)
 
 

@@ -65,7 +65,9 @@ class Refreshes:
             return library.refresh([source], progress, cancelled, dry_run=True, empty_ok=empty_ok)
 
     def remove(self, source: StoredSource) -> int:
-        """Removes a source, its documents first; returns how many they were. Raises Conflict while a refresh runs."""
+        """Removes a source, its documents first; returns how many they were. Raises Conflict while it is refreshed."""
+        if any(job.state == "running" for job in self.jobs.list(source.name)):
+            raise Conflict(f"The source '{source.name}' is being refreshed.", "Stop that, or wait for its end.")
         removed = 0
         with suppress(IndexMissing):
             index = Index.open(self.index_folder)

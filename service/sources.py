@@ -6,7 +6,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal
 from urllib.parse import urlsplit
 
 from sqlalchemy import Engine, delete, insert, select
@@ -23,7 +23,6 @@ from service.database import SOURCES
 from service.errors import did_you_mean
 
 Kind = Literal["path", "page", "sitemap", "feed", "query"]
-KINDS: tuple[Kind, ...] = get_args(Kind)
 LOCAL: tuple[Kind, ...] = ("path", "query")
 """Kinds that read what only this machine reaches: its files, its databases."""
 

@@ -59,7 +59,7 @@ def listening(application: Application) -> Iterator[httpx.Client]:
         application.close()
 
 
-def wait_until(condition: Callable[[], object], seconds: float = 30.0) -> None:
+def wait_until(condition: Callable[[], object], seconds: float = 100.0) -> None:
     """Until it holds; fails when it does not in time."""
     deadline = time.monotonic() + seconds
     while not condition():

@@ -149,7 +149,7 @@ def test_refreshes_run_one_at_a_time_and_a_running_one_can_be_removed(served: Se
 
     def wait(request: Any) -> None:
         reached.set()
-        go_on.wait(20)
+        go_on.wait(100)
         request.wfile.write(b"HTTP/1.0 200 OK\r\ncontent-type: text/html\r\n\r\n<p>The zebra grazes.</p>")
 
     with serving(Site()) as site:
@@ -158,7 +158,7 @@ def test_refreshes_run_one_at_a_time_and_a_running_one_can_be_removed(served: Se
         for name in ("slow", "quick"):
             served.client.post("/v1/sources", json={"location": f"{site.url}/{name}", "name": name})
         slow = served.client.post("/v1/sources/slow/refresh").json()
-        assert reached.wait(20)
+        assert reached.wait(100)
         quick = served.client.post("/v1/sources/quick/refresh").json()
         states = {job["id"]: job["state"] for job in served.client.get("/v1/jobs").json()["jobs"]}
         assert states == {slow["id"]: "running", quick["id"]: "queued"}
@@ -167,7 +167,7 @@ def test_refreshes_run_one_at_a_time_and_a_running_one_can_be_removed(served: Se
         removal.start()
         time.sleep(0.1)
         go_on.set()
-        removal.join(30)
+        removal.join(100)
         wait_until(lambda: served.client.get(f"/v1/jobs/{quick['id']}").json()["job"]["state"] == "done")
         assert [source["name"] for source in served.client.get("/v1/sources").json()["sources"]] == ["quick"]
         library = served.application.library.now()
@@ -292,7 +292,7 @@ def test_a_watched_folder_is_refreshed_when_it_changes(docs: Path) -> None:
         assert process.stdout.readline() == "0 added, 0 changed, 1 removed, 2 same, 0 failed\n"
         time.sleep(1.5)
         process.send_signal(signal.SIGINT)
-        rest, err = process.communicate(timeout=30)
+        rest, err = process.communicate(timeout=100)
     assert (process.returncode, rest) == (130, ""), "nothing changed, so nothing was refreshed"
     assert "Traceback" not in err
 
