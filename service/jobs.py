@@ -153,10 +153,10 @@ class Jobs:
         return None
 
     @contextmanager
-    def recorded(self, job: Job) -> Iterator[Recorder]:
+    def recorded(self, job: Job, waits: bool = False) -> Iterator[Recorder]:
         """Runs a job's work: its figures are written while the block runs, and how it ended after.
 
-        A job that met another refresh before it did anything leaves no trace.
+        A job that met another refresh before it did anything waits in the queue again, or else leaves no trace.
         """
         recorder, stopped = Recorder(), threading.Event()
 
@@ -178,7 +178,10 @@ class Jobs:
             stopped.set()
             thread.join()
             if isinstance(error, Conflict) and not recorder.stage:
-                self._delete(JOBS.c.id == job.id)
+                if waits:
+                    self._update(job.id, None, {"state": "queued", "started_at": None, "beat_at": None, "owner": ""})
+                else:
+                    self._delete(JOBS.c.id == job.id)
             else:
                 self._end(job, "failed", recorder, str(explain(error)))
             raise

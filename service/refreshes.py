@@ -2,9 +2,10 @@
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from indexing.fetch import FetchRules
@@ -45,7 +46,7 @@ class Refreshes:
 
         Raises NotFound, Conflict when another refresh runs in any process, and whatever else a refresh raises.
         """
-        with self.jobs.recorded(job or self.jobs.begin(name)) as recorder:
+        with self.jobs.recorded(job or self.jobs.begin(name), waits=job is not None) as recorder:
 
             def both(stage: str, done: int, total: int) -> None:
                 recorder.progress(stage, done, total)
@@ -86,7 +87,6 @@ def unseen() -> Iterator[Progress]:
     yield lambda stage, done, total: None  # noqa: ARG005
 
 
-@dataclass(eq=False)
 class Worker:
     """Runs queued jobs in a thread of the service, one at a time, the longest waiting first.
 
@@ -94,14 +94,11 @@ class Worker:
     brought documents of one's own.
     """
 
-    refreshes: Refreshes
-    examples: Path
-    _bell: threading.Event = field(default_factory=threading.Event)
-    _stopped: threading.Event = field(default_factory=threading.Event)
-    _guard: threading.Lock = field(default_factory=threading.Lock)
-    _thread: threading.Thread | None = None
-    _source: str = ""
-    _cancel: str = ""
+    def __init__(self, refreshes: Refreshes, examples: Path) -> None:
+        self.refreshes, self.examples = refreshes, examples
+        self._bell, self._stopped, self._guard = threading.Event(), threading.Event(), threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._source = self._cancel = ""  # what is refreshed, and what of that is to stop
 
     def start(self, watched: Callable[[], AbstractContextManager[Progress]] = unseen) -> None:
         """Begins to look at the queue, unless it does already; `watched` shows a job's progress on a terminal."""
@@ -123,11 +120,9 @@ class Worker:
             if self._source != source:
                 return
             self._cancel = source
-        waited = threading.Event()
-        for _ in range(int(seconds * 10)):
-            if self._source != source:
-                return
-            waited.wait(0.1)
+        until = time.monotonic() + seconds
+        while self._source == source and time.monotonic() < until:
+            time.sleep(0.05)
 
     def stop(self, seconds: float = 30.0) -> None:
         """Stops what runs, keeping what it did, and ends the thread."""
@@ -158,8 +153,7 @@ class Worker:
             with watched() as progress:
                 report = self.refreshes.run(job.source, job, progress, self._over)
         except Conflict as error:
-            LOG.info("the refresh of %s waits: %s", job.source, error)
-            self.refreshes.jobs.queue(job.source)
+            LOG.info("the refresh of %s met another one: %s", job.source, error)
             return False
         except Exception as error:  # noqa: BLE001 - the edge of this job: kept with it, and logged
             self._failed(job, error)

@@ -61,6 +61,8 @@ def add(cli: typer.Typer, application: Callable[[], Application], reporting: Rep
                 with bar() as progress:
                     count = rebuild_index(own.settings.index_folder, own.encoder.now(), progress, stopped)
                 out().print(f"{count} passages encoded anew")
+            if not chosen:
+                return
             run = _Run(own, dry_run, empty_ok, stopped)
             if watch:
                 for names in changes(chosen, every, stopped):

@@ -64,7 +64,13 @@ def test_a_job_that_fails_says_why(jobs: Jobs) -> None:
     assert (ended.state, ended.error) == ("failed", "The folder is gone. Mount it.")
 
 
-def test_a_job_that_met_another_refresh_leaves_no_trace(jobs: Jobs) -> None:
+def test_a_job_that_met_another_refresh_waits_or_leaves_no_trace(jobs: Jobs) -> None:
+    queued = jobs.queue("docs")
+    claimed = jobs.claim()
+    assert claimed
+    with pytest.raises(Conflict), jobs.recorded(claimed, waits=True):
+        raise Conflict("Another process is refreshing.")
+    assert jobs.get(queued.id) == queued
     job = jobs.begin("docs")
     with pytest.raises(Conflict), jobs.recorded(job):
         raise Conflict("Another process is refreshing.")
