@@ -11,7 +11,7 @@ from service.errors import Forbidden
 from service.inputs import SourceIn
 from service.jobs import Job
 from service.schemas import JobFailuresOut, JobOut, JobsOut, SourcesOut, StoredSourceOut, TriedOut
-from service.sources import LOCAL, StoredSource, described, opened, tried
+from service.sources import LOCAL, Kind, StoredSource, described, guessed, opened, tried
 
 App = Annotated[Application, Depends(application)]
 
@@ -40,15 +40,14 @@ def listing(app: App) -> SourcesOut:
 
 def add(body: SourceIn, app: App) -> StoredSourceOut:
     """Keeps a source; its documents are read when it is refreshed."""
-    check(app, described(body.location, body.name, body.kind, body.query))
+    check(app, body.kind or guessed(body.location, body.query))
     return shown(app, app.refreshes.sources.add(body.location, body.name, body.kind, body.query))
 
 
 def test(body: SourceIn, app: App) -> TriedOut:
     """The first documents of a source, read and not kept."""
-    source = described(body.location, body.name, body.kind, body.query)
-    check(app, source)
-    with opened(source, app.refreshes.rules) as read:
+    check(app, body.kind or guessed(body.location, body.query))
+    with opened(described(body.location, body.name, body.kind, body.query), app.refreshes.rules) as read:
         return TriedOut.model_validate(tried(read))
 
 
@@ -60,7 +59,7 @@ def one(name: str, app: App) -> StoredSourceOut:
 def remove(name: str, app: App) -> None:
     """Stops its refresh if it runs here; when this returns, its documents are in no answer."""
     source = app.refreshes.sources.get(name)
-    check(app, source)
+    check(app, source.kind)
     app.worker.cancel(name)
     app.refreshes.remove(source)
 
@@ -95,10 +94,11 @@ def shown(app: Application, source: StoredSource) -> StoredSourceOut:
     )
 
 
-def check(app: Application, source: StoredSource) -> None:
-    """Raises Forbidden for this machine's files and databases when anybody on the network may ask."""
-    if app.settings.host not in LOOPBACK and source.kind in LOCAL:
+def check(app: Application, kind: Kind) -> None:
+    """Raises Forbidden for this machine's files and databases when anybody on the network may ask; not even whether
+    there is such a file is told."""
+    if app.settings.host not in LOOPBACK and kind in LOCAL:
         raise Forbidden(
-            f"Sources of the kind {source.kind} are not kept for other machines: this service asks for no key yet.",
+            f"Sources of the kind {kind} are not kept for other machines: this service asks for no key yet.",
             "Use `passerine source` on the machine itself.",
         )
