@@ -143,7 +143,8 @@ class _Checked(httpx.BaseTransport):
         self._inner = httpx.HTTPTransport(limits=httpx.Limits(max_keepalive_connections=0))
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        host, found = request.url.host, self._addresses(request.url)
+        host = request.url.raw_host.decode("ascii")
+        found = self._addresses(host, request.url.port)
         for address in found:
             there = httpx.Request(
                 request.method,
@@ -158,16 +159,18 @@ class _Checked(httpx.BaseTransport):
                     raise
         raise AssertionError("no address")
 
-    def _addresses(self, url: httpx.URL) -> list[str]:
+    def _addresses(self, host: str, port: int | None) -> list[str]:
         try:
-            found = socket.getaddrinfo(url.host, url.port or 443, type=socket.SOCK_STREAM)
+            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         except OSError as error:
-            raise httpx.ConnectError(f"{url.host} is not known ({error.strerror})") from None
+            raise httpx.ConnectError(f"{host} is not known ({error.strerror})") from None
+        except UnicodeError:
+            raise FetchFailed(f"'{host[:100]}' cannot be the name of a host.", "Check the address.") from None
         addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
         allowed = [address for address in addresses if admitted(address, self.private)]
         if not allowed:
             raise FetchFailed(
-                f"{url.host} is at {addresses[0]}, which is not a public address.",
+                f"{host} is at {addresses[0]}, which is not a public address.",
                 "If it is meant, name its network in the setting fetch_private.",
             )
         return allowed
@@ -246,9 +249,12 @@ class Fetcher:
             try:
                 reply = self._client.send(request, stream=True)
                 try:
-                    return self._answer(url, reply, known)
+                    answer = self._answer(url, reply, known)
                 finally:
                     reply.close()
+                if over.is_set():  # what has no announced length looks whole wherever it ends
+                    raise _Passing(f"{url} did not answer in time.")
+                return answer
             except httpx.TransportError as error:
                 if over.is_set() or isinstance(error, httpx.TimeoutException):
                     raise _Passing(f"{url} did not answer in time.") from None

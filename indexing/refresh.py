@@ -17,7 +17,7 @@ from indexing.extract import Extracted, content_hash, detect_language, document_
 from indexing.sources import Failure, Folder, Gone, Item, Listing, Source
 from indexing.split import split
 from indexing.store import Changes, Index
-from indexing.types import BadInput, Cancelled, Conflict, Document, Encoder, ExtractFailed, FetchFailed, Mark, Progress
+from indexing.types import BadInput, Cancelled, Conflict, Document, Encoder, ExtractFailed, Mark, Progress
 from indexing.writer import Writer, never
 
 UPLOADED = "api"
@@ -71,18 +71,24 @@ def refresh(
 
     What fails is reported and its earlier version kept. A source that is missing, or one that has become empty (an
     unmounted disk looks so) unless `empty_ok`, is refused and nothing of it removed. With `dry_run` nothing is
-    written. Progress stages: "read" (items), "encode" (passages). `counted` is told the counts about every second.
+    written. Progress stages: "list" (sources), "read" (items), "encode" (passages). `counted` is told the counts
+    about every second.
 
-    Raises BadInput or FetchFailed for such a source, EncoderMismatch, Conflict when another refresh runs,
+    Raises BadInput or ExtractFailed for such a source, EncoderMismatch, Conflict when another refresh runs,
     StorageFailed, and Cancelled after the work done so far has been committed.
     """
     index.check(encoder)
-    opened = [Folder(each.expanduser().resolve()) if isinstance(each, Path) else each for each in sources]
+    given = (Folder(each.expanduser().resolve()) if isinstance(each, Path) else each for each in sources)
+    opened = {source.name: source for source in given}.values()
     report = RefreshReport()
     with nullcontext() if dry_run else index.refreshing():
-        listings = [
-            (source, _listing(source, index, empty_ok)) for source in {each.name: each for each in opened}.values()
-        ]
+        listings = []
+        for done, source in enumerate(opened):
+            if progress:
+                progress("list", done, len(opened))
+            listings.append((source, _listing(source, index, empty_ok)))
+        if progress:
+            progress("list", len(opened), len(opened))
         writer = Writer(index, encoder, progress, cancelled, dry_run)
         for source, listing in listings:
             report += _SourceRefresh(source, listing, index, writer, _after(report, counted)).run()
@@ -167,7 +173,7 @@ def _listing(source: Source, index: Index, empty_ok: bool) -> Listing:
     stays = f" The {len(known)} files indexed from it stay in the index." if known else ""
     try:
         listing = source.listing()
-    except (BadInput, FetchFailed) as error:
+    except (BadInput, ExtractFailed) as error:
         raise type(error)(f"{error.message}{stays}", error.hint) from None
     if known and listing.complete and not listing.items and not empty_ok:
         raise BadInput(

@@ -68,7 +68,7 @@ class Source(Protocol):
         ...
 
     def listing(self) -> Listing:
-        """Raises BadInput, or FetchFailed, when the source cannot be looked at: then nothing of it is removed."""
+        """Raises BadInput, or ExtractFailed, when the source cannot be looked at: then nothing of it is removed."""
         ...
 
     def out_of_reach(self, key: str) -> str:

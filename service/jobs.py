@@ -101,7 +101,7 @@ class Recorder:
         self.stage = stage
         if stage == "encode":
             self.encoded = done
-        else:
+        elif stage == "read":
             self.done, self.total = done, total
 
     def counted(self, report: RefreshReport) -> None:

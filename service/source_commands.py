@@ -1,5 +1,6 @@
 """passerine source, and passerine refresh: where documents come from, and bringing the index up to date with it."""
 
+import logging
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Annotated, Any
@@ -7,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from indexing.refresh import RefreshReport
-from indexing.types import Cancelled, Conflict, PasserineError
+from indexing.types import Cancelled, Conflict
 from service.application import Application
 from service.console import STOPPED, bar, err, interruptible, out, show_error, show_table
 from service.errors import explain
@@ -16,6 +17,7 @@ from service.library import rebuild_index
 from service.sources import Kind, StoredSource, described, opened, tried
 from service.watching import changes
 
+LOG = logging.getLogger("passerine")
 Reporting = Callable[[Callable[..., Any]], Callable[..., Any]]
 FAILED, UNREAD, BUSY = 1, 3, 4
 """Exit statuses: a source could not be refreshed; documents could not be read; another refresh was running."""
@@ -97,7 +99,8 @@ class _Run:
                 report = self._report(name, progress)
         except (Cancelled, KeyboardInterrupt):
             raise
-        except PasserineError as error:
+        except Exception as error:
+            LOG.debug("the refresh of %s failed", name, exc_info=error)
             plain = explain(error)
             show_error(type(plain)(f"{before}{plain.message}", plain.hint))
             return BUSY if isinstance(error, Conflict) else FAILED

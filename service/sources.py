@@ -179,7 +179,7 @@ def opened(stored: StoredSource, rules: FetchRules, cancelled: Cancelled = never
 
 
 def tried(source: Source) -> Tried:
-    """The first documents of a source, read and not kept. Raises BadInput or FetchFailed when it cannot be listed."""
+    """The first documents of a source, read and not kept. Raises BadInput or ExtractFailed when it cannot be listed."""
     listing = source.listing()
     documents: list[Document] = []
     failed = list(listing.failed)

@@ -173,7 +173,19 @@ def test_redirects_are_followed_and_counted(site: Site, fetcher: Fetcher) -> Non
 
 @pytest.mark.parametrize(
     "url",
-    ["", "x", "file:///etc/passwd", "ftp://a.org/x", "http://", "http://[", "//a.org", "http://me:secret@a.org/", "\0"],
+    [
+        "",
+        "x",
+        f"http://{'a' * 64}.org/",
+        "http://a..org/",
+        "file:///etc/passwd",
+        "ftp://a.org/x",
+        "http://",
+        "http://[",
+        "//a.org",
+        "http://me:secret@a.org/",
+        "\0",
+    ],
 )
 def test_only_addresses_of_pages_are_fetched(fetcher: Fetcher, url: str) -> None:
     assert "secret" not in refusal(fetcher, url)
@@ -196,10 +208,21 @@ def test_a_silent_server_does_not_hold_the_refresh(site: Site) -> None:
             return
 
     site.pages["/dribble"] = Answer(raw=dribble)
+
+    def drip(request: BaseHTTPRequestHandler) -> None:
+        request.wfile.write(b"HTTP/1.1 200 OK\r\ncontent-type: text/html\r\n\r\n")
+        try:
+            for _ in range(1000):
+                request.wfile.write(b"<p>words</p>")
+                time.sleep(0.05)
+        except OSError:
+            return
+
+    site.pages["/drip"] = Answer(raw=drip)
     site.pages["/silent"] = Answer(raw=lambda _: time.sleep(2))
     fetcher = Fetcher(replace(LOOPBACK, attempts=1, seconds=0.4, timeout=10))
-    assert "in time" in refusal(fetcher, f"{site.url}/dribble")
-    assert "in time" in refusal(fetcher, f"{site.url}/silent")
+    for path in ("/dribble", "/drip", "/silent"):
+        assert "in time" in refusal(fetcher, f"{site.url}{path}")
     fetcher.close()
 
 

@@ -213,6 +213,9 @@ def test_a_missing_or_emptied_sitemap_is_refused_and_kept(
     sitemap(site)
     with pytest.raises(BadInput, match="stay in the index"):
         refresh([source], index, hashing)
+    site.write("/sitemap.xml", "<html><body>We are moving.</body></html>", "text/html")
+    with pytest.raises(ExtractFailed, match=r"no sitemap.*stay in the index"):
+        refresh([source], index, hashing)
     del site.pages["/sitemap.xml"]
     with pytest.raises(FetchFailed, match="stay in the index"):
         refresh([source], index, hashing)
