@@ -2,13 +2,17 @@
 
 Reading order, the way in:
 types      the nouns that cross layers, the errors, the Encoder and Retriever contracts
-sources    what a path holds: files with an identity that a refresh can compare
+files      what a path holds: files under keys that stay the same
 extract    a file's bytes -> Document and its marks (headings, pages)
 formats    one reader a format: Markdown, text, HTML, PDF, DOCX, JSON Lines
 lines      hard-wrapped lines joined again
 language   which language a text is in
 sentences  where sentences end, in English and Chinese
 split      Document -> Passages with exact spans
+sources    the contract of a source, and the source that is a folder or file
+fetch      an address on the web -> its bytes, politely and safely
+web        sources on the web: pages, sitemaps, feeds
+query      the source that is a query of a database
 refresh    source -> index: incremental, resumable
 writer     documents gathered, encoded and committed every couple of seconds
 

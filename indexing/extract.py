@@ -3,17 +3,17 @@
 import hashlib
 import json
 import os
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from urllib.parse import unquote, urlsplit
 
+from indexing.files import DOCUMENT_TYPES, key_of
 from indexing.formats.decode import decode
 from indexing.formats.draft import Draft, visible
 from indexing.formats.records import Record, read_lines, read_record
 from indexing.language import detect_language
-from indexing.sources import DOCUMENT_TYPES, key_of
 from indexing.types import Document, ExtractFailed, Mark
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "detect_language",
     "document_id",
     "extract_file",
+    "extract_page",
     "record_document",
 ]
 
@@ -44,7 +45,6 @@ _OPAQUE = (
     (b"\x7fELF", "a program"),
     (b"SQLite format 3", "a database"),
 )
-_SAFE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:~-]{0,99}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,33 +70,67 @@ def extract_file(
     `on_failure` it is raised. Raises ExtractFailed, naming the file and the reason.
     """
     data, modified = _read(path, limit)
-    name = path.name
-    kind = _kind(path, data)
-    origin = _Origin(source, key_of(path, root), path.absolute().as_uri(), modified, kind)
-    if kind == "jsonl":
-        return _extract_lines(data, name, origin, on_failure)
-    try:
-        draft = _draft(kind, data, name, limit)
-    except _PARSER_ERRORS as error:
-        raise ExtractFailed(f"{name} could not be read as {kind}.", "Open it and save it again.") from error
-    if not draft.text.strip():
-        raise ExtractFailed(f"{name} holds no text of its own.", "Leave it out, or check what is in it.")
-    if not draft.title:
-        draft.title = path.stem.replace("_", " ").replace("-", " ").strip() or name
-    return [origin.extracted(draft, origin.key, origin.url)]
+    origin = _Origin(source, key_of(path, root), path.absolute().as_uri(), modified, _kind(path.name, data))
+    return _extract(data, path.name, origin, limit, on_failure=on_failure)
+
+
+def extract_page(
+    data: bytes,
+    url: str,
+    source: str,
+    key: str,
+    fetched_at: datetime,
+    *,
+    kind: str = "",
+    charset: str = "",
+    limit: int = DEFAULT_LIMIT,
+    on_failure: Callable[[ExtractFailed], None] | None = None,
+) -> list[Extracted]:
+    """The documents of what `url` gave; `kind` (a value of DOCUMENT_TYPES) and `charset` as its server names them.
+
+    Otherwise as `extract_file`. Raises ExtractFailed, naming the page and the reason.
+    """
+    path = unquote(urlsplit(url).path)
+    name = path.rstrip("/").rpartition("/")[2] or urlsplit(url).netloc
+    if not data.strip():
+        raise ExtractFailed(f"{name} is empty.", "Leave it out.")
+    origin = _Origin(source, key, url, fetched_at, _kind(name, data, kind))
+    return _extract(data, name, origin, limit, charset, on_failure)
 
 
 def record_document(
     value: Mapping[str, object], source: str, key: str, fetched_at: datetime, where: str = "The document"
 ) -> Extracted:
-    """A document from one record (as in a JSON Lines file); `key` identifies it when it names no id.
+    """A document from one record (as in a JSON Lines file) of what `key` names in the source.
 
-    An id that is safe in a URL is kept as it is. Raises ExtractFailed naming the field that is wrong.
+    Its own id tells it from the others, else its url, else its text. Raises ExtractFailed naming the wrong field.
     """
     record = read_record(dict(value), where)
-    origin = _Origin(source, key, record.url, fetched_at, "json")
-    own = record.id if _SAFE_ID.fullmatch(record.id) else ""
-    return _from_record(record, origin, record.id or key, record.url, own)
+    origin = _Origin(source, key, record.url, fetched_at, "record")
+    return _from_record(record, origin, f"{key}#{record.id or record.url or record.draft.text}", record.url)
+
+
+def _extract(
+    data: bytes,
+    name: str,
+    origin: "_Origin",
+    limit: int,
+    charset: str = "",
+    on_failure: Callable[[ExtractFailed], None] | None = None,
+) -> list[Extracted]:
+    if origin.kind == "jsonl":
+        return _extract_lines(data, name, origin, on_failure)
+    try:
+        draft = _draft(origin.kind, data, name, limit, charset)
+    except _PARSER_ERRORS as error:
+        raise ExtractFailed(f"{name} could not be read as {origin.kind}.", "Open it and save it again.") from error
+    if not draft.text.strip():
+        raise ExtractFailed(f"{name} holds no text of its own.", "Leave it out, or check what is in it.")
+    if not draft.title:
+        ending = PurePosixPath(name).suffix
+        stem = name.removesuffix(ending) if ending.lower() in DOCUMENT_TYPES else name
+        draft.title = stem.replace("_", " ").replace("-", " ").strip() or name
+    return [origin.extracted(draft, origin.key, origin.url)]
 
 
 def document_id(source: str, key: str) -> str:
@@ -126,12 +160,12 @@ class _Origin:
     modified_at: datetime
     kind: str
 
-    def extracted(self, draft: Draft, key: str, url: str, own_id: str = "") -> Extracted:
+    def extracted(self, draft: Draft, key: str, url: str) -> Extracted:
         metadata = {name: value for name, value in draft.metadata.items() if value}
         declared = metadata.pop("lang", "") or metadata.pop("language", "")
         metadata |= {"path": self.key, "type": self.kind}
         document = Document(
-            id=own_id or document_id(self.source, key),
+            id=document_id(self.source, key),
             url=url,
             title=draft.title[:_TITLE],
             text=draft.text,
@@ -182,25 +216,25 @@ def _read(path: Path, limit: int) -> tuple[bytes, datetime]:
     return data, modified
 
 
-def _kind(path: Path, data: bytes) -> str:
-    """The kind of a file: by its ending, save where the first bytes say another thing."""
+def _kind(name: str, data: bytes, declared: str = "") -> str:
+    """The kind of a file: as declared or by its ending, save where the first bytes say another thing."""
     if data[:1024].lstrip().startswith(b"%PDF-"):
         return "pdf"
-    kind = DOCUMENT_TYPES.get(path.suffix.lower(), "")
+    kind = declared or DOCUMENT_TYPES.get(PurePosixPath(name).suffix.lower(), "")
     for magic, what in _OPAQUE:
         if data.startswith(magic):
-            raise ExtractFailed(f"{path.name} is {what}, not a document.", "Leave it out.")
+            raise ExtractFailed(f"{name} is {what}, not a document.", "Leave it out.")
     if data.startswith(b"PK\x03\x04") and kind != "docx":
         if b"word/" in data[:4096]:
             return "docx"
-        raise ExtractFailed(f"{path.name} is an archive, not a document.", "Unpack it first.")
+        raise ExtractFailed(f"{name} is an archive, not a document.", "Unpack it first.")
     head = data[:512].lstrip().lower()
     if not kind and head.startswith((b"<!doctype html", b"<html")):
         return "html"
     return kind or "text"
 
 
-def _draft(kind: str, data: bytes, name: str, limit: int) -> Draft:
+def _draft(kind: str, data: bytes, name: str, limit: int, charset: str) -> Draft:
     if kind == "pdf":
         from indexing.formats.pdf import read_pdf
 
@@ -212,17 +246,17 @@ def _draft(kind: str, data: bytes, name: str, limit: int) -> Draft:
     if kind == "html":
         from indexing.formats.html import declared_charset, read_html
 
-        text, encoding = decode(data, name, declared_charset(data))
+        text, encoding = decode(data, name, charset or declared_charset(data))
         draft = read_html(text, name)
     elif kind == "markdown":
         from indexing.formats.markdown import read_markdown
 
-        text, encoding = decode(data, name)
+        text, encoding = decode(data, name, charset)
         draft = read_markdown(text)
     else:
         from indexing.formats.plain import read_plain
 
-        text, encoding = decode(data, name)
+        text, encoding = decode(data, name, charset)
         draft = read_plain(text)
     if encoding not in ("utf-8", "ascii"):
         draft.metadata["encoding"] = encoding
@@ -251,9 +285,9 @@ def _extract_lines(
     return list(found.values())
 
 
-def _from_record(record: Record, origin: _Origin, key: str, url: str, own_id: str = "") -> Extracted:
+def _from_record(record: Record, origin: _Origin, key: str, url: str) -> Extracted:
     draft = record.draft
     if not draft.title:
         first = draft.text.split("\n", 1)[0].strip()
         draft.title = first if len(first) <= 80 else first[:79].rstrip() + "…"
-    return origin.extracted(draft, key, url, own_id)
+    return origin.extracted(draft, key, url)

@@ -1,23 +1,23 @@
 """Source -> index: a refresh touches only what changed, commits as it goes, and can be killed at any moment.
 
-A file is looked at when its size or time of change differs from what was seen, read when its bytes do, and encoded
-where the searched text of a passage does. Its state is remembered in the commit of its last document, so that a killed
-refresh finds finished files by their state and finished documents of an unfinished file by their content hash.
+An item (a file, a page, the rows of a query) is read unless its source can tell that it is as it was, and encoded
+where the searched text of a passage changed. Its state is remembered in the commit of its last document, so that a
+killed refresh finds finished items by their state and finished documents of an unfinished item by their content hash.
 """
 
-import hashlib
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
-from indexing.extract import content_hash, detect_language, document_id, extract_file
-from indexing.rows import FileState
-from indexing.sources import Item, items
+from indexing.extract import Extracted, content_hash, detect_language, document_id
+from indexing.sources import Failure, Folder, Gone, Item, Listing, Source
 from indexing.split import split
 from indexing.store import Changes, Index
-from indexing.types import BadInput, Conflict, Document, Encoder, ExtractFailed, Mark, Progress
+from indexing.types import BadInput, Cancelled, Conflict, Document, Encoder, ExtractFailed, Mark, Progress
 from indexing.writer import Writer, never
 
 UPLOADED = "api"
@@ -25,24 +25,27 @@ UPLOADED = "api"
 
 KEPT = "Its earlier version stays in the index."
 
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """A file or document that was not indexed, and why."""
-
-    url: str
-    reason: str
+COUNT_SECONDS = 1.0
+"""Time between two reports of the counts: often enough for a person who watches."""
 
 
 @dataclass(frozen=True, slots=True)
 class RefreshReport:
-    """Documents added, changed, removed and found the same, and the files that failed."""
+    """Documents added, changed, removed and found the same, and what failed."""
 
     added: int = 0
     changed: int = 0
     removed: int = 0
     same: int = 0
     failed: tuple[Failure, ...] = ()
+
+    @property
+    def counts(self) -> str:
+        """The counts in one line."""
+        return (
+            f"{self.added} added, {self.changed} changed, {self.removed} removed, {self.same} same, "
+            f"{len(self.failed)} failed"
+        )
 
     def __add__(self, other: "RefreshReport") -> "RefreshReport":
         return RefreshReport(
@@ -55,36 +58,46 @@ class RefreshReport:
 
 
 def refresh(
-    paths: Sequence[Path],
+    sources: Sequence[Path | Source],
     index: Index,
     encoder: Encoder,
     progress: Progress | None = None,
     cancelled: Callable[[], bool] = never,
     dry_run: bool = False,
     empty_ok: bool = False,
+    counted: Callable[[RefreshReport], None] | None = None,
 ) -> RefreshReport:
-    """Bring the index up to date with folders and files; each path is a source, named by its absolute path.
+    """Bring the index up to date with sources; a path is one, named by its absolute path.
 
-    A file that fails is reported and its earlier version kept. A path that is missing, or a folder that has become
-    empty (an unmounted disk looks so) unless `empty_ok`, is refused and nothing of it removed. With `dry_run` nothing
-    is written. Progress stages: "read" (files), "encode" (passages).
+    What fails is reported and its earlier version kept. A source that is missing, or one that has become empty (an
+    unmounted disk looks so) unless `empty_ok`, is refused and nothing of it removed. With `dry_run` nothing is
+    written. Progress stages: "list" (sources), "read" (items), "encode" (passages). `counted` is told the counts
+    about every second.
 
-    Raises BadInput for such a path, EncoderMismatch, Conflict when another refresh runs, StorageFailed, and Cancelled
-    after the work done so far has been committed.
+    Raises BadInput or ExtractFailed for such a source, EncoderMismatch, Conflict when another refresh runs,
+    StorageFailed, and Cancelled after the work done so far has been committed.
     """
     index.check(encoder)
-    roots = [path.expanduser().resolve() for path in paths]
-    listings = [(root, _listing(root, index, empty_ok)) for root in dict.fromkeys(roots)]
+    given = (Folder(each.expanduser().resolve()) if isinstance(each, Path) else each for each in sources)
+    opened = {source.name: source for source in given}.values()
     report = RefreshReport()
-    if dry_run:
-        for root, listing in listings:
-            report += _SourceRefresh(root, listing, index, Writer(index, encoder, progress, cancelled, True)).run()
-        return report
-    with index.refreshing():
-        writer = Writer(index, encoder, progress, cancelled)
-        for root, listing in listings:
-            report += _SourceRefresh(root, listing, index, writer).run()
+    with nullcontext() if dry_run else index.refreshing():
+        listings = []
+        for done, source in enumerate(opened):
+            if progress:
+                progress("list", done, len(opened))
+            listings.append((source, _listing(source, index, empty_ok)))
+        if progress:
+            progress("list", len(opened), len(opened))
+        writer = Writer(index, encoder, progress, cancelled, dry_run)
+        for source, listing in listings:
+            report += _SourceRefresh(source, listing, index, writer, _after(report, counted)).run()
     return report
+
+
+def _after(done: RefreshReport, counted: Callable[[RefreshReport], None] | None) -> Callable[[RefreshReport], None]:
+    """`counted`, told of the earlier sources too."""
+    return (lambda report: counted(done + report)) if counted else (lambda _: None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,80 +160,98 @@ def _uploaded(document: Document) -> Document:
 
 
 def remove_source(source: str, index: Index) -> int:
-    """Remove all documents of a source; returns how many there were."""
-    with index.refreshing():
-        files = index.catalogue.files(source)
-        ids = [key for each in index.catalogue.ids_by_file(source).values() for key in each]
-        index.commit(Changes(removed=ids, forgotten=[(source, file) for file in files]))
+    """Remove all documents of a source; returns how many there were. Runs beside a refresh of another source; one of
+    this source would bring them back."""
+    files = index.catalogue.files(source)
+    ids = [key for each in index.catalogue.ids_by_file(source).values() for key in each]
+    index.commit(Changes(removed=ids, forgotten=[(source, file) for file in files]))
     return len(ids)
 
 
-def _listing(root: Path, index: Index, empty_ok: bool) -> list[Item]:
-    known = index.catalogue.files(str(root))
+def _listing(source: Source, index: Index, empty_ok: bool) -> Listing:
+    known = index.catalogue.files(source.name)
     stays = f" The {len(known)} files indexed from it stay in the index." if known else ""
     try:
-        if root.is_dir():
-            next(root.iterdir(), None)  # a folder without permission would merely look empty
-        root.stat()
-    except OSError as error:
+        listing = source.listing()
+    except (BadInput, ExtractFailed) as error:
+        raise type(error)(f"{error.message}{stays}", error.hint) from None
+    if known and listing.complete and not listing.items and not empty_ok:
         raise BadInput(
-            f"{root} cannot be read: {error.strerror}.{stays}", "Check the path and its permissions."
-        ) from None
-    listing = list(items(root))
-    if known and not listing and not empty_ok:
-        raise BadInput(
-            f"{root} holds no files now.{stays}",
+            f"{source.name} holds no files now.{stays}",
             "Is its disk mounted? If it is meant to be empty, say so (--empty-ok).",
         )
     return listing
 
 
 class _SourceRefresh:
-    """One source's files against what the index knows of them."""
+    """One source's items against what the index knows of them."""
 
-    def __init__(self, root: Path, listing: list[Item], index: Index, writer: Writer) -> None:
-        self.root, self.listing, self.index, self.writer = root, listing, index, writer
-        self.source = str(root)
-        self.known = index.catalogue.files(self.source)
-        self.ids = index.catalogue.ids_by_file(self.source)
-        self.present = {item.key for item in listing}
+    def __init__(
+        self,
+        source: Source,
+        listing: Listing,
+        index: Index,
+        writer: Writer,
+        counted: Callable[[RefreshReport], None],
+    ) -> None:
+        self.source, self.listing, self.index, self.writer, self.counted = source, listing, index, writer, counted
+        self.known = index.catalogue.files(source.name)
+        self.ids = index.catalogue.ids_by_file(source.name)
+        self.present = {item.key for item in listing.items}
         self.seen: set[str] = set()
-        self.failed: list[Failure] = []
+        self.failed = list(listing.failed)
         self.added = self.changed = self.removed = self.same = 0
+        self.counted_at = time.monotonic()
 
     def run(self) -> RefreshReport:
-        for done, item in enumerate(self.listing):
+        items = self.listing.items
+        for done, item in enumerate(items):
             if self.writer.progress:
-                self.writer.progress("read", done, len(self.listing))
-            self._file(item)
-            self.writer.tick()
-        for file in sorted((self.known.keys() | self.ids.keys()) - self.present - {""}):
-            self._vanished(file)
+                self.writer.progress("read", done, len(items))
+            self._item(item)
+            self._tick()
+        if self.listing.complete:
+            for key in sorted((self.known.keys() | self.ids.keys()) - self.present - {""}):
+                self._vanished(key)
         self.writer.commit()
         if self.writer.progress:
-            self.writer.progress("read", len(self.listing), len(self.listing))
+            self.writer.progress("read", len(items), len(items))
+        self.counted(self.report)
+        return self.report
+
+    @property
+    def report(self) -> RefreshReport:
         return RefreshReport(self.added, self.changed, self.removed, self.same, tuple(self.failed))
 
-    def _file(self, item: Item) -> None:
+    def _tick(self) -> None:
+        self.writer.tick()
+        if time.monotonic() - self.counted_at > COUNT_SECONDS:
+            self.counted(self.report)
+            self.counted_at = time.monotonic()
+
+    def _item(self, item: Item) -> None:
         known = self.known.get(item.key)
         try:
-            seen = item.path.stat()
-            if known and (known.size, known.modified) == (seen.st_size, seen.st_mtime_ns):
+            reading = item.read(known)
+            if reading.found is None:
                 self._unchanged(item.key)
+            elif not self._documents(item, reading.found):
                 return
-            state = FileState(self.source, item.key, seen.st_size, seen.st_mtime_ns, _digest(item.path))
-            if known and known.digest == state.digest:
-                self._unchanged(item.key)
-            elif not self._documents(item):
-                return
-            self.writer.files.append(state)
+            if reading.state and reading.state != known:
+                self.writer.files.append(reading.state)
+        except Gone as error:
+            self.failed.append(Failure(item.url, error.message))
+            self._forget(item.key)
         except ExtractFailed as error:
             self._fail(item, error.message)
         except OSError as error:
-            self._fail(item, f"{item.path.name} cannot be read: {error.strerror}.")
+            self._fail(item, f"{item.key.rpartition('/')[2]} cannot be read: {error.strerror}.")
+        except Cancelled:
+            self.writer.tick()
+            raise
 
-    def _unchanged(self, file: str) -> None:
-        ids = self.ids.get(file, [])
+    def _unchanged(self, key: str) -> None:
+        ids = self.ids.get(key, [])
         self.seen.update(ids)
         self.same += len(ids)
 
@@ -229,26 +260,30 @@ class _SourceRefresh:
         self.seen.update(ids)
         self.failed.append(Failure(item.url, f"{reason} {KEPT}" if ids else reason))
 
-    def _documents(self, item: Item) -> bool:
-        """Store a file's new and changed documents and remove those that are no longer in it.
+    def _documents(self, item: Item, found: Iterable[Extracted | ExtractFailed]) -> bool:
+        """Store an item's new and changed documents and remove those that are no longer in it.
 
         Returns whether all of it could be read; if not, nothing is removed, and the next refresh looks again.
         """
         problems: list[ExtractFailed] = []
-        for found in extract_file(item.path, self.source, self.root, on_failure=problems.append):
-            document = sealed(found.document)
+        for each in found:
+            if isinstance(each, ExtractFailed):
+                problems.append(each)
+                continue
+            document = sealed(each.document)
             owner = self.index.catalogue.owner(document.id)
             if document.id in self.seen or (owner and not self._ours(owner[0], owner[1], item.key)):
-                problems.append(ExtractFailed(f"{item.path.name}: the id {document.id} is used by another document."))
+                name = item.key.rpartition("/")[2]
+                problems.append(ExtractFailed(f"{name}: the id {document.id} is used by another document."))
                 continue
             self.seen.add(document.id)
-            if owner == (self.source, item.key, document.content_hash):
+            if owner == (self.source.name, item.key, document.content_hash):
                 self.same += 1
                 continue
             self.added += owner is None
             self.changed += owner is not None
-            self.writer.add(document, split(document, found.marks), item.key)
-            self.writer.tick()
+            self.writer.add(document, split(document, each.marks), item.key)
+            self._tick()
         self.failed.extend(Failure(item.url, problem.message) for problem in problems)
         left = [key for key in self.ids.get(item.key, []) if key not in self.seen]
         if problems:
@@ -258,33 +293,24 @@ class _SourceRefresh:
         return not problems
 
     def _ours(self, source: str, file: str, key: str) -> bool:
-        """Whether the document came from this file, or from one of this source that is gone (it moved)."""
-        return source == self.source and (file == key or file not in self.present)
+        """Whether the document came from this item, or from one of this source that is gone (it moved)."""
+        return source == self.source.name and (file == key or file not in self.present)
 
-    def _vanished(self, file: str) -> None:
-        """Remove a file's documents when it is really gone, not merely out of reach."""
-        path = self.root if self.root.is_file() else self.root / file
-        try:
-            path.lstat()
-        except (FileNotFoundError, NotADirectoryError):
-            pass
-        except OSError as error:
-            self.failed.append(Failure(str(path), f"{error.strerror}. {KEPT}"))
-            return
-        self._remove([key for key in self.ids.get(file, []) if key not in self.seen])
-        self.writer.forgotten.append((self.source, file))
+    def _vanished(self, key: str) -> None:
+        """Remove an item's documents when it is really gone, not merely out of reach."""
+        if reason := self.source.out_of_reach(key):
+            self.failed.append(Failure(f"{self.source.name}/{key}", f"{reason} {KEPT}"))
+        else:
+            self._forget(key)
+
+    def _forget(self, key: str) -> None:
+        self._remove([each for each in self.ids.get(key, []) if each not in self.seen])
+        if key in self.known:
+            self.writer.forgotten.append((self.source.name, key))
 
     def _remove(self, ids: list[str]) -> None:
         self.removed += len(ids)
         self.writer.removed.extend(ids)
-
-
-def _digest(path: Path) -> str:
-    """SHA-256 of a file. Raises OSError, and ExtractFailed for what is no file."""
-    if not path.is_file():
-        raise ExtractFailed(f"{path.name} cannot be read as a file.")
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def sealed(document: Document) -> Document:

@@ -1,106 +1,128 @@
-"""What a path holds: the documents of a folder, or one file, each with an identity that a refresh can compare."""
+"""Where documents come from: a source lists its items, and each item is read when it has changed."""
 
-import os
-from collections.abc import Iterator
+import hashlib
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
+from typing import Protocol
 
-from indexing.types import BadInput
+from indexing.extract import Extracted, extract_file
+from indexing.files import File, files
+from indexing.rows import FileState
+from indexing.types import BadInput, ExtractFailed
 
-DOCUMENT_TYPES = {
-    **dict.fromkeys((".md", ".markdown", ".mdown", ".mkd"), "markdown"),
-    **dict.fromkeys((".txt", ".text"), "text"),
-    **dict.fromkeys((".html", ".htm", ".xhtml"), "html"),
-    **dict.fromkeys((".jsonl", ".ndjson"), "jsonl"),
-    ".pdf": "pdf",
-    ".docx": "docx",
-}
-"""File endings that a folder is searched for, and the kind of each."""
 
-_NOT_DOCUMENTS = frozenset({"_sources", "_static", "_images", "_downloads", "node_modules", "__pycache__"})
-"""Folders of built documentation and of programs that hold no documents, or the same ones again."""
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A document, or a file of them, that was not indexed, and why."""
+
+    url: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """An item as it is now.
+
+    `state` is remembered when all of it could be indexed, and handed to the next reading; None: nothing tells whether
+    it changes. `found` are its documents, and what is wrong with one; None when the item is as it was.
+    """
+
+    state: FileState | None
+    found: Iterable[Extracted | ExtractFailed] | None = None
+
+
+class Gone(ExtractFailed):
+    """The source lists the item, and it is there no more: its documents are removed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One file. `key` is its path below the source, with "/"; size in bytes; `modified_at` in UTC."""
+    """One thing that holds documents: a file, a page, a feed's entry, the rows of a query.
+
+    `key` is its name in the source, the same in every refresh. `read` is given what was remembered of it; it raises
+    Gone, ExtractFailed or OSError.
+    """
 
     key: str
     url: str
-    path: Path
-    size: int
-    modified_at: datetime
+    read: Callable[[FileState | None], Reading]
 
 
-def items(path: Path) -> Iterator[Item]:
-    """The documents of a folder in a stable order, or the one file named (of whatever kind).
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What a source holds now. `complete`: what is not listed is gone. `failed` is what hindered the listing."""
 
-    Hidden files are left out, and files that are no documents. Links are followed, each folder and file
-    once. A folder or link that cannot be read is an item of size 0, so that reading it names the reason.
-    Raises BadInput when the path does not exist.
-    """
-    if not os.path.lexists(path):
-        raise BadInput(f"There is no file or folder {path}.", "Check the path.")
-    path = path.absolute()
-    if not path.is_dir():
-        yield _item(path, path)
-        return
-    seen: set[tuple[int, int]] = set()
-    waiting: list[Path] = [path]  # the next one last
-    while waiting:
-        current = waiting.pop()
-        identity = _identity(current)
-        if identity is not None:
-            if identity in seen:
-                continue
-            seen.add(identity)
-        if not current.is_dir():
-            yield _item(current, path)
-            continue
+    items: Sequence[Item]
+    complete: bool = True
+    failed: Sequence[Failure] = ()
+
+
+class Source(Protocol):
+    """Documents from one place. A refresh of one source never touches another's documents."""
+
+    @property
+    def name(self) -> str:
+        """What its documents carry as `source`: the absolute path of a folder or file, else a name."""
+        ...
+
+    def listing(self) -> Listing:
+        """Raises BadInput, or ExtractFailed, when the source cannot be looked at: then nothing of it is removed."""
+        ...
+
+    def out_of_reach(self, key: str) -> str:
+        """Why an item that is no longer listed cannot be looked for; "" when it is really gone."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """A folder with all below it, or one file. `root` is absolute."""
+
+    root: Path
+
+    @property
+    def name(self) -> str:
+        return str(self.root)
+
+    def listing(self) -> Listing:
         try:
-            entries = sorted(os.scandir(current), key=lambda entry: entry.name, reverse=True)
-        except OSError:
-            yield _item(current, path)
-            continue
-        waiting.extend(Path(entry.path) for entry in entries if _wanted(entry))
+            if self.root.is_dir():
+                next(self.root.iterdir(), None)  # a folder without permission would merely look empty
+            self.root.stat()
+        except OSError as error:
+            raise BadInput(
+                f"{self.root} cannot be read: {error.strerror}.", "Check the path and its permissions."
+            ) from None
+        return Listing([Item(file.key, file.url, partial(self._read, file)) for file in files(self.root)])
+
+    def out_of_reach(self, key: str) -> str:
+        path = self.root if self.root.is_file() else self.root / key
+        try:
+            path.lstat()
+        except (FileNotFoundError, NotADirectoryError):
+            pass
+        except OSError as error:
+            return f"{error.strerror}."
+        return ""
+
+    def _read(self, file: File, known: FileState | None) -> Reading:
+        """A file is looked at when its size or time of change differs, and read when its bytes do."""
+        seen = file.path.stat()
+        if known and (known.size, known.modified) == (seen.st_size, seen.st_mtime_ns):
+            return Reading(known)
+        state = FileState(self.name, file.key, seen.st_size, seen.st_mtime_ns, _digest(file.path))
+        if known and known.digest == state.digest:
+            return Reading(state)
+        problems: list[ExtractFailed] = []
+        documents = extract_file(file.path, self.name, self.root, on_failure=problems.append)
+        return Reading(state, [*documents, *problems])
 
 
-def key_of(path: Path, root: Path) -> str:
-    """Path below the root with "/", or the file's name when the root is the file; printable whatever its bytes."""
-    try:
-        relative = path.absolute().relative_to(root.absolute())
-    except ValueError:
-        relative = Path(path.name)
-    name = relative.as_posix() if relative.parts else path.name
-    return os.fsencode(name).decode("utf-8", errors="backslashreplace")
-
-
-def _wanted(entry: os.DirEntry[str]) -> bool:
-    if entry.name.startswith("."):
-        return False
-    try:
-        if entry.is_dir():
-            return entry.name not in _NOT_DOCUMENTS
-        special = entry.is_file() is False and not entry.is_symlink()
-    except OSError:  # a link into itself
-        special = False
-    return not special and Path(entry.name).suffix.lower() in DOCUMENT_TYPES
-
-
-def _identity(path: Path) -> tuple[int, int] | None:
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino
-
-
-def _item(path: Path, root: Path) -> Item:
-    try:
-        found = path.stat()
-        size = 0 if path.is_dir() else found.st_size
-        modified = datetime.fromtimestamp(found.st_mtime, UTC)
-    except (OSError, OverflowError, ValueError):
-        size, modified = 0, datetime.fromtimestamp(0, UTC)
-    return Item(key_of(path, root), path.as_uri(), path, size, modified)
+def _digest(path: Path) -> str:
+    """SHA-256 of a file. Raises OSError, and ExtractFailed for what is no file."""
+    if not path.is_file():
+        raise ExtractFailed(f"{path.name} cannot be read as a file.")
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -6,6 +6,7 @@ PasserineError
 ├─ TooLarge           413  over a stated limit
 ├─ Conflict           409  another writer holds the lock, a name is taken
 ├─ ExtractFailed      422  one document cannot be read; the reason is kept, nothing stops
+│  └─ FetchFailed     502  an address, or a database, cannot be read from; the reason is kept
 ├─ IndexMissing       503  nothing has been indexed yet
 ├─ IndexDamaged       503  a file of the index fails its checksum or cannot be read
 ├─ EncoderMismatch    503  the index was made with another encoder
@@ -61,6 +62,10 @@ class Conflict(PasserineError):
 
 class ExtractFailed(PasserineError):
     code, status = "extract_failed", 422
+
+
+class FetchFailed(ExtractFailed):
+    code, status = "fetch_failed", 502
 
 
 class IndexMissing(PasserineError):

@@ -16,6 +16,10 @@ library               what is indexed, found, added and removed
 uploads               a file that came over HTTP as the documents in it
 snippets              the words of the query in a passage
 transcript            a conversation as Markdown
+sources               where documents come from, under names
+jobs                  refreshes in a table: queued, running, done, failed, died
+refreshes             a refresh here and now, or by the worker of the service
+watching              which sources changed, told as it happens
 
 HTTP:
 inputs                what the interface takes
@@ -27,6 +31,7 @@ stream                the flow as server-sent events
 routes_chat           /v1/chat
 routes_completions    /v1/chat/completions and /v1/models
 routes_documents      /v1/search, /v1/documents and /v1/files
+routes_sources        /v1/sources and /v1/jobs
 routes_conversations  /v1/conversations
 routes_feedback       /v1/feedback and /v1/rules
 routes_status         /healthz, /readyz, /v1/status
@@ -48,6 +53,7 @@ best_of_n             the chat model learns from the best of its own replies
 tuning                the chat model learns from the judges
 doctor                is this installation whole, and what to do if not
 console               what the command line shows
+source_commands       `passerine source` and `passerine refresh`
 commands              the commands around the daily ones
 cli                   the command `passerine`
 """

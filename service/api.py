@@ -20,6 +20,7 @@ from service import (
     routes_conversations,
     routes_documents,
     routes_feedback,
+    routes_sources,
     routes_status,
 )
 from service.application import Application
@@ -41,6 +42,7 @@ STATUSES = {
     413: "over a limit",
     422: "wrong input",
     500: "a fault of Passerine",
+    502: "a source, or the language model's server, cannot be reached",
     503: "starting, nothing indexed yet, or a model or index that cannot be used",
 }
 DESCRIPTION = (
@@ -66,6 +68,7 @@ def create_api(application: Application) -> Guard:
         routes_documents,
         routes_conversations,
         routes_feedback,
+        routes_sources,
         routes_status,
     ):
         api.include_router(routes.router())

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import indexing
 import models
 import rewards
+from indexing.fetch import FetchRules
 from indexing.rerank import RerankedRetriever
 from indexing.search import Searcher
 from indexing.store import Index
@@ -25,9 +26,12 @@ from service.conversations import Conversations
 from service.database import connect
 from service.errors import explain
 from service.feedback import Feedback
+from service.jobs import Jobs
 from service.library import Library
 from service.pipeline import Parts, answer
+from service.refreshes import Refreshes, Worker
 from service.registry import BUNDLED, Registry
+from service.sources import Sources
 from service.startup import Lazy, Startup
 
 if TYPE_CHECKING:
@@ -63,6 +67,8 @@ def build(settings: Settings) -> Application:
     encoder: Lazy[Encoder] = Lazy("encoder", lambda: make_encoder(settings))
     library: Lazy[Library] = Lazy("index", lambda: make_library(settings, encoder.now()))
     parts: Lazy[Parts] = Lazy("judges and policy", lambda: make_parts(settings, encoder.now(), library.now(), rules))
+    fetching = FetchRules(settings.fetch_private, settings.fetch_rate, settings.fetch_limit, settings.fetch_agent)
+    refreshes = Refreshes(library, Sources(database), Jobs(database), fetching, settings.index_folder)
     warm: Lazy[None] = Lazy("warm-up", lambda: warm_up(library.now(), parts.now()))
     return Application(
         settings=settings,
@@ -75,6 +81,8 @@ def build(settings: Settings) -> Application:
         library=library,
         parts=parts,
         startup=Startup([encoder, library, parts, warm]),
+        refreshes=refreshes,
+        worker=Worker(refreshes, EXAMPLES),
     )
 
 

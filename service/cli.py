@@ -1,7 +1,7 @@
 """The command `passerine`.
 
-serve, ask, search, refresh, status, models, doctor, evaluate, train, feedback, rules. A command that fails says why in
-one sentence with a hint on stderr and exits with 1 (2 for wrong usage, 130 for Ctrl-C).
+serve, ask, search, refresh, source, status, models, doctor, evaluate, train, feedback, rules. A command that fails says
+why in one sentence with a hint on stderr and exits with 1 (2 for wrong usage, 130 for Ctrl-C).
 """
 
 import logging
@@ -13,15 +13,14 @@ from typing import Annotated, Any, Literal
 import typer
 
 from indexing.types import BadInput, Filters
-from service import commands
+from service import commands, source_commands
 from service.app import build
 from service.application import Application
 from service.asking import Question
 from service.config import Settings, load
-from service.console import bar, err, interruptible, log_to_stderr, out, reported, show_answer, show_hits
+from service.console import bar, log_to_stderr, out, reported, show_answer, show_hits
 from service.errors import did_you_mean
 from service.events import Done
-from service.library import rebuild_index
 from service.schemas import HitOut, SearchOut, answer_json
 
 Part = Literal[
@@ -83,6 +82,7 @@ def build_cli() -> typer.Typer:
     reporting = reported(lambda: given.debug)
     for name, function in answering(given).items():
         cli.command(name)(reporting(function))
+    source_commands.add(cli, given.application, reporting)
     commands.add(cli, given.settings, given.application, reporting)
     return cli
 
@@ -169,34 +169,6 @@ def answering(given: Given) -> dict[str, Callable[..., None]]:
         else:
             show_hits(hits)
 
-    def refresh(
-        paths: Annotated[list[Path] | None, typer.Argument(help="Folders or files.", show_default=False)] = None,
-        dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would change.")] = False,
-        rebuild: Annotated[bool, typer.Option("--rebuild", help="First make all vectors and postings anew.")] = False,
-        empty_ok: Annotated[
-            bool, typer.Option("--empty-ok", help="A folder that is empty now is meant to be.")
-        ] = False,
-    ) -> None:
-        """Bring the index up to date with folders and files; only what changed is read again."""
-        if not paths and not rebuild:
-            raise typer.BadParameter("Name a folder or file (or --rebuild).", param_hint="PATHS")
-        application = given.application()
-        if rebuild:
-            encoder, folder = application.encoder.now(), application.settings.index_folder
-            with interruptible() as stopped, bar() as progress:
-                count = rebuild_index(folder, encoder, progress, stopped)
-            out().print(f"{count} passages encoded anew")
-        if not paths:
-            return
-        library = application.library.now()
-        with interruptible() as stopped, bar() as progress:
-            report = library.refresh(paths, progress, stopped, dry_run, empty_ok)
-        for failure in report.failed:
-            err().print(f"not read: {failure.url}: {failure.reason}", markup=False)
-        counts = ("added", "changed", "removed", "same")
-        line = ", ".join(f"{getattr(report, name)} {name}" for name in counts)
-        out().print(f"{'would be: ' if dry_run else ''}{line}, {len(report.failed)} failed")
-
     def evaluate(
         part: Annotated[Part, typer.Argument(help="What to measure.")],
         data: Annotated[Path, typer.Option(help="Folder of the evaluation data.")] = Path("../shared/data"),
@@ -230,7 +202,7 @@ def answering(given: Given) -> dict[str, Callable[..., None]]:
                 report = measure(data, settings.home, results, progress=progress, **fewer, **own)
         out().print(import_module("eval.report").markdown(report), markup=False)
 
-    return {"serve": serve, "ask": ask, "search": search, "refresh": refresh, "evaluate": evaluate}
+    return {"serve": serve, "ask": ask, "search": search, "evaluate": evaluate}
 
 
 if __name__ == "__main__":

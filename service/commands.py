@@ -15,6 +15,7 @@ from service.config import Settings
 from service.console import bar, err, out, show_table
 from service.events import Done
 from service.registry import KINDS, Registry
+from service.source_commands import told
 from service.types import Answer
 
 Reporting = Callable[[Callable[..., Any]], Callable[..., Any]]
@@ -159,6 +160,10 @@ def summary(application: Application) -> list[tuple[str, object]]:
         )
         rows += [(f"  {source.source}", f"{source.documents:,}") for source in index.sources()]
         index.close()
+    rows += [
+        (f"refresh of {source.name}", ", ".join(filter(None, told(application.refreshes.jobs.last(source.name)))))
+        for source in application.refreshes.sources.list()
+    ]
     rows += [("conversations", application.conversations.count()), ("feedback", application.feedback.count())]
     return rows
 

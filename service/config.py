@@ -11,7 +11,16 @@ from typing import Literal, Self
 
 import yaml
 from platformdirs import user_data_path
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    IPvAnyNetwork,
+    PrivateAttr,
+    SecretStr,
+    ValidationError,
+    field_validator,
+)
 
 from indexing.types import BadInput
 from service.errors import did_you_mean
@@ -73,9 +82,16 @@ class Settings(BaseModel):
     workers: int = Field(1, ge=1, le=64, description="questions answered at the same time")
     keep_alive: float = Field(10.0, gt=0, le=60, description="seconds between comments on a silent stream")
 
+    fetch_private: tuple[IPvAnyNetwork, ...] = Field(
+        (), description="private networks that sources may be fetched from"
+    )
+    fetch_rate: float = Field(2.0, gt=0, le=1000, description="requests a second to one host, at most")
+    fetch_limit: int = Field(52_428_800, ge=1024, description="bytes of one page or file from the web, unpacked")
+    fetch_agent: str = Field("Passerine", min_length=1, description="name that Passerine gives itself to web servers")
+
     _origins: dict[str, str] = PrivateAttr(default_factory=dict)
 
-    @field_validator("allowed_hosts", mode="before")
+    @field_validator("allowed_hosts", "fetch_private", mode="before")
     @classmethod
     def _split_commas(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value

@@ -108,7 +108,8 @@ def interruptible() -> Iterator[Callable[[], bool]]:
 
 @contextmanager
 def bar() -> Iterator[Report]:
-    """A progress bar that takes (stage, done, total); one line a stage, with rate and time left."""
+    """A progress bar that takes (stage, done, total); one line a stage, with rate and time left. Only on a terminal:
+    cron would send it as a mail."""
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -117,7 +118,8 @@ def bar() -> Iterator[Report]:
         TimeRemainingColumn(compact=True),
     )
     tasks: dict[str, int] = {}
-    with Progress(*columns, console=err(), transient=False) as progress:
+    console = err()
+    with Progress(*columns, console=console, transient=False, disable=not console.is_terminal) as progress:
 
         def report(stage: str, done: int, total: int) -> None:
             if stage not in tasks:

@@ -1,4 +1,4 @@
-"""The tables of conversations and feedback, in SQLite unless a URL names another database."""
+"""The tables of conversations, feedback, sources and jobs, in SQLite unless a URL names another database."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,7 +29,8 @@ from indexing.types import BadInput, StorageFailed
 from service.errors import explain
 
 SCHEMA = "1"
-"""Raised by one with every change of a table; a database of another schema is refused, never half read."""
+"""Raised by one with every change of a table, not with a new one; a database of another schema is refused, never half
+read."""
 
 
 class Moment(TypeDecorator[datetime]):
@@ -80,6 +81,42 @@ FEEDBACK = Table(
     Column("conversation_id", String, nullable=False, index=True),
     Column("answer_id", String, nullable=False, index=True),
     Column("row", Text, nullable=False),
+)
+
+SOURCES = Table(
+    "sources",
+    METADATA,
+    Column("name", String, primary_key=True),
+    Column("kind", String, nullable=False),
+    Column("location", Text, nullable=False),
+    Column("query", Text, nullable=False),
+    Column("created_at", Moment, nullable=False),
+)
+JOBS = Table(
+    "jobs",
+    METADATA,
+    Column("id", String, primary_key=True),
+    Column("source", String, nullable=False, index=True),
+    Column("state", String, nullable=False, index=True),
+    Column("stage", String, nullable=False),
+    *(
+        Column(name, Integer, nullable=False)
+        for name in ("done", "total", "encoded", "added", "changed", "removed", "same", "failed")
+    ),
+    Column("created_at", Moment, nullable=False),
+    Column("started_at", Moment),
+    Column("beat_at", Moment),
+    Column("finished_at", Moment),
+    Column("owner", String, nullable=False),
+    Column("error", Text, nullable=False),
+)
+FAILURES = Table(
+    "failures",
+    METADATA,
+    Column("number", Integer, primary_key=True, autoincrement=True),
+    Column("job", ForeignKey("jobs.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("url", Text, nullable=False),
+    Column("reason", Text, nullable=False),
 )
 
 

@@ -7,6 +7,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstr
 
 from indexing.types import Filters
 from service.feedback import Choice, FeedbackKind, Reason, Thumb
+from service.sources import Kind
 
 
 class Taken(BaseModel):
@@ -138,6 +139,26 @@ class UploadIn(BaseModel):
 
     name: Name = Field(description="the file's name; its ending says what it is")
     modified: Moment | None = Field(None, description="when the file was last changed")
+
+
+class SourceIn(Taken):
+    """Where documents come from; docs/sources.md says what each kind holds."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"location": "https://example.org/sitemap.xml"},
+                {"location": "/home/me/documents", "name": "documents"},
+            ]
+        }
+    )
+
+    location: Filled = Field(
+        max_length=4000, description="a folder or file, an address, or a database's SQLAlchemy URL"
+    )
+    name: Name = Field("", description="absent: made from the location")
+    kind: Kind | None = Field(None, description="absent: guessed from the location")
+    query: Text = Field("", max_length=20_000, description="the SQL of a source of the kind query")
 
 
 class RenameIn(Taken):

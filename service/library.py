@@ -1,12 +1,13 @@
 """The documents: what is indexed, found, added and removed. Everything that touches the index goes through here."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from indexing.rebuild import rebuild, verify
 from indexing.refresh import RefreshReport, Stored, add_documents, refresh, remove_source
 from indexing.search import Searcher
+from indexing.sources import Source
 from indexing.store import Counts, Index
 from indexing.types import (
     Document,
@@ -67,14 +68,15 @@ class Library:
 
     def refresh(
         self,
-        paths: Sequence[Path],
+        sources: Sequence[Path | Source],
         progress: Progress | None = None,
         cancelled: Cancelled = never,
         dry_run: bool = False,
         empty_ok: bool = False,
+        counted: Callable[[RefreshReport], None] | None = None,
     ) -> RefreshReport:
-        """Brings the index up to date with files and folders; commits as it goes."""
-        return refresh(paths, self.index, self.encoder, progress, cancelled, dry_run, empty_ok)
+        """Brings the index up to date with sources; commits as it goes."""
+        return refresh(sources, self.index, self.encoder, progress, cancelled, dry_run, empty_ok, counted)
 
     def drop_examples(self, folder: Path) -> int:
         """Removes the bundled examples once there are documents of one's own; returns how many they were."""

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Depends
 from service.access import application
 from service.application import Application
 from service.errors import NotReady
+from service.jobs import Job
 from service.schemas import IndexOut, LanguageOut, LimitsOut, ReadyOut, SourceOut, StageOut, StatusOut, WorkOut
 
 App = Annotated[Application, Depends(application)]
@@ -46,7 +47,7 @@ def status(app: App) -> StatusOut:
         ready=app.startup.ready,
         stages=[StageOut.model_validate(stage) for stage in app.startup.stages()],
         index=index_of(app) if loaded else None,
-        refresh=WorkOut.model_validate(app.board.work),
+        refresh=work_of(app.refreshes.jobs.current()),
         policy=settings.policy,
         mode=settings.mode,
         encoder=settings.encoder,
@@ -54,6 +55,21 @@ def status(app: App) -> StatusOut:
         conversations=app.conversations.count(),
         feedback=app.feedback.count(),
         limits=LimitsOut(question=settings.question_limit, document=settings.document_limit, body=settings.body_limit),
+    )
+
+
+def work_of(job: Job | None) -> WorkOut:
+    """The newest job in a few words, for the page."""
+    if job is None:
+        return WorkOut(running=False, stage="", done=0, total=0, seconds=0.0, report="", error="")
+    return WorkOut(
+        running=job.state == "running",
+        stage=job.stage,
+        done=job.done,
+        total=job.total,
+        seconds=job.seconds,
+        report=job.counts if job.state == "done" else "",
+        error=job.error,
     )
 
 

@@ -242,7 +242,7 @@ class IndexOut(Given):
 
 
 class WorkOut(Given):
-    """How far a refresh beside the service is; `total` is 0 while it is unknown."""
+    """How far the refresh is that runs, or how the last one ended; `total` is 0 while it is unknown."""
 
     running: bool
     stage: str
@@ -251,6 +251,72 @@ class WorkOut(Given):
     seconds: float
     report: str
     error: str
+
+
+class FailureOut(Given):
+    url: str
+    reason: str
+
+
+class JobOut(Given):
+    """One refresh of one source. `done` of `total` items are read, `rate` a second; `left_seconds` is null while it is
+    unknown. `died`: the process that ran it is gone; what it had done is kept."""
+
+    id: str
+    source: str
+    state: Literal["queued", "running", "done", "failed", "died"]
+    stage: str
+    done: int
+    total: int
+    encoded: int
+    added: int
+    changed: int
+    removed: int
+    same: int
+    failed: int
+    created_at: datetime
+    started_at: datetime | None
+    beat_at: datetime | None
+    finished_at: datetime | None
+    seconds: float
+    rate: float
+    left_seconds: float | None
+    error: str
+
+
+class JobsOut(Given):
+    jobs: Sequence[JobOut]
+
+
+class JobFailuresOut(Given):
+    """A job with what it could not index, and why; `failed` of the job counts those beyond the first thousand too."""
+
+    job: JobOut
+    failures: Sequence[FailureOut]
+
+
+class StoredSourceOut(Given):
+    """A source as it is kept; `key` is what filters call it, `location` is without its password."""
+
+    name: str
+    kind: Literal["path", "page", "sitemap", "feed", "query"]
+    location: str
+    query: str
+    key: str
+    created_at: datetime
+    last_job: JobOut | None
+
+
+class SourcesOut(Given):
+    sources: Sequence[StoredSourceOut]
+
+
+class TriedOut(Given):
+    """What a source holds: how many items it lists, its first documents, and what could not be read of them."""
+
+    listed: int
+    documents: Sequence[DocumentOut]
+    failed: Sequence[FailureOut]
 
 
 class ReadyOut(Given):

@@ -1,29 +1,25 @@
 """`passerine serve`: models and a first index when there are none, then the service on its address.
 
-One's own documents are read beside the running service, not before it: the page opens at once, each commit can be
-asked two seconds after it was read, and the page shows how far the refresh is. The bundled examples, which take
-seconds, are read before, so that the first question of a new user finds them all.
+One's own documents are read beside the running service, not before it (`refreshes.Worker`): the page opens at once,
+each commit can be asked two seconds after it was read, and the page shows how far the refresh is. The bundled examples,
+which take seconds, are read before, so that the first question of a new user finds them all.
 """
 
-import logging
 import socket
 import threading
 import webbrowser
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import uvicorn
 
-from indexing.types import Cancelled, PasserineError, Progress
 from models import weights
 from service.api import create_api
 from service.app import EXAMPLES, report_failure
 from service.application import Application
 from service.config import LOOPBACK, Settings
 from service.console import bar, err, show_error
-from service.errors import Forbidden, PortInUse, explain
-
-LOG = logging.getLogger("passerine")
+from service.errors import Forbidden, PortInUse
 
 
 def check_address(settings: Settings) -> None:
@@ -74,55 +70,13 @@ def first_index(application: Application) -> None:
             library.refresh([EXAMPLES], progress)
 
 
-def refresh_beside(application: Application, paths: Sequence[Path], stopped: Callable[[], bool]) -> threading.Thread:
-    """Reads documents in a thread while the service answers; the board says how far it is."""
-    thread = threading.Thread(target=refresh_now, args=(application, paths, stopped), name="refresh", daemon=True)
-    thread.start()
-    return thread
-
-
-def refresh_now(application: Application, paths: Sequence[Path], stopped: Callable[[], bool]) -> None:
-    """The refresh of that thread. The examples leave when the first own document is there."""
-    board = application.board
-    board.begin()
-    try:
-        library = application.library.now()
-        with bar() as shown:
-            report = library.refresh(paths, both(board.progress, shown), stopped)
-        library.drop_examples(EXAMPLES)
-    except Cancelled:
-        board.end(error="The refresh was stopped; it goes on at the next start.")
-    except Exception as error:
-        plain = explain(error)
-        LOG.error("the refresh failed: %s", plain, exc_info=None if isinstance(error, PasserineError) else error)
-        board.end(error=str(plain))
-    else:
-        line = (
-            f"{report.added} added, {report.changed} changed, {report.removed} removed, {report.same} same, "
-            f"{len(report.failed)} failed"
-        )
-        LOG.info("the documents are read: %s", line)
-        for failure in report.failed:
-            LOG.warning("not read: %s: %s", failure.url, failure.reason)
-        board.end(report=line)
-
-
-def both(first: Progress, second: Progress) -> Progress:
-    """Tells two at once: the board that the page reads, and the terminal."""
-
-    def report(stage: str, done: int, total: int) -> None:
-        first(stage, done, total)
-        second(stage, done, total)
-
-    return report
-
-
 def serve(application: Application, docs: Sequence[Path], open_page: bool, debug: bool) -> None:
     """Serves until it is stopped. What is not loaded yet is loaded beside the open port."""
     settings = application.settings
-    stop = threading.Event()
     application.startup.start(report_failure(show_error))
-    worker = refresh_beside(application, docs, stop.is_set) if docs else None
+    application.worker.start(bar)
+    for path in docs:
+        application.worker.submit(str(path.expanduser().resolve()))
     config = uvicorn.Config(
         create_api(application),
         host=settings.host,
@@ -137,8 +91,5 @@ def serve(application: Application, docs: Sequence[Path], open_page: bool, debug
     try:
         uvicorn.Server(config).run()
     finally:
-        stop.set()
         application.startup.stop(30)
-        if worker:
-            worker.join(30)
         application.close()

@@ -4,7 +4,7 @@ import json
 import shutil
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,6 +61,14 @@ def listening(application: Application) -> Iterator[httpx.Client]:
         server.should_exit = True
         thread.join(10)
         application.close()
+
+
+def wait_until(condition: Callable[[], object], seconds: float = 100.0) -> None:
+    """Until it holds; fails when it does not in time."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen"
+        time.sleep(0.02)
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from service.app import BASE, EXAMPLES, build
 from service.config import load
 from service.errors import Forbidden, NotReady
 from service.startup import Lazy, Startup
+from tests.serving import wait_until
 
 
 def test_building_loads_no_model_and_makes_the_folder(tmp_path: Path) -> None:
@@ -99,20 +100,11 @@ def test_own_documents_are_read_beside_the_service_and_the_examples_leave(exampl
     application = build(load({"home": home}, {}))
     library = application.library.now()
     assert [source.source for source in library.index.sources()] == [str(EXAMPLES)]
-    serving.refresh_beside(application, [docs], lambda: False).join(60)
-    work = application.board.work
-    assert (work.running, work.error) == (False, "")
-    assert work.report.startswith("1 added")
-    assert work.report.endswith("1 failed")
-    assert [source.source for source in library.index.sources()] == [str(docs)]
-    application.close()
-
-
-def test_a_refresh_that_fails_is_told_on_the_board(examples_home: Path, tmp_path: Path) -> None:
-    (tmp_path / "models").symlink_to(examples_home / "models")
-    application = build(load({"home": tmp_path}, {}))
-    serving.refresh_now(application, [tmp_path / "nowhere"], lambda: False)
-    assert "nowhere" in application.board.work.error
+    application.worker.submit(str(docs))
+    wait_until(lambda: [source.source for source in library.index.sources()] == [str(docs)])
+    job = application.refreshes.jobs.current()
+    assert job
+    assert (job.state, job.error, job.added, job.failed) == ("done", "", 1, 1)
     application.close()
 
 

@@ -37,6 +37,7 @@ def test_help_names_every_command() -> None:
         "ask",
         "search",
         "refresh",
+        "source",
         "status",
         "models",
         "doctor",
@@ -54,7 +55,8 @@ def test_help_names_every_command() -> None:
         ("ask",),
         ("nothing",),
         ("search", "x", "-k", "many"),
-        ("refresh",),
+        ("source", "add"),
+        ("source", "add", "x", "--kind", "pages"),
         ("--set", "prot=1", "status"),
         ("evaluate", "x"),
     ],
@@ -138,9 +140,9 @@ def test_refresh_says_what_it_did(examples_home: Path, tmp_path: Path) -> None:
     home.mkdir()
     (home / "models").symlink_to(examples_home / "models")
     status, out, err = run("--home", home, "refresh", folder, "--dry-run")
-    assert (status, out.strip()) == (0, "would be: 1 added, 0 changed, 0 removed, 0 same, 1 failed")
+    assert (status, out.strip()) == (3, "would be: 1 added, 0 changed, 0 removed, 0 same, 1 failed")
     status, out, err = run("--home", home, "refresh", folder)
-    assert (status, out.strip()) == (0, "1 added, 0 changed, 0 removed, 0 same, 1 failed")
+    assert (status, out.strip()) == (3, "1 added, 0 changed, 0 removed, 0 same, 1 failed")
     assert "b.pdf" in err
     status, out, _ = run("--home", home, "refresh", folder)
     assert out.strip() == "0 added, 0 changed, 0 removed, 1 same, 1 failed"

@@ -67,5 +67,17 @@ def test_an_install_brings_every_file_that_is_no_code() -> None:
         assert files <= brought, f"left out: {sorted(files - brought)[:5]}"
 
 
+def test_schedulers_know_the_exit_statuses_of_a_refresh() -> None:
+    import yaml
+
+    from service.source_commands import BUSY, UNREAD
+
+    unit = (ROOT / "docs/examples/passerine-refresh.service").read_text(encoding="utf-8")
+    assert f"SuccessExitStatus={UNREAD} {BUSY}\n" in unit
+    job = yaml.safe_load((ROOT / "docs/examples/cronjob.yaml").read_text(encoding="utf-8"))
+    (rule,) = job["spec"]["jobTemplate"]["spec"]["podFailurePolicy"]["rules"]
+    assert rule["onExitCodes"]["values"] == [UNREAD, BUSY]
+
+
 def test_ci_runs_the_readmes_test_command() -> None:
     assert "make test" in (ROOT / ".ci/run").read_text(encoding="utf-8")

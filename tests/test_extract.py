@@ -14,9 +14,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from indexing.extract import Extracted, content_hash, detect_language, document_id, extract_file, record_document
+from indexing.extract import (
+    Extracted,
+    content_hash,
+    detect_language,
+    document_id,
+    extract_file,
+    extract_page,
+    record_document,
+)
+from indexing.files import DOCUMENT_TYPES
 from indexing.formats.dates import as_utc
-from indexing.sources import DOCUMENT_TYPES
 from indexing.types import ExtractFailed
 from tests.pdf_files import make_pdf
 
@@ -304,12 +312,29 @@ def test_a_bad_line_is_named_and_the_others_are_read(tmp_path: Path) -> None:
 
 
 def test_one_record_becomes_a_document() -> None:
-    document = record_document({"title": "T", "text": "Text.", "id": "hand-book.1"}, "api", "key", NOON).document
-    assert (document.id, document.source, document.fetched_at) == ("hand-book.1", "api", NOON)
-    unsafe = record_document({"title": "T", "text": "Text.", "id": "../x y"}, "api", "key", NOON).document
-    assert unsafe.id == document_id("api", "../x y")
+    document = record_document({"title": "T", "text": "Text.", "id": 7}, "shop", "rows", NOON).document
+    assert (document.id, document.source, document.fetched_at) == (document_id("shop", "rows#7"), "shop", NOON)
+    known = record_document({"title": "T", "text": "Text.", "url": "https://a.org/7"}, "shop", "rows", NOON).document
+    assert known.id == document_id("shop", "rows#https://a.org/7")
     with pytest.raises(ExtractFailed, match="no text"):
-        record_document({"title": "T"}, "api", "key", NOON)
+        record_document({"title": "T"}, "shop", "rows", NOON)
+
+
+@pytest.mark.parametrize("charset", ["punycode", "unicode_escape", "utf-7", "zlib", "rot13", "no-such", "idna"])
+def test_a_page_cannot_choose_how_its_bytes_are_read(charset: str) -> None:
+    data = b"<html><body><main><p>Caf\xe9 +AGE- \\u0061 in the old town by the river.</p></main></body></html>"
+    (page,) = extract_page(data, "https://a.org/x", "web", "k", NOON, kind="html", charset=charset)
+    assert "+AGE- \\u0061 in the old town" in page.document.text
+
+
+def test_a_page_is_read_as_its_server_says() -> None:
+    data = "<html><head><meta charset=iso-8859-1></head><body><p>Чай и хлеб на столе.</p></body></html>".encode(
+        "cp1251"
+    )
+    (page,) = extract_page(data, "https://a.org/a%20b/", "web", "k", NOON, kind="html", charset="windows-1251")
+    assert (page.document.text, page.document.title) == ("Чай и хлеб на столе.", "a b")
+    (root,) = extract_page(b"<p>Some words.</p>", "https://a.org/", "web", "k", NOON, kind="html")
+    assert (root.document.title, root.document.url) == ("a.org", "https://a.org/")
 
 
 def test_identity_is_stable_and_content_decides_the_hash(tmp_path: Path) -> None:

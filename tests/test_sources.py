@@ -1,90 +1,140 @@
-"""What a folder holds: which files are documents, in which order, under which key."""
+"""Sources are kept under names; their kinds are guessed; what cannot be is said so at once."""
 
-import os
+import sqlite3
+from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from indexing.sources import items
-from indexing.types import BadInput
+from indexing.fetch import FetchRules
+from indexing.types import BadInput, Conflict, NotFound
+from service.database import connect
+from service.sources import Sources, StoredSource, described, guessed, opened, suggested, tried
+from tests.site import LOOPBACK, Site, serving
 
 
-def write(path: Path, text: str = "text") -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8")
-    return path
+@pytest.fixture
+def sources(tmp_path: Path) -> Iterator[Sources]:
+    engine = connect(f"sqlite:///{tmp_path / 'passerine.db'}")
+    yield Sources(engine)
+    engine.dispose()
 
 
-def keys(path: Path) -> list[str]:
-    return [item.key for item in items(path)]
+@pytest.fixture
+def docs(tmp_path: Path) -> Path:
+    folder = tmp_path / "My docs"
+    folder.mkdir()
+    (folder / "a.md").write_text("# Alpha\n\nThe zebra grazes.\n")
+    return folder
 
 
-def test_a_folder_gives_its_documents_in_order(tmp_path: Path) -> None:
-    for name in ("b.md", "a/z.html", "a/c.txt", "c.PDF", "d.docx", "e.jsonl", "photo.png", "code.py", "Makefile"):
-        write(tmp_path / name)
-    assert keys(tmp_path) == ["a/c.txt", "a/z.html", "b.md", "c.PDF", "d.docx", "e.jsonl"]
-    assert keys(tmp_path) == keys(tmp_path)
+def test_a_source_is_kept_found_and_removed(sources: Sources, docs: Path) -> None:
+    added = sources.add(str(docs))
+    assert (added.name, added.kind, added.location, added.key) == ("My-docs", "path", str(docs), str(docs))
+    assert sources.list() == [sources.get("My-docs")] == [added]
+    assert sources.find("My-docs") == sources.find(str(docs)) == sources.find(f"{docs}/../{docs.name}") == added
+    sources.remove("My-docs")
+    assert sources.list() == []
 
 
-def test_hidden_files_and_copies_of_sources_are_left_out(tmp_path: Path) -> None:
-    for name in (".hidden.md", ".git/a.md", "_sources/a.txt", "node_modules/b/readme.md", "kept.md"):
-        write(tmp_path / name)
-    assert keys(tmp_path) == ["kept.md"]
+def test_a_path_needs_no_name(sources: Sources, docs: Path) -> None:
+    once = sources.find(str(docs / "a.md"))
+    assert (once.name, once.kind, once.key) == (str(docs / "a.md"), "path", str(docs / "a.md"))
+    assert sources.list() == []
+    assert sources.find("/gone/away").kind == "path", "what was indexed from it is kept, and the refresh says so"
 
 
-def test_an_item_knows_its_file(tmp_path: Path) -> None:
-    path = write(tmp_path / "notes" / "a b.md", "hello")
-    (item,) = items(tmp_path)
-    assert (item.key, item.size, item.path) == ("notes/a b.md", 5, path)
-    assert item.url == path.as_uri()
-    assert item.modified_at.timestamp() == pytest.approx(path.stat().st_mtime, abs=1e-5)
-    assert item.modified_at.tzinfo is not None
+def test_a_name_wins_over_a_path_of_the_same_name(
+    sources: Sources, docs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "blog").mkdir()
+    assert sources.find("blog").location == str(tmp_path / "blog")
+    sources.add(str(docs), "blog")
+    assert sources.find("blog").location == str(docs)
 
 
-def test_a_named_file_is_an_item_whatever_its_kind(tmp_path: Path) -> None:
-    assert keys(write(tmp_path / "picture.png")) == ["picture.png"]
+def test_names_and_locations_are_taken_once(sources: Sources, docs: Path) -> None:
+    sources.add(str(docs), "one")
+    with pytest.raises(Conflict, match="'one' already"):
+        sources.add(f"{docs}/", "two")
+    with pytest.raises(Conflict, match="'one' already"):
+        sources.add(str(docs / "a.md"), "one")
 
 
-def test_links_are_followed_once(tmp_path: Path) -> None:
-    write(tmp_path / "real" / "a.md")
-    (tmp_path / "again").symlink_to(tmp_path / "real")
-    (tmp_path / "real" / "up").symlink_to(tmp_path)
-    (tmp_path / "self.md").symlink_to("self.md")
-    (tmp_path / "gone.md").symlink_to("nowhere.md")
-    assert keys(tmp_path) == ["again/a.md", "gone.md", "self.md"]
+def test_an_unknown_name_names_the_nearest(sources: Sources, docs: Path) -> None:
+    sources.add(str(docs), "handbook")
+    with pytest.raises(NotFound) as caught:
+        sources.find("handbok")
+    assert "'handbook'" in caught.value.hint
 
 
-def test_a_folder_that_may_not_be_read_is_named_and_the_rest_read(tmp_path: Path) -> None:
-    if os.geteuid() == 0:
-        pytest.skip("root may read everything")
-    write(tmp_path / "closed" / "a.md")
-    write(tmp_path / "open.md")
-    (tmp_path / "closed").chmod(0)
-    try:
-        assert keys(tmp_path) == ["closed", "open.md"]
-    finally:
-        (tmp_path / "closed").chmod(0o700)
+@pytest.mark.parametrize(
+    ("location", "query", "kind", "name"),
+    [
+        ("/a/b/docs", "", "path", "docs"),
+        ("records.jsonl", "", "path", "records.jsonl"),
+        ("https://a.org/", "", "page", "a.org"),
+        ("https://a.org/sitemap.xml", "", "sitemap", "a.org"),
+        ("https://a.org/x/sitemap_index.xml.gz", "", "sitemap", "a.org"),
+        ("https://a.org/how-to-write-a-sitemap", "", "page", "a.org"),
+        ("https://a.org/feed/", "", "feed", "a.org"),
+        ("https://a.org/blog/index.rss", "", "feed", "a.org"),
+        ("https://a.org/atom.xml", "", "feed", "a.org"),
+        ("https://a.org/feeding-birds", "", "page", "a.org"),
+        ("postgresql+psycopg://me:secret@host/shop", "SELECT 1", "query", "shop"),
+        ("sqlite:////tmp/a/shop.db", "", "query", "shop.db"),
+    ],
+)
+def test_kinds_and_names_are_guessed(location: str, query: str, kind: str, name: str) -> None:
+    found = guessed(location, query)
+    assert (found, suggested(location, found)) == (kind, name)
 
 
-def test_special_files_are_not_read(tmp_path: Path) -> None:
-    os.mkfifo(tmp_path / "pipe.txt")
-    assert keys(tmp_path) == []
+@pytest.mark.parametrize(
+    ("location", "given", "said"),
+    [
+        ("", {}, "no location"),
+        ("/no/such/folder", {}, "no file or folder"),
+        ("https://", {}, "no address"),
+        ("https://me:pw@a.org/", {}, "user name"),
+        ("https://a.org/", {"query": "SELECT 1", "kind": "page"}, "takes no query"),
+        ("/tmp", {"name": "api"}, "cannot be the name"),
+        ("/tmp", {"name": "a/b"}, "cannot be the name"),
+        ("/tmp", {"name": "-x"}, "cannot be the name"),
+        ("nodb://host/x", {}, "no database"),
+        ("sqlite:////no/such.db", {"query": "SELECT 1"}, "no database"),
+    ],
+)
+def test_what_cannot_be_a_source_is_said_so(sources: Sources, location: str, given: dict[str, str], said: str) -> None:
+    with pytest.raises(BadInput, match=said):
+        sources.add(location, **given)  # type: ignore[arg-type]
+    assert sources.list() == []
 
 
-def test_names_that_are_not_text_get_a_printable_key(tmp_path: Path) -> None:
-    with open(os.fsencode(tmp_path) + b"/caf\xe9.md", "w") as file:  # noqa: PTH123
-        file.write("x")
-    assert keys(tmp_path) == ["caf\\xe9.md"]
+def test_a_password_is_not_shown() -> None:
+    stored = StoredSource("shop", "query", "postgresql://me:secret@host/x", "SELECT 1", datetime.now(UTC))
+    assert stored.place == "postgresql://me:***@host/x"
 
 
-def test_a_missing_path_is_bad_input(tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match="no file or folder"):
-        list(items(tmp_path / "nothing"))
-
-
-def test_very_deep_folders_do_not_exhaust_the_stack(tmp_path: Path) -> None:
-    deep = tmp_path
-    for _ in range(300):
-        deep = deep / "d"
-    write(deep / "a.md")
-    assert len(keys(tmp_path)) == 1
+def test_a_test_reads_the_first_documents_of_every_kind(docs: Path, tmp_path: Path) -> None:
+    for number in range(9):
+        (docs / f"{number}.md").write_text(f"# Page {number}\n\nThe zebra number{number} grazes.\n")
+    (docs / "0.md").write_text("")
+    with opened(described(str(docs)), FetchRules()) as source:
+        found = tried(source)
+    assert (found.listed, len(found.documents), len(found.failed)) == (10, 4, 1)
+    database = tmp_path / "shop.db"
+    with sqlite3.connect(database) as connection:
+        connection.execute("CREATE TABLE goods AS SELECT 'Lamp' AS title, 'It shines.' AS text")
+    with opened(described(f"sqlite:///{database}", query="SELECT * FROM goods"), FetchRules()) as source:
+        assert [document.title for document in tried(source).documents] == ["Lamp"]
+    with serving(Site()) as site:
+        site.article("/zebra", "Animals", "The zebra grazes.")
+        site.write("/sitemap.xml", f"<urlset><url><loc>{site.url}/zebra</loc></url></urlset>", "text/xml")
+        for path in ("/zebra", "/sitemap.xml"):
+            with opened(described(f"{site.url}{path}"), LOOPBACK) as source:
+                assert [document.title for document in tried(source).documents] == ["Animals"]
+        with opened(described(f"{site.url}/zebra"), FetchRules(rate=1000)) as source:
+            assert "not a public address" in tried(source).failed[0].reason

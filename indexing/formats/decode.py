@@ -13,6 +13,12 @@ _MARKS = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 _GUESSES = ["gb18030", "big5", "shift_jis", "euc_jp", "euc_kr", "cp1252", "cp1251", "koi8_r"]
+_OF_DOCUMENTS = re.compile(
+    r"utf-8|ascii|gb.*|hz|big5.*|(shift_jis|euc_jis|iso2022_jp).*|euc_jp|euc_kr|cp949|johab|"
+    r"iso8859-.*|cp\d+|koi8.*|mac.*|tis-620|ptcp154|kz1048"
+)
+"""What a page may name. Python knows more: some take minutes for a megabyte (punycode), some decode to anything."""
+
 _SAMPLE = 1 << 17
 _DAMAGE = 0.002
 """UTF-8 with at most this share of broken characters is read as damaged UTF-8: a cut file, one bad paste."""
@@ -70,10 +76,16 @@ def _without_mark(data: bytes, name: str) -> tuple[str, str]:
 
 
 def _declared(data: bytes, declared: str) -> str | None:
-    name = "gb18030" if declared.lower() in ("gb2312", "gbk", "gb18030") else declared
+    """The text in the encoding that it declares, None where that is none or does not fit."""
     try:
-        return data.decode(name)
-    except (LookupError, UnicodeDecodeError, ValueError):
+        name = codecs.lookup(declared).name
+    except (LookupError, ValueError):
+        return None
+    if not _OF_DOCUMENTS.fullmatch(name):
+        return None
+    try:
+        return data.decode("gb18030" if name in ("gb2312", "gbk") else name)
+    except (UnicodeDecodeError, ValueError):
         return None
 
 

@@ -1,0 +1,106 @@
+"""What a path holds: the documents of a folder, or one file, each under a key that stays the same."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from indexing.types import BadInput
+
+DOCUMENT_TYPES = {
+    **dict.fromkeys((".md", ".markdown", ".mdown", ".mkd"), "markdown"),
+    **dict.fromkeys((".txt", ".text"), "text"),
+    **dict.fromkeys((".html", ".htm", ".xhtml"), "html"),
+    **dict.fromkeys((".jsonl", ".ndjson"), "jsonl"),
+    ".pdf": "pdf",
+    ".docx": "docx",
+}
+"""File endings that a folder is searched for, and the kind of each."""
+
+_NOT_DOCUMENTS = frozenset({"_sources", "_static", "_images", "_downloads", "node_modules", "__pycache__"})
+"""Folders of built documentation and of programs that hold no documents, or the same ones again."""
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """One file. `key` is its path below the source, with "/"; size in bytes; `modified_at` in UTC."""
+
+    key: str
+    url: str
+    path: Path
+    size: int
+    modified_at: datetime
+
+
+def files(path: Path) -> Iterator[File]:
+    """The documents of a folder in a stable order, or the one file named (of whatever kind).
+
+    Hidden files are left out, and files that are no documents. Links are followed, each folder and file
+    once. A folder or link that cannot be read is a file of size 0, so that reading it names the reason.
+    Raises BadInput when the path does not exist.
+    """
+    if not os.path.lexists(path):
+        raise BadInput(f"There is no file or folder {path}.", "Check the path.")
+    path = path.absolute()
+    if not path.is_dir():
+        yield _file(path, path)
+        return
+    seen: set[tuple[int, int]] = set()
+    waiting: list[Path] = [path]  # the next one last
+    while waiting:
+        current = waiting.pop()
+        identity = _identity(current)
+        if identity is not None:
+            if identity in seen:
+                continue
+            seen.add(identity)
+        if not current.is_dir():
+            yield _file(current, path)
+            continue
+        try:
+            entries = sorted(os.scandir(current), key=lambda entry: entry.name, reverse=True)
+        except OSError:
+            yield _file(current, path)
+            continue
+        waiting.extend(Path(entry.path) for entry in entries if _wanted(entry))
+
+
+def key_of(path: Path, root: Path) -> str:
+    """Path below the root with "/", or the file's name when the root is the file; printable whatever its bytes."""
+    try:
+        relative = path.absolute().relative_to(root.absolute())
+    except ValueError:
+        relative = Path(path.name)
+    name = relative.as_posix() if relative.parts else path.name
+    return os.fsencode(name).decode("utf-8", errors="backslashreplace")
+
+
+def _wanted(entry: os.DirEntry[str]) -> bool:
+    if entry.name.startswith("."):
+        return False
+    try:
+        if entry.is_dir():
+            return entry.name not in _NOT_DOCUMENTS
+        special = entry.is_file() is False and not entry.is_symlink()
+    except OSError:  # a link into itself
+        special = False
+    return not special and Path(entry.name).suffix.lower() in DOCUMENT_TYPES
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def _file(path: Path, root: Path) -> File:
+    try:
+        found = path.stat()
+        size = 0 if path.is_dir() else found.st_size
+        modified = datetime.fromtimestamp(found.st_mtime, UTC)
+    except (OSError, OverflowError, ValueError):
+        size, modified = 0, datetime.fromtimestamp(0, UTC)
+    return File(key_of(path, root), path.as_uri(), path, size, modified)

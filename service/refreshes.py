@@ -1,0 +1,180 @@
+"""Refreshes of sources: run here and now, or by the worker of a running service, one at a time."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from indexing.fetch import FetchRules
+from indexing.refresh import RefreshReport, remove_source
+from indexing.store import Index
+from indexing.types import Conflict, IndexMissing, PasserineError, Progress
+from models.types import Cancelled, never
+from service.errors import explain
+from service.jobs import Job, Jobs
+from service.library import Library
+from service.sources import Sources, StoredSource, opened
+from service.startup import Lazy
+
+LOG = logging.getLogger("passerine")
+LOOK_SECONDS = 5.0
+"""Between two looks at the queue when nobody rings, and at the lock of a refresh that another process runs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refreshes:
+    """What a refresh needs: the index, the sources, the table of jobs, and how pages are fetched."""
+
+    library: Lazy[Library]
+    sources: Sources
+    jobs: Jobs
+    rules: FetchRules
+    index_folder: Path
+
+    def run(
+        self,
+        name: str,
+        job: Job | None = None,
+        progress: Progress | None = None,
+        cancelled: Cancelled = never,
+        empty_ok: bool = False,
+    ) -> RefreshReport:
+        """Brings the index up to date with a source, by its name or path, as a job: a new one, or one that waited.
+
+        Raises NotFound, Conflict when another refresh runs in any process, and whatever else a refresh raises.
+        """
+        with self.jobs.recorded(job or self.jobs.begin(name), waits=job is not None) as recorder:
+
+            def both(stage: str, done: int, total: int) -> None:
+                recorder.progress(stage, done, total)
+                if progress:
+                    progress(stage, done, total)
+
+            library = self.library.now()
+            with opened(self.sources.find(name), self.rules, cancelled) as source:
+                return library.refresh([source], both, cancelled, empty_ok=empty_ok, counted=recorder.counted)
+
+    def preview(
+        self, name: str, progress: Progress | None = None, cancelled: Cancelled = never, empty_ok: bool = False
+    ) -> RefreshReport:
+        """What a refresh would do; nothing is written."""
+        library = self.library.now()
+        with opened(self.sources.find(name), self.rules, cancelled) as source:
+            return library.refresh([source], progress, cancelled, dry_run=True, empty_ok=empty_ok)
+
+    def remove(self, source: StoredSource) -> int:
+        """Removes a source, its documents first; returns how many they were. Raises Conflict while it is refreshed."""
+        if any(job.state == "running" for job in self.jobs.list(source.name)):
+            raise Conflict(f"The source '{source.name}' is being refreshed.", "Stop that, or wait for its end.")
+        removed = 0
+        with suppress(IndexMissing):
+            index = Index.open(self.index_folder)
+            try:
+                removed = remove_source(source.key, index)
+            finally:
+                index.close()
+        self.sources.remove(source.name)
+        self.jobs.forget(source.name)
+        return removed
+
+
+@contextmanager
+def unseen() -> Iterator[Progress]:
+    """The progress of a job that nobody watches on a terminal."""
+    yield lambda stage, done, total: None  # noqa: ARG005
+
+
+class Worker:
+    """Runs queued jobs in a thread of the service, one at a time, the longest waiting first.
+
+    While another process refreshes, the jobs wait. `examples` are the bundled documents: they leave when a job has
+    brought documents of one's own.
+    """
+
+    def __init__(self, refreshes: Refreshes, examples: Path) -> None:
+        self.refreshes, self.examples = refreshes, examples
+        self._bell, self._stopped, self._guard = threading.Event(), threading.Event(), threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._source = self._cancel = ""  # what is refreshed, and what of that is to stop
+
+    def start(self, watched: Callable[[], AbstractContextManager[Progress]] = unseen) -> None:
+        """Begins to look at the queue, unless it does already; `watched` shows a job's progress on a terminal."""
+        with self._guard:
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, args=(watched,), name="refresh", daemon=True)
+                self._thread.start()
+
+    def submit(self, source: str) -> Job:
+        """Queues a refresh of a source, by its name or path."""
+        job = self.refreshes.jobs.queue(source)
+        self.start()
+        self._bell.set()
+        return job
+
+    def cancel(self, source: str, seconds: float = 30.0) -> None:
+        """Stops the refresh of a source when it is the one that runs here, and waits for its end."""
+        with self._guard:
+            if self._source != source:
+                return
+            self._cancel = source
+        until = time.monotonic() + seconds
+        while self._source == source and time.monotonic() < until:
+            time.sleep(0.05)
+
+    def stop(self, seconds: float = 30.0) -> None:
+        """Stops what runs, keeping what it did, and ends the thread."""
+        self._stopped.set()
+        self._bell.set()
+        if self._thread:
+            self._thread.join(seconds)
+
+    def _run(self, watched: Callable[[], AbstractContextManager[Progress]]) -> None:
+        while not self._stopped.is_set():
+            self._bell.clear()
+            try:
+                worked = self._next(watched)
+            except Exception as error:  # the edge of this thread
+                LOG.error("the queue of refreshes failed: %s", explain(error), exc_info=error)
+                worked = False
+            if not worked:
+                self._bell.wait(LOOK_SECONDS)
+
+    def _next(self, watched: Callable[[], AbstractContextManager[Progress]]) -> bool:
+        """Runs the next job; whether there was one that could run."""
+        job = self.refreshes.jobs.claim()
+        if job is None:
+            return False
+        with self._guard:
+            self._source, self._cancel = job.source, ""
+        try:
+            with watched() as progress:
+                report = self.refreshes.run(job.source, job, progress, self._over)
+        except Conflict as error:
+            LOG.info("the refresh of %s met another one: %s", job.source, error)
+            return False
+        except Exception as error:  # noqa: BLE001 - the edge of this job: kept with it, and logged
+            self._failed(job, error)
+        else:
+            LOG.info("%s is read: %s", job.source, report.counts)
+            for failure in report.failed:
+                LOG.warning("not read: %s: %s", failure.url, failure.reason)
+            if self.refreshes.sources.find(job.source).key != str(self.examples.resolve()):
+                self.refreshes.library.now().drop_examples(self.examples)
+        finally:
+            with self._guard:
+                self._source = ""
+        return True
+
+    def _failed(self, job: Job, error: Exception) -> None:
+        """Says so; a job that the end of the service cut short waits for its next start."""
+        if self._stopped.is_set():
+            self.refreshes.jobs.queue(job.source)
+            return
+        trace = None if isinstance(error, PasserineError) else error
+        LOG.error("the refresh of %s failed: %s", job.source, explain(error), exc_info=trace)
+
+    def _over(self) -> bool:
+        return self._stopped.is_set() or (self._source != "" and self._cancel == self._source)
