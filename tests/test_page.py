@@ -3,7 +3,7 @@
 import re
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
-from indexing.types import PasserineError
+from indexing.types import BadInput, PasserineError
 from models.types import Candidate, Conversation, Plan, Policy
 from service.errors import ServerFailed
 from tests.serving import PATIENCE_MS, Served, ask_page, chromium
@@ -448,18 +448,23 @@ def test_a_file_can_be_dropped_on_the_page(browser: Browser, served: Served) -> 
 
 
 def test_a_refresh_shows_its_stage_its_rate_and_its_fault(browser: Browser, served: Served) -> None:
-    board = served.application.board
-    board.begin()
-    board.progress("encode", 30, 120)
+    jobs = served.application.refreshes.jobs
     try:
-        with opened(browser, served, "/documents") as page:
+        with (
+            opened(browser, served, "/documents") as page,
+            suppress(BadInput),
+            jobs.recorded(jobs.begin("reports")) as job,
+        ):
+            job.progress("read", 30, 120)
+            job.progress("encode", 5, 9)
             expect(page.locator("#refresh")).to_contain_text("Encoding passages")
             expect(page.locator("#refresh")).to_contain_text("30 / 120")
             expect(page.locator("#refresh")).to_contain_text("left")
-            board.end(error="The folder is gone.")
+            raise BadInput("The folder is gone.")
+        with opened(browser, served, "/documents") as page:
             expect(page.locator("#refresh [role=alert]")).to_have_text("The folder is gone.")
     finally:
-        board.end()
+        jobs.forget("reports")
 
 
 # The frame
@@ -535,15 +540,19 @@ def every(kind: type[PasserineError]) -> set[type[PasserineError]]:
     return {kind}.union(*(every(each) for each in kind.__subclasses__()))
 
 
-def test_words_of_a_document_are_never_run_as_markup(page: Page, served: Served) -> None:
+def test_words_of_a_document_are_never_run_as_markup(browser: Browser, served: Served) -> None:
     text = "The zorbital frobnicator was built by <img src=x onerror=alert(1)> Quentin Marlowe in 1931 in Leeds."
     served.client.post("/v1/documents", json={"id": "markup", "title": "<b>Frobnicator</b>", "text": text})
     try:
-        ask_page(page, "Who built the zorbital frobnicator?")
-        expect(page.locator(".answer").last).to_contain_text("onerror")
-        expect(page.locator("#messages img")).to_have_count(0)
-        refused = page.evaluate("() => { try { document.body.innerHTML = '<p>'; return false } catch { return true } }")
-        assert refused, "the browser itself lets text become markup"
+        with opened(browser, served) as page:
+            ask_page(page, "Who built the zorbital frobnicator?")
+            expect(page.locator(".answer").last).to_contain_text("onerror")
+            expect(page.locator("#messages img")).to_have_count(0)
+        with opened(browser, served, calm=False) as page:  # the browser tells the console what it refused
+            refused = page.evaluate(
+                "() => { try { document.body.innerHTML = '<p>'; return false } catch { return true } }"
+            )
+            assert refused, "the browser itself lets text become markup"
     finally:
         served.client.delete("/v1/documents/markup")
 
