@@ -451,9 +451,9 @@ def test_a_refresh_shows_its_stage_its_rate_and_its_fault(browser: Browser, serv
     jobs = served.application.refreshes.jobs
     try:
         with (
-            opened(browser, served, "/documents") as page,
             suppress(BadInput),
             jobs.recorded(jobs.begin("reports")) as job,
+            opened(browser, served, "/documents") as page,
         ):
             job.progress("read", 30, 120)
             job.progress("encode", 5, 9)
