@@ -25,10 +25,14 @@ snapshot   what a reader sees
 merge      which segments are worth joining
 lock       one writer at a time
 rebuild    vectors and postings made anew from the stored texts
+inventory  what is in an index, and its documents as JSON Lines
 
 The way out:
 tokenize   the one analyser of index and query
+packing    posting lists as bytes
+postings   which passages hold which term
 lexical    BM25 over postings
+lexical_kernels   the compiled side of it
 dense      vectors and FAISS (the only importer of faiss)
 fusion     two ranked lists into one
 rerank     hits read again and put in a better order

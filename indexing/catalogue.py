@@ -278,4 +278,7 @@ def _translated(error: sqlite3.DatabaseError, path: Path) -> Exception:
             f"{path} could not be read or written: {error}.",
             "Free some space or check the permissions; what was indexed before is untouched.",
         )
+    if isinstance(error, sqlite3.OperationalError) and name in ("", "SQLITE_ERROR"):
+        # A text that is no UTF-8, or a table that is not there: our queries are right for every whole catalogue.
+        return IndexDamaged(f"{path} is damaged: {str(error)[:100]}.", DAMAGED_TEXT_HINT)
     return error

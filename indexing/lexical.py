@@ -3,21 +3,42 @@
     score(q, p) = sum over tokens t of q:  idf(t) * f * (k1 + 1) / (f + k1 * (1 - b + b * |p| / average))
     idf(t)      = ln(1 + (N - n + 0.5) / (n + 0.5))
 
-(Robertson and Zaragoza 2009, with Lucene's idf, which is never negative.) f is how often t stands in p, |p| the number
-of tokens of p, n the live passages with t, N the live passages. Nothing of this is stored: a deleted passage
-leaves the statistics at once, and scores do not depend on how passages are divided into segments.
+(Robertson and Zaragoza 2009, with Lucene's idf, which is never negative.) f is how often t stands in p (191 at most),
+|p| the number of tokens of p, n the live passages with t, N the live passages. Nothing of this is stored: a deleted
+passage leaves the statistics at once, and scores do not depend on how passages are divided into segments.
+
+What a term adds is rounded up to a whole number of units, of which a query's highest score is some 2^29 to 2^30. Sums
+of whole numbers are the same in whatever order they are taken, so that both ways to search give equal scores and order:
+numpy scores every passage that holds a term, which is quickest while an index is small; the kernel of
+`lexical_kernels` leaves most out, and is compiled in the background once an index is large.
 """
 
-import hashlib
+import logging
+import math
+import threading
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from indexing import lexical_kernels
+from indexing.postings import Postings, term_ids
+
 Rows = NDArray[np.int64]
 Mask = NDArray[np.bool_]
+
+LARGE = 50_000
+"""Passages from which the kernel is worth its 130 MB and, once after an install, the three seconds that it takes to be
+compiled: an index that is smaller numpy answers within a millisecond or so."""
+
+_ALL = np.zeros(0, np.bool_)
+_REMEMBERED = 100_000  # tokens whose passages have been counted; some 30 MB
+_LOW = (1 << 32) - 1
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,164 +53,241 @@ class Parameters:
     b: float = 0.75
 
 
-@dataclass(frozen=True, eq=False)
-class Postings:
-    """Which passages of a segment hold which term, and how often.
-
-    terms    uint64 [t], ascending: 64-bit hashes (see `term_ids`)
-    offsets  int64 [t + 1]: postings of term i are rows[offsets[i]:offsets[i + 1]], ascending
-    rows     int32 [p]; counts  uint16 [p]; lengths  int32 [n] tokens of each passage
-    """
-
-    terms: NDArray[np.uint64]
-    offsets: NDArray[np.int64]
-    rows: NDArray[np.int32]
-    counts: NDArray[np.uint16]
-    lengths: NDArray[np.int32]
-
-    def __len__(self) -> int:
-        return len(self.lengths)
-
-    @classmethod
-    def of(cls, passages: Iterable[tuple[Sequence[str], Sequence[str]]]) -> "Postings":
-        """Postings of passages given as (tokens, spare tokens); spare ones do not count in the length."""
-        vocabulary: dict[str, int] = {}
-        numbers: list[int] = []
-        rows: list[int] = []
-        counts: list[int] = []
-        lengths: list[int] = []
-        for row, (tokens, spare) in enumerate(passages):
-            lengths.append(len(tokens))
-            found = Counter(tokens)
-            found.update(spare)
-            numbers.extend(vocabulary.setdefault(token, len(vocabulary)) for token in found)
-            counts.extend(found.values())
-            rows.extend([row] * len(found))
-        ids = term_ids(list(vocabulary))[np.asarray(numbers, dtype=np.int64)]
-        return cls._sorted(
-            ids,
-            np.asarray(rows, dtype=np.int32),
-            np.minimum(np.asarray(counts, dtype=np.int64), 65535).astype(np.uint16),
-            np.asarray(lengths, dtype=np.int32),
-        )
-
-    @classmethod
-    def _sorted(
-        cls,
-        ids: NDArray[np.uint64],
-        rows: NDArray[np.int32],
-        counts: NDArray[np.uint16],
-        lengths: NDArray[np.int32],
-    ) -> "Postings":
-        """Postings from one entry per (term, row); rows ascend within the input's order."""
-        order = np.argsort(ids, kind="stable")
-        ids = ids[order]
-        starts = np.flatnonzero(np.r_[True, ids[1:] != ids[:-1]]) if len(ids) else np.zeros(0, np.int64)
-        offsets = np.r_[starts, len(ids)].astype(np.int64)
-        return cls(ids[starts], offsets, rows[order], counts[order], lengths)
-
-    @classmethod
-    def join(cls, parts: Sequence["Postings"]) -> "Postings":
-        """Postings of the passages of several, in order."""
-        bases = np.cumsum([0, *(len(part) for part in parts)])
-        ids = np.concatenate([part._entry_terms() for part in parts])
-        rows = np.concatenate([part.rows + np.int32(base) for part, base in zip(parts, bases, strict=False)])
-        counts = np.concatenate([part.counts for part in parts])
-        return cls._sorted(ids, rows, counts, np.concatenate([part.lengths for part in parts]))
-
-    def take(self, kept: Rows) -> "Postings":
-        """Postings of some rows (ascending), renumbered from 0."""
-        numbers = np.full(len(self), -1, dtype=np.int32)
-        numbers[kept] = np.arange(len(kept), dtype=np.int32)
-        rows = numbers[self.rows]
-        left = rows >= 0
-        return self._sorted(self._entry_terms()[left], rows[left], self.counts[left], self.lengths[kept])
-
-    def _entry_terms(self) -> NDArray[np.uint64]:
-        return np.repeat(self.terms, np.diff(self.offsets))
-
-    def of_term(self, term: np.uint64) -> tuple[NDArray[np.int32], NDArray[np.uint16]]:
-        """(rows, counts) of a term, empty when no passage holds it."""
-        i = int(np.searchsorted(self.terms, term))
-        if i == len(self.terms) or self.terms[i] != term:
-            return self.rows[:0], self.counts[:0]
-        span = slice(int(self.offsets[i]), int(self.offsets[i + 1]))
-        return self.rows[span], self.counts[span]
-
-
 class Lexical:
     """BM25 over the live passages of several segments, numbered from 0 across all of them."""
 
     def __init__(self, parts: Sequence[tuple[Postings, Mask | None]], parameters: Parameters) -> None:
         """`parts` holds the postings of each segment with its live rows (None: all of them)."""
         self.parameters = parameters
-        self._parts = list(parts)
-        self._bases = np.cumsum([0, *(len(postings) for postings, _ in parts)])
-        live = [postings.lengths if alive is None else postings.lengths[alive] for postings, alive in parts]
-        self.passages = sum(len(lengths) for lengths in live)
-        self.tokens = sum(int(lengths.sum(dtype=np.int64)) for lengths in live)
-        average = self.tokens / self.passages if self.tokens else 1.0
+        dead = [_ALL if alive is None else np.flatnonzero(~alive) for _, alive in parts]
+        self.passages = sum(len(postings) - len(gone) for (postings, _), gone in zip(parts, dead, strict=True))
+        self.tokens = sum(
+            postings.tokens - int(postings.lengths[gone].sum(dtype=np.int64)) if len(gone) else postings.tokens
+            for (postings, _), gone in zip(parts, dead, strict=True)
+        )
+        self.average = self.tokens / self.passages if self.tokens else 1.0
         k1, b = parameters.k1, parameters.b
-        self._norms = [k1 * (1 - b + b * postings.lengths / average) for postings, _ in parts]
+        longest = max((postings.longest for postings, _ in parts), default=0)
+        self._norms = k1 * (1 - b + b * np.arange(longest + 1, dtype=np.float64) / self.average)
+        bases = np.cumsum([0, *(len(postings) for postings, _ in parts)]).tolist()
+        self._rows = bases.pop()
+        self._parts = [_Part(postings, base, alive) for (postings, alive), base in zip(parts, bases, strict=True)]
+        self._known: dict[str, _Term] = {}
 
     def idf(self, n: int) -> float:
         """Lucene's idf of a token that n live passages hold."""
-        return float(np.log1p((self.passages - n + 0.5) / (n + 0.5)))
+        return math.log1p((self.passages - n + 0.5) / (n + 0.5))
 
     def scores(self, tokens: Sequence[str]) -> NDArray[np.float64]:
-        """float64 [rows of all segments]; zero where no token occurs and for dead rows."""
-        scores = np.zeros(int(self._bases[-1]))
-        asked = Counter(tokens)
-        for term, times in zip(term_ids(list(asked)), asked.values(), strict=True):
-            found = [self._live(part, term) for part in range(len(self._parts))]
-            n = sum(len(rows) for rows, _ in found)
-            if not n:
-                continue
-            weight = times * self.idf(n) * (self.parameters.k1 + 1)
-            for part, (rows, counts) in enumerate(found):
-                scores[self._bases[part] + rows] += weight * counts / (counts + self._norms[part][rows])
+        """float64 [rows of all segments]; zero where no token occurs and for dead rows. Scores every passage."""
+        terms, weights, unit = self._asked(tokens)
+        scores = np.zeros(self._rows)
+        for part, rows, units in self._exhausted(terms, weights):
+            found = np.bincount(rows, units, minlength=len(part.postings)) * unit
+            if part.alive is not None:
+                found[~part.alive] = 0
+            scores[part.base : part.base + len(found)] = found
         return scores
+
+    def score_of(self, tokens: Sequence[str], passage: Sequence[str], spare: Sequence[str] = ()) -> float:
+        """What a passage of these tokens would score, but for the rounding; spare ones do not count in its length."""
+        k1, b = self.parameters.k1, self.parameters.b
+        norm, counts = k1 * (1 - b + b * len(passage) / self.average), Counter([*passage, *spare])
+        asked = {token: times for token, times in Counter(tokens).items() if counts[token]}
+        terms = self._terms(asked)
+        return sum(terms[t].weight * times * counts[t] / (counts[t] + norm) for t, times in asked.items())
 
     def ceiling(self, tokens: Sequence[str]) -> float:
         """What no passage's score for these tokens passes: the sum of their idf times k1 + 1."""
-        asked = Counter(tokens)
-        total = 0.0
-        for term, times in zip(term_ids(list(asked)), asked.values(), strict=True):
-            total += times * self.idf(sum(len(self._live(part, term)[0]) for part in range(len(self._parts))))
-        return total * (self.parameters.k1 + 1)
-
-    def _live(self, part: int, term: np.uint64) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
-        postings, alive = self._parts[part]
-        rows, counts = postings.of_term(term)
-        if alive is not None and len(rows):
-            kept = alive[rows]
-            rows, counts = rows[kept], counts[kept]
-        return rows, counts.astype(np.float64)
+        terms, weights, unit = self._asked(tokens)
+        return float(weights.sum() + len(terms)) * unit
 
     def top(self, tokens: Sequence[str], k: int, admitted: Mask | None = None) -> tuple[Rows, NDArray[np.float64]]:
-        """The k best admitted rows with their scores, best first, equal ones in row order; never a zero score."""
-        scores = self.scores(tokens)
-        if admitted is not None:
-            scores[~admitted] = 0
-        rows = np.flatnonzero(scores > 0)
-        return best(rows, scores[rows], k)
+        """The k best admitted rows with their scores, best first, equal ones in row order; never a zero score.
+
+        By the kernel where it is there and the index large, else by scoring every passage: equal to the last bit.
+        """
+        k = min(k, self._rows)
+        terms, weights, unit = self._asked(tokens)
+        if k < 1 or not terms:
+            return np.zeros(0, np.int64), np.zeros(0)
+        compiled = kernel.now() if self._rows >= LARGE else None
+        if compiled:
+            keys = self._best(compiled, terms, weights, k, admitted)
+        else:
+            keys = self._best_of_all(terms, weights, k, admitted)
+        rows: Rows = _LOW - (keys & _LOW)
+        return rows, (keys >> 32).astype(np.float64) * unit
+
+    def _asked(self, tokens: Sequence[str]) -> tuple[list["_Term"], NDArray[np.float64], float]:
+        """Each different token that a live passage holds, by how much it can add (highest first), that in units, and
+        what a unit is worth."""
+        asked = Counter(tokens)
+        terms = self._terms(asked)
+        found = [(terms[token].weight * times, terms[token]) for token, times in asked.items() if terms[token].weight]
+        if not found:
+            return [], np.zeros(0), 1.0
+        found.sort(key=lambda pair: -pair[0])
+        bits = 30 - math.frexp(sum(weight for weight, _ in found))[1]
+        return [term for _, term in found], np.array([math.ldexp(w, bits) for w, _ in found]), math.ldexp(1.0, -bits)
+
+    def _terms(self, tokens: Collection[str]) -> dict[str, "_Term"]:
+        """Each token with what is known of it; remembered."""
+        known, new = self._known, [token for token in tokens if token not in self._known]
+        if new and len(known) > _REMEMBERED:
+            known, new = {}, list(tokens)
+            self._known = known
+        if new:
+            known.update(self._looked_up(new))
+        return known
+
+    def _looked_up(self, tokens: Sequence[str]) -> dict[str, "_Term"]:
+        ids = term_ids(tokens)
+        numbers = [part.postings.find(ids) for part in self._parts]
+        held = np.zeros(len(tokens), np.int64)
+        for part, own in zip(self._parts, numbers, strict=True):
+            there = np.flatnonzero(own >= 0)
+            held[there] += part.living(own[there])
+        scale = self.parameters.k1 + 1
+        return {
+            token: _Term(self.idf(n) * scale if n else 0.0, [int(own[i]) for own in numbers])
+            for i, (token, n) in enumerate(zip(tokens, held.tolist(), strict=True))
+        }
+
+    def _exhausted(
+        self, terms: Sequence["_Term"], weights: NDArray[np.float64]
+    ) -> Iterator[tuple["_Part", Rows, NDArray[np.float64]]]:
+        """(part, rows, units) of all postings of the terms, segment by segment; a row comes once a term."""
+        for place, part in enumerate(self._parts):
+            numbers = np.array([term.numbers[place] for term in terms], np.int64)
+            held, rows, counts = part.postings.lists(numbers[numbers >= 0])
+            if len(rows):
+                weight = np.repeat(weights[numbers >= 0], held)
+                norms = self._norms[part.postings.lengths[rows]]
+                yield part, rows, np.floor(weight * counts / (counts + norms)) + 1
+
+    def _best_of_all(
+        self, terms: Sequence["_Term"], weights: NDArray[np.float64], k: int, admitted: Mask | None
+    ) -> Rows:
+        """The k highest keys (score << 32 | ~row), highest first."""
+        best = np.zeros(0, np.int64)
+        for part, rows, units in self._exhausted(terms, weights):
+            scores = np.bincount(rows, units)
+            found = np.flatnonzero(scores)
+            live = part.live(admitted)
+            if len(live):
+                found = found[live[found]]
+            keys = scores[found].astype(np.int64) << 32 | (_LOW - part.base - found)
+            best = np.concatenate([best, keys])
+            if len(best) > k:
+                best = np.partition(best, len(best) - k)[len(best) - k :]
+        return np.sort(best)[::-1]
+
+    def _best(
+        self,
+        compiled: Callable[..., int],
+        terms: Sequence["_Term"],
+        weights: NDArray[np.float64],
+        k: int,
+        admitted: Mask | None,
+    ) -> Rows:
+        """As `_best_of_all`."""
+        heap, kept = np.empty(k, np.int64), 0
+        for place, part in enumerate(self._parts):
+            numbers = np.array([term.numbers[place] for term in terms], np.int64)
+            own = weights
+            if numbers.min() < 0:
+                numbers, own = numbers[numbers >= 0], weights[numbers >= 0]
+            if len(numbers):
+                postings = part.postings
+                drift = max(1.0, self.average / float(postings.average[0]))
+                bounds = postings.bounds_for(self.parameters.k1, self.parameters.b)
+                kept = compiled(
+                    numbers, own, drift, postings.places, postings.held, postings.sparse, postings.starts,
+                    postings.dense, bounds, postings.lengths, self._norms, part.live(admitted), part.base, heap, kept,
+                    *_room.arrays(len(postings), len(numbers)),
+                )  # fmt: skip
+        return np.sort(heap[:kept])[::-1]
 
 
-def best(rows: Rows, scores: NDArray[np.float64], k: int) -> tuple[Rows, NDArray[np.float64]]:
-    """The k highest of `scores` (rows ascending), best first, equal ones in row order."""
-    if len(rows) > k:
-        floor = np.partition(scores, len(scores) - k)[len(scores) - k]
-        kept = np.flatnonzero(scores >= floor)
-        rows, scores = rows[kept], scores[kept]
-    order = np.argsort(-scores, kind="stable")[:k]
-    return rows[order], scores[order]
+@dataclass(frozen=True, slots=True)
+class _Term:
+    """A token: the most it can add to a score, 0 when no live passage holds it, and its number in each segment."""
+
+    weight: float
+    numbers: list[int]
 
 
-def term_ids(tokens: Sequence[str]) -> NDArray[np.uint64]:
-    """64-bit hashes, uint64 [n].
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """One segment as a search needs it."""
 
-    Hashes keep the vocabulary a sorted array that is searched where it lies on disk. Among ten million
-    different tokens the odds that any two share one are three in a million.
-    """
-    digests = b"".join(hashlib.blake2b(token.encode(), digest_size=8).digest() for token in tokens)
-    return np.frombuffer(digests, dtype="<u8").astype(np.uint64)
+    postings: Postings
+    base: int
+    alive: Mask | None
+
+    def live(self, admitted: Mask | None) -> Mask:
+        """The rows that may be found, empty for all; `admitted` is for the rows of all segments."""
+        if admitted is None:
+            return _ALL if self.alive is None else self.alive
+        own = admitted[self.base : self.base + len(self.postings)]
+        return own if self.alive is None else own & self.alive
+
+    def living(self, numbers: Rows) -> Rows:
+        """How many live passages hold each of these terms."""
+        if self.alive is None:
+            return self.postings.held[numbers].astype(np.int64)
+        held, rows, _ = self.postings.lists(numbers)
+        return np.bincount(np.repeat(np.arange(len(numbers)), held), self.alive[rows], len(numbers)).astype(np.int64)
+
+
+class _Room(threading.local):
+    """What the kernel works in, kept a thread, since making large arrays takes longer than a search."""
+
+    rows = terms = -1
+
+    def arrays(self, rows: int, terms: int) -> tuple[NDArray[Any], ...]:
+        if rows > self.rows or terms > self.terms:
+            self.rows, self.terms = max(rows, self.rows), max(terms, self.terms, 16)
+            self.made = (
+                np.zeros(self.rows, np.int32),
+                np.empty(self.rows + 1, np.uint32),
+                np.empty(self.rows, np.int32),
+                np.empty(self.rows // 64 + 1, np.int32),
+                np.empty(lexical_kernels.BUCKETS + 64 + 3 * self.terms, np.int64),
+            )
+        return self.made
+
+
+class _Kernel:
+    """The compiled kernel, fetched by the first search of a large index."""
+
+    def __init__(self) -> None:
+        self._made: Callable[..., int] | None = None
+        self._fetching: threading.Thread | None = None
+        self._guard = threading.Lock()
+
+    def now(self) -> Callable[..., int] | None:
+        """The kernel, or None until it is there; begins to fetch it."""
+        if self._made is None and self._fetching is None:
+            with self._guard:
+                if self._fetching is None:
+                    self._fetching = threading.Thread(target=self._fetch, name="kernel", daemon=True)
+                    self._fetching.start()
+        return self._made
+
+    def wait(self) -> bool:
+        """Wait until it is there, or is known not to come."""
+        self.now()
+        if self._fetching:
+            self._fetching.join()
+        return self._made is not None
+
+    def _fetch(self) -> None:
+        try:
+            self._made = lexical_kernels.load()
+        except Exception as error:  # noqa: BLE001 - whatever a compiler may raise, numpy goes on
+            log.warning("Searching without compiled code, since it could not be made: %s", error)
+
+
+_room, kernel = _Room(), _Kernel()

@@ -10,6 +10,10 @@ MERGE_AT = 8
 SMALLEST_TIER = 512
 """Passages; segments below it count as equally small."""
 
+LARGEST = 1 << 21
+"""Passages; a larger segment is not made by merging, since its postings are unpacked in memory meanwhile (half a
+gigabyte at this size)."""
+
 
 def runs(rows: Sequence[SegmentRow]) -> list[tuple[int, int]]:
     """Stretches (first, past the last) of neighbouring segments worth rewriting as one.
@@ -26,7 +30,7 @@ def runs(rows: Sequence[SegmentRow]) -> list[tuple[int, int]]:
             if i == len(rows) or live[i] >= limit:
                 stretch = live[first:i]
                 even = limit == SMALLEST_TIER or 2 * max(stretch, default=0) <= sum(stretch)
-                if len(stretch) >= MERGE_AT and even:
+                if len(stretch) >= MERGE_AT and even and sum(stretch) <= LARGEST:
                     return [(first, i)]
                 first = i + 1
         limit *= MERGE_AT

@@ -39,9 +39,6 @@ class Query:
         check_query(self.url, self.statement)
         return Listing([Item(ROWS, shown(self.url), self._read)])
 
-    def out_of_reach(self, key: str) -> str:
-        return ""
-
     def _read(self, known: FileState | None) -> Reading:
         return Reading(None, self._rows())
 

@@ -298,7 +298,7 @@ class _SourceRefresh:
 
     def _vanished(self, key: str) -> None:
         """Remove an item's documents when it is really gone, not merely out of reach."""
-        if reason := self.source.out_of_reach(key):
+        if reason := self.listing.out_of_reach(key):
             self.failed.append(Failure(f"{self.source.name}/{key}", f"{reason} {KEPT}"))
         else:
             self._forget(key)

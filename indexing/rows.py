@@ -45,22 +45,18 @@ class SegmentRow:
 
 
 def read_document(row: Sequence[object], where: object) -> Document:
-    """The document of a row. Raises IndexDamaged, naming the file `where`, when its text fails its checksum."""
+    """The document of a row. Raises IndexDamaged, naming the file `where`, when its text fails its checksum, or its
+    dates or facts cannot be read."""
     key, url, title, text, published, fetched, language, facts, digest, source, crc = row[:11]
     if zlib.crc32(str(text).encode()) != crc:
         raise IndexDamaged(f"{where} holds a damaged text (document {key}).", DAMAGED_TEXT_HINT)
+    try:
+        moments, known = (_moment(published), _moment(fetched)), json.loads(str(facts))
+    except ValueError:
+        raise IndexDamaged(f"{where} holds a damaged document ({key}).", DAMAGED_TEXT_HINT) from None
     return Document(
-        str(key),
-        str(url),
-        str(title),
-        str(text),
-        _moment(published),
-        _moment(fetched),
-        str(language),
-        json.loads(str(facts)),
-        str(digest),
-        str(source),
-    )
+        str(key), str(url), str(title), str(text), *moments, str(language), known, str(digest), str(source)
+    )  # fmt: skip
 
 
 def insert_document(connection: sqlite3.Connection, document: Document, file: str) -> int:

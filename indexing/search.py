@@ -1,16 +1,18 @@
 """Queries -> Hits: both sides, filters, fusion, near-duplicates, a cap per document."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
 
 import numpy as np
 
+from indexing.catalogue import Catalogue
 from indexing.dense import Engine, choose
 from indexing.fusion import Candidates, Fusion, Ranked, fuse
 from indexing.snapshot import Snapshot
-from indexing.store import Index
+from indexing.store import Index, searched_text
 from indexing.tokenize import is_cjk
-from indexing.types import Encoder, EncoderMismatch, Filters, Hit, Passage, Query, Vectors
+from indexing.types import Document, Encoder, EncoderMismatch, Filters, Hit, Passage, Query, Vectors
 
 DEPTH = 100
 """Hits taken from each side; the fusion's scaling was measured at this depth."""
@@ -21,7 +23,13 @@ SAME_COSINE = 0.9
 SAME_SHARE = 0.7
 """Near-duplicates share so much of their eight-character stretches (Jaccard): one changed sentence in six."""
 
+KEPT = 256
+"""Vectors remembered of passages that are not seen whole."""
+
 _NO_FILTERS = Filters()
+
+Seen = Callable[[str, str], str]
+"""(text of a passage, question) -> what of the passage counts for that question."""
 
 
 class Searcher:
@@ -38,14 +46,22 @@ class Searcher:
         fusion: Fusion | None = None,
         per_document: int = 2,
         engine: Engine | None = None,
+        seen: Seen | None = None,
     ) -> None:
-        """`per_document` caps the passages of one document (0: no cap). Raises EncoderMismatch."""
+        """`per_document` caps the passages of one document (0: no cap). What `seen` leaves out of a passage finds it,
+        but does not count for its rank. Raises EncoderMismatch."""
         index.check(encoder)
         self.index = index
         self.encoder = encoder
         self.fusion = fusion or Fusion()
         self.per_document = per_document
         self.engine = engine or choose()
+        self.seen = seen
+        self._encoded = lru_cache(KEPT)(lambda text: encoder.encode_passages([text])[0])
+
+    def seeing(self, seen: Seen | None) -> "Searcher":
+        """The same, with another view of the passages."""
+        return Searcher(self.index, self.encoder, self.fusion, self.per_document, self.engine, seen)
 
     def describe(self) -> str:
         """What searches the vectors, and where."""
@@ -56,15 +72,21 @@ class Searcher:
         return self.search_many([query], k, filters)[0]
 
     def search_many(self, queries: Sequence[Query], k: int, filters: Filters = _NO_FILTERS) -> list[list[Hit]]:
-        """One list of hits a query; all queries are encoded and scored as one batch."""
+        """One list of hits a query; all queries are encoded and scored as one batch. Passages are seen with the first
+        query's eyes: the queries of one call ask the same thing."""
         asked = [i for i, query in enumerate(queries) if query.text.strip()]
         hits: list[list[Hit]] = [[] for _ in queries]
         snapshot = self.index.snapshot()
         if not asked or not len(snapshot):
             return hits
-        found = self.candidates([queries[i].text for i in asked], filters, snapshot=snapshot)
-        for i, candidates in zip(asked, found, strict=True):
-            hits[i] = self._hits(candidates, snapshot, k)
+        texts = [queries[i].text for i in asked]
+        vectors = self.encoder.encode_queries(texts)
+        found = self.candidates(texts, filters, vectors, snapshot)
+        passages = _Passages(self.index.catalogue)
+        for i, text, vector, candidates in zip(asked, texts, vectors, found, strict=True):
+            if self.seen:
+                candidates = self._as_seen(candidates, texts[0], text, vector, snapshot, passages, k)
+            hits[i] = self._hits(candidates, snapshot, passages, k)
         return hits
 
     def candidates(
@@ -91,14 +113,44 @@ class Searcher:
             found.append(Candidates(lexical, Ranked(snapshot.keys[rows], cosines), len(tokens), is_cjk(text), coverage))
         return found
 
-    def _hits(self, candidates: Candidates, snapshot: Snapshot, k: int) -> list[Hit]:
+    def _as_seen(
+        self,
+        candidates: Candidates,
+        question: str,
+        query: str,
+        vector: Vectors,
+        snapshot: Snapshot,
+        passages: "_Passages",
+        k: int,
+    ) -> Candidates:
+        """The candidates, those of the first k of which not all is seen with the scores of what is."""
+        assert self.seen
+        looked: set[int] = set()
+        while new := [key for key in fuse(candidates, self.fusion).keys[:k].tolist() if key not in looked]:
+            looked.update(new)
+            texts: dict[int, str] = {}
+            for key, (passage, document) in passages.read(new).items():
+                said = self.seen(passage.text, question)
+                if said != passage.text:
+                    texts[key] = searched_text(document, replace(passage, text=said))
+            if texts:
+                analyser = self.index.analyser
+                asked = analyser.asked(query)
+                lexical = {key: snapshot.lexical.score_of(asked, *analyser.both(text)) for key, text in texts.items()}
+                dense = {key: float(self._encoded(text) @ vector) for key, text in texts.items()}
+                candidates = replace(
+                    candidates, lexical=rescored(candidates.lexical, lexical), dense=rescored(candidates.dense, dense)
+                )
+        return candidates
+
+    def _hits(self, candidates: Candidates, snapshot: Snapshot, passages: "_Passages", k: int) -> list[Hit]:
         """Walk down the fused list, leaving out near-duplicates and passages over their document's cap."""
         lexical = dict(zip(candidates.lexical.keys.tolist(), candidates.lexical.scores.tolist(), strict=True))
         dense = dict(zip(candidates.dense.keys.tolist(), candidates.dense.scores.tolist(), strict=True))
         kept: list[Hit] = []
         near = _Near(snapshot)
         used: dict[str, int] = {}
-        for key, score, hit in self._read(fuse(candidates, self.fusion), k):
+        for key, score, hit in _read(fuse(candidates, self.fusion), passages, k):
             if len(kept) == k:
                 break
             twin = near.twin(key, hit.passage)
@@ -115,16 +167,43 @@ class Searcher:
             kept.append(replace(hit, score=score, lexical=lexical.get(key), dense=dense.get(key)))
         return kept
 
-    def _read(self, ranked: Ranked, k: int) -> Iterator[tuple[int, float, Hit]]:
-        """The fused list with its texts, read a few at a time; what was deleted since is left out."""
-        step = max(2 * k, 8)
-        for start in range(0, len(ranked), step):
-            keys = ranked.keys[start : start + step].tolist()
-            found = self.index.catalogue.passages(keys)
-            for key, score in zip(keys, ranked.scores[start : start + step].tolist(), strict=True):
-                if key in found:
-                    passage, document = found[key]
-                    yield key, score, Hit(passage, document, score)
+
+class _Passages:
+    """Passages with their documents, each read once in a search, whichever query finds it."""
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self._catalogue = catalogue
+        self._read: dict[int, tuple[Passage, Document]] = {}
+
+    def read(self, keys: Sequence[int]) -> dict[int, tuple[Passage, Document]]:
+        """By key; what is no longer there is left out."""
+        new = [key for key in keys if key not in self._read]
+        if new:
+            self._read |= self._catalogue.passages(new)
+        return {key: self._read[key] for key in keys if key in self._read}
+
+
+def _read(ranked: Ranked, passages: _Passages, k: int) -> Iterator[tuple[int, float, Hit]]:
+    """The fused list with its texts, read a few at a time."""
+    step = max(2 * k, 8)
+    for start in range(0, len(ranked), step):
+        keys = ranked.keys[start : start + step].tolist()
+        found = passages.read(keys)
+        for key, score in zip(keys, ranked.scores[start : start + step].tolist(), strict=True):
+            if key in found:
+                passage, document = found[key]
+                yield key, score, Hit(passage, document, score)
+
+
+def rescored(ranked: Ranked, scores: Mapping[int, float]) -> Ranked:
+    """The list with other scores for some of its passages, best first; one that has none is left out."""
+    values = np.array(
+        [scores.get(key, old) for key, old in zip(ranked.keys.tolist(), ranked.scores.tolist(), strict=True)],
+        dtype=np.float32,
+    )
+    order = np.argsort(-values, kind="stable")
+    order = order[values[order] != 0]
+    return Ranked(ranked.keys[order], values[order])
 
 
 class _Near:

@@ -3,14 +3,15 @@
 Layout: magic (8 bytes), length and CRC-32 of the header (two little-endian uint32), the header (JSON), then the
 arrays, each aligned to 64 bytes. A segment is written under a temporary name, flushed, and renamed; it is never
 changed after that. A CRC finds a damaged disk or a torn copy, which is what it is for; it is no seal against forgery.
+Format 1 kept postings unpacked; such a file is packed as it is opened, and written anew when it is merged.
 """
 
 import json
 import os
 import struct
 import zlib
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -18,11 +19,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from indexing.lexical import Postings
+from indexing.packing import MOST
+from indexing.postings import Postings
 from indexing.types import IndexDamaged, StorageFailed
 
 MAGIC = b"PSRNSEG1"
 _ALIGN = 64
+_POSTINGS = tuple(field.name for field in fields(Postings))
 REPAIR_HINT = "`passerine doctor --repair` rebuilds it from the stored passages."
 
 
@@ -49,44 +52,43 @@ class Segment:
         """What a reader derives from the segment and keeps as long as it (a FAISS index)."""
         return {}
 
-    def take(self, rows: NDArray[np.int64], name: str = "") -> "Segment":
-        """The segment of some rows (ascending), in memory."""
-        return Segment(name, self.keys[rows], self.owners[rows], self.vectors[rows], self.postings.take(rows))
-
     def write(self, path: Path) -> None:
         """Write to `path`, whole or not at all. Raises StorageFailed when the disk will not take it."""
-        postings = self.postings
-        arrays: dict[str, NDArray[Any]] = {
-            "keys": self.keys,
-            "owners": self.owners,
-            "vectors": self.vectors,
-            "terms": postings.terms,
-            "offsets": postings.offsets,
-            "rows": postings.rows,
-            "counts": postings.counts,
-            "lengths": postings.lengths,
-        }
-        write_arrays(path, arrays)
+        arrays: dict[str, NDArray[Any]] = {"keys": self.keys, "owners": self.owners, "vectors": self.vectors}
+        write_arrays(path, arrays | {name: getattr(self.postings, name) for name in _POSTINGS})
 
     @classmethod
     def open(cls, path: Path) -> "Segment":
         """Memory map `path`. Raises IndexDamaged naming the file, FileNotFoundError when it is gone."""
         arrays = read_arrays(path)
         try:
-            postings = Postings(*(arrays[name] for name in ("terms", "offsets", "rows", "counts", "lengths")))
+            first = "counts" in arrays
+            postings = _packed(arrays) if first else Postings(*(arrays[name] for name in _POSTINGS))
             return cls(path.stem, arrays["keys"], arrays["owners"], arrays["vectors"], postings)
         except KeyError as missing:
             raise IndexDamaged(f"{path} lacks the array {missing}.", REPAIR_HINT) from None
 
 
-def join(segments: list[Segment], name: str) -> Segment:
-    """One segment of several, in order."""
+def _packed(arrays: Mapping[str, NDArray[Any]]) -> Postings:
+    """Postings as format 1 kept them."""
+    counts = np.minimum(arrays["counts"], MOST).astype(np.uint8)
+    held = np.diff(arrays["offsets"]).astype(np.int64)
+    return Postings.of_lists(arrays["terms"], held, arrays["rows"], counts, arrays["lengths"])
+
+
+def join(segments: Sequence[Segment], alive: Sequence[NDArray[np.bool_] | None], name: str) -> Segment:
+    """One segment of the live rows (None: all) of several, in order."""
+    rows = [
+        np.arange(len(segment)) if mask is None else np.flatnonzero(mask)
+        for segment, mask in zip(segments, alive, strict=True)
+    ]
+    pairs = list(zip(segments, rows, strict=True))
     return Segment(
         name,
-        np.concatenate([segment.keys for segment in segments]),
-        np.concatenate([segment.owners for segment in segments]),
-        np.concatenate([segment.vectors for segment in segments]),
-        Postings.join([segment.postings for segment in segments]),
+        np.concatenate([segment.keys[kept] for segment, kept in pairs]),
+        np.concatenate([segment.owners[kept] for segment, kept in pairs]),
+        np.concatenate([segment.vectors[kept] for segment, kept in pairs]),
+        Postings.join([segment.postings for segment in segments], rows),
     )
 
 

@@ -50,13 +50,22 @@ class Item:
     read: Callable[[FileState | None], Reading]
 
 
+def gone(_key: str) -> str:
+    """Of a source whose list can be believed."""
+    return ""
+
+
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """What a source holds now. `complete`: what is not listed is gone. `failed` is what hindered the listing."""
+    """What a source holds now. `complete`: what is not listed is gone. `failed` is what hindered the listing.
+
+    `out_of_reach` says why an item that is no longer listed cannot be looked for; "" when it is really gone.
+    """
 
     items: Sequence[Item]
     complete: bool = True
     failed: Sequence[Failure] = ()
+    out_of_reach: Callable[[str], str] = gone
 
 
 class Source(Protocol):
@@ -69,10 +78,6 @@ class Source(Protocol):
 
     def listing(self) -> Listing:
         """Raises BadInput, or ExtractFailed, when the source cannot be looked at: then nothing of it is removed."""
-        ...
-
-    def out_of_reach(self, key: str) -> str:
-        """Why an item that is no longer listed cannot be looked for; "" when it is really gone."""
         ...
 
 
@@ -95,9 +100,10 @@ class Folder:
             raise BadInput(
                 f"{self.root} cannot be read: {error.strerror}.", "Check the path and its permissions."
             ) from None
-        return Listing([Item(file.key, file.url, partial(self._read, file)) for file in files(self.root)])
+        items = [Item(file.key, file.url, partial(self._read, file)) for file in files(self.root)]
+        return Listing(items, out_of_reach=self._out_of_reach)
 
-    def out_of_reach(self, key: str) -> str:
+    def _out_of_reach(self, key: str) -> str:
         path = self.root if self.root.is_file() else self.root / key
         try:
             path.lstat()

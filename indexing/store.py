@@ -27,10 +27,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from indexing.catalogue import Catalogue, SourceCount
-from indexing.lexical import Mask, Parameters, Postings, Rows
+from indexing.lexical import Mask, Parameters, Rows
 from indexing.lock import locked
 from indexing.merge import runs
-from indexing.rows import FileState, SegmentRow, insert_document, insert_passages, insert_segment
+from indexing.postings import Postings
+from indexing.rows import DAMAGED_TEXT_HINT, FileState, SegmentRow, insert_document, insert_passages, insert_segment
 from indexing.segment import REPAIR_HINT, Segment, join
 from indexing.snapshot import Snapshot
 from indexing.split import HEADING_SEPARATOR
@@ -49,7 +50,11 @@ from indexing.types import (
     Vectors,
 )
 
-FORMAT = "1"
+FORMAT = "2"
+READABLE = ("1", FORMAT)
+"""Formats that are read; the next commit writes in the newest."""
+FACTS = ("generation", "encoder", "encoder_fingerprint", "dimension", "analyser", "k1", "b")
+"""What an index says of itself, beside its format."""
 REBUILD_HINT = "Run `passerine refresh --rebuild`: it encodes the stored passages anew while the old index serves on."
 REFRESH_HINT = "Run `passerine refresh PATH` on your documents."
 _WAIT = 60.0  # seconds to wait for another writer's commit, which takes well under one
@@ -116,8 +121,10 @@ class Index:
         meta = index.meta() if made else {}
         if "format" not in meta:
             raise IndexMissing(f"The index in {folder} was never finished.", REFRESH_HINT)
-        if meta["format"] != FORMAT:
+        if meta["format"] not in READABLE:
             raise IndexDamaged(f"The index in {folder} has format {meta['format']}, not {FORMAT}.", REFRESH_HINT)
+        if lost := [name for name in FACTS if name not in meta]:
+            raise IndexDamaged(f"{index.catalogue.path} is damaged: it lacks {', '.join(lost)}.", DAMAGED_TEXT_HINT)
         return index
 
     @classmethod
@@ -308,6 +315,7 @@ class Index:
                     insert_segment(connection, SegmentRow(segment.name, int(keys[0]), len(keys)))
                 self.catalogue.remember(connection, changes.files, changes.forgotten)
                 self.catalogue.advance(connection)
+                connection.execute("UPDATE meta SET value = ? WHERE name = 'format'", (FORMAT,))
             self._swept = True
             self._merge()
 
@@ -338,7 +346,7 @@ class Index:
 
     def postings(self, texts: Iterator[str]) -> Postings:
         """Postings of searched texts."""
-        return Postings.of((self.analyser.tokens(text), self.analyser.spare(text)) for text in texts)
+        return Postings.of(map(self.analyser.both, texts))
 
     def _sweep(self) -> None:
         """Remove files that a killed writer left behind; the lock is held, so no one is writing."""
@@ -353,12 +361,9 @@ class Index:
         for first, last in runs(rows):
             snapshot = self.snapshot()
             chosen = {row.name for row in rows[first:last]}
-            parts = [
-                segment if alive is None else segment.take(np.flatnonzero(alive))
-                for segment, alive in zip(snapshot.segments, snapshot.alive, strict=True)
-                if segment.name in chosen
-            ]
-            merged = join(parts, uuid.uuid4().hex)
+            pairs = zip(snapshot.segments, snapshot.alive, strict=True)
+            parts, alive = zip(*(pair for pair in pairs if pair[0].name in chosen), strict=True)
+            merged = join(parts, alive, uuid.uuid4().hex)
             try:
                 self._swap(chosen, merged)
             except StorageFailed:
@@ -387,4 +392,11 @@ def searched_text(document: Document, passage: Passage) -> str:
 
 def _alive(segment: Segment, row: SegmentRow) -> Mask | None:
     """Which rows are not dead, None for all."""
-    return ~np.isin(segment.keys, row.dead) if len(row.dead) else None
+    if not len(row.dead):
+        return None
+    places = np.searchsorted(segment.keys, row.dead)
+    if places[-1] >= len(segment) or not np.array_equal(segment.keys[places], row.dead):
+        raise IndexDamaged(f"The list of deleted passages of the segment {segment.name} is damaged.", REPAIR_HINT)
+    alive = np.ones(len(segment), np.bool_)
+    alive[places] = False
+    return alive

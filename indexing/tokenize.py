@@ -11,6 +11,7 @@ import threading
 import unicodedata
 from collections.abc import Callable, Iterator
 from importlib import resources
+from itertools import chain
 
 VERSION = 1
 """Raised whenever the tokens of any text change, so that an older index is refused instead of misread."""
@@ -36,8 +37,8 @@ _CJK = re.compile(
 )
 _WORD = re.compile(
     r"\d{1,3}(?:,\d{3})+(?:\.\d+)?"  # 1,000,000.5
-    r"|\w+\+\+(?!\w)|\b\w#(?!\w)"  # C++, C#
-    r"|\w+(?:[.\-'’]\w+)*"  # words, os.path, pg_dump, state-of-the-art, O'Neil, 3.14
+    r"|\w+(?:\+\+(?!\w)|(?<!\w\w)#(?!\w)"  # C++, C#
+    r"|(?:[.\-'’]\w+)*)"  # words, os.path, pg_dump, state-of-the-art, O'Neil, 3.14
 )
 _JOINT = re.compile(r"[.\-_'’]+")
 _ENDING = re.compile(r"['’](?:s|re|ll|ve|d|m)$")
@@ -55,7 +56,7 @@ class Analyser:
     """
 
     def __init__(self) -> None:
-        self._words: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {}
+        self._words = _Words(self._analyse)
         self._local = threading.local()
         self._simplified: dict[int, str] | None = None
 
@@ -69,14 +70,7 @@ class Analyser:
 
     def tokens(self, text: str) -> list[str]:
         """What a passage is found by, in order and with repetitions; function words are left out."""
-        found: list[str] = []
-        for piece, is_cjk in self._pieces(text):
-            if is_cjk:
-                found.extend(piece[i : i + 2] for i in range(len(piece) - 1)) if len(piece) > 1 else found.append(piece)
-            else:
-                for word in _WORD.findall(piece):
-                    found.extend(self._word(word)[0])
-        return found
+        return self.both(text)[0]
 
     def spare(self, text: str) -> list[str]:
         """Function words and single CJK characters, marked so that they equal no token.
@@ -84,40 +78,44 @@ class Analyser:
         They are indexed too, but do not count in a passage's length, and only a query that has
         nothing better asks for them ("who is who", "船").
         """
+        return self.both(text)[1]
+
+    def both(self, text: str) -> tuple[list[str], list[str]]:
+        """(tokens, spare tokens) of a text."""
+        words = self._words
+        if len(words) >= _REMEMBERED:
+            words = self._words = _Words(self._analyse)
         found: list[str] = []
-        for piece, is_cjk in self._pieces(text):
-            if is_cjk:
-                found.extend(f"\0{character}" for character in piece)
+        spare: list[str] = []
+        for piece, cjk in self._pieces(text):
+            if cjk:
+                found.extend(piece[i : i + 2] for i in range(len(piece) - 1)) if len(piece) > 1 else found.append(piece)
+                spare.extend(f"\0{character}" for character in piece)
             else:
-                for word in _WORD.findall(piece):
-                    found.extend(self._word(word)[1])
-        return found
+                given = _WORD.findall(piece)
+                found.extend(chain.from_iterable(map(words.__getitem__, given)))
+                spare.extend(chain.from_iterable(words.spare[word] for word in given if word in words.spare))
+        return found, spare
 
     def asked(self, text: str) -> list[str]:
         """The tokens of a query: its tokens, or its spare ones when single characters are all it has."""
-        tokens = self.tokens(text)
+        tokens, spare = self.both(text)
         if any(len(token) > 1 or not _CJK.match(token) for token in tokens):
             return tokens
-        return self.spare(text) or tokens
+        return spare or tokens
 
     def _pieces(self, text: str) -> Iterator[tuple[str, bool]]:
         """Stretches of folded text, each with whether it is a run of CJK characters."""
         if text.isascii():
             yield text.lower(), False
             return
-        text = unicodedata.normalize("NFKC", text).casefold().translate(self._to_simplified())
-        for i, piece in enumerate(_CJK.split(text)):
+        text = unicodedata.normalize("NFKC", text).casefold()
+        if not _CJK.search(text):
+            yield text, False
+            return
+        for i, piece in enumerate(_CJK.split(text.translate(self._to_simplified()))):
             if piece:
                 yield piece, i % 2 == 1
-
-    def _word(self, word: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """(tokens, spare tokens) of one word; remembered, since a text repeats its words."""
-        known = self._words.get(word)
-        if known is None:
-            if len(self._words) >= _REMEMBERED:
-                self._words.clear()
-            known = self._words[word] = self._analyse(word)
-        return known
 
     def _analyse(self, word: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
         if not word.isascii():
@@ -145,6 +143,22 @@ class Analyser:
         if self._simplified is None:
             self._simplified = _simplified_characters()
         return self._simplified
+
+
+class _Words(dict[str, tuple[str, ...]]):
+    """The tokens of each word, and in `spare` the spare ones of those that have any; remembered, since a text repeats
+    its words."""
+
+    def __init__(self, analyse: Callable[[str], tuple[tuple[str, ...], tuple[str, ...]]]) -> None:
+        self._analyse = analyse
+        self.spare: dict[str, tuple[str, ...]] = {}
+
+    def __missing__(self, word: str) -> tuple[str, ...]:
+        found, spare = self._analyse(word)
+        if spare:
+            self.spare[word] = spare
+        self[word] = found
+        return found
 
 
 def _shape(word: str, parts: list[str]) -> tuple[list[str], list[str]]:

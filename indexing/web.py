@@ -73,9 +73,6 @@ class Page:
     def listing(self) -> Listing:
         return Listing([Item(self.url, self.url, self._read)])
 
-    def out_of_reach(self, key: str) -> str:
-        return ""
-
     def _read(self, known: FileState | None) -> Reading:
         try:
             return _read_page(self.fetcher, self.name, Entry(self.url, self.url), known)
@@ -117,9 +114,6 @@ class Sitemap:
         items = [Item(entry.key, entry.url, partial(_read_page, self.fetcher, self.name, entry)) for entry in kept]
         return Listing(items, complete=not failed, failed=failed)
 
-    def out_of_reach(self, key: str) -> str:
-        return ""
-
 
 @dataclass(frozen=True, slots=True)
 class Feed:
@@ -136,9 +130,6 @@ class Feed:
         entries = read_feed(_fetched(self.fetcher, self.url))
         items = {entry.key: Item(entry.key, entry.url, partial(self._read, entry)) for entry in entries}
         return Listing(list(items.values()), complete=False)
-
-    def out_of_reach(self, key: str) -> str:
-        return ""
 
     def _read(self, entry: "Entry", known: FileState | None) -> Reading:
         if not entry.content:

@@ -7,7 +7,6 @@ import subprocess
 import threading
 import time
 import zlib
-from collections.abc import Iterator
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler
 from ipaddress import ip_network
@@ -19,19 +18,6 @@ import pytest
 from indexing.fetch import Fetcher, FetchRules, Missing, Validators, admitted
 from indexing.types import Cancelled, FetchFailed
 from tests.site import LOOPBACK, Answer, Site, http_date, serving
-
-
-@pytest.fixture
-def site() -> Iterator[Site]:
-    with serving(Site()) as served:
-        yield served
-
-
-@pytest.fixture
-def fetcher() -> Iterator[Fetcher]:
-    fetcher = Fetcher(LOOPBACK)
-    yield fetcher
-    fetcher.close()
 
 
 def refusal(fetcher: Fetcher, url: str) -> str:

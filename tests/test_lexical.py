@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from rank_bm25 import BM25Okapi
 
-from indexing.lexical import Lexical, Parameters, Postings, best
+from indexing.lexical import Lexical, Parameters
+from indexing.postings import Postings
 
 WORDS = [f"w{i}" for i in range(60)]
 
@@ -47,6 +48,14 @@ def test_scores_do_not_depend_on_segmentation() -> None:
     assert whole.top(query, 20)[0].tolist() == parts.top(query, 20)[0].tolist()
 
 
+def test_a_passage_given_as_tokens_scores_as_one_of_the_index() -> None:
+    passages = corpus(8, 60)
+    found = lexical(passages)
+    for query in (["w0", "w3", "w3", "w17"], ["absent"], []):
+        assert np.allclose([found.score_of(query, passage) for passage in passages], found.scores(query), atol=1e-7)
+    assert found.score_of(["w3"], ["w1"], ["w3"]) == found.score_of(["w3"], ["w3"]), "spare ones do not lengthen"
+
+
 def test_dead_passages_leave_the_scores_and_the_statistics() -> None:
     passages = corpus(4, 100)
     alive = np.random.default_rng(5).random(100) < 0.6
@@ -56,15 +65,6 @@ def test_dead_passages_leave_the_scores_and_the_statistics() -> None:
     assert marked.passages == rest.passages
     assert np.allclose(marked.scores(query)[alive], rest.scores(query), atol=1e-12)
     assert not marked.scores(query)[~alive].any()
-
-
-def test_joined_and_cut_postings_equal_those_made_at_once() -> None:
-    passages = corpus(6, 90)
-    made = Postings.of((tokens, ["\0x"]) for tokens in passages[10:80])
-    joined = Postings.join([Postings.of((tokens, ["\0x"]) for tokens in passages[i : i + 30]) for i in (0, 30, 60)])
-    cut = joined.take(np.arange(10, 80))
-    for name in ("terms", "offsets", "rows", "counts", "lengths"):
-        assert np.array_equal(getattr(cut, name), getattr(made, name)), name
 
 
 def test_a_passage_without_the_words_is_never_a_hit() -> None:
@@ -111,11 +111,3 @@ def test_no_score_passes_the_ceiling() -> None:
     found = lexical([["a"] * 500, ["a", "b"], ["c"] * 40])
     for query in (["a"], ["a", "b", "absent"], ["c", "c"]):
         assert 0 < found.scores(query).max() < found.ceiling(query)
-
-
-def test_best_equals_a_full_sort() -> None:
-    scores = np.random.default_rng(7).integers(0, 30, 500).astype(np.float64)
-    rows, values = best(np.arange(500), scores, 40)
-    order = np.lexsort((np.arange(500), -scores))[:40]
-    assert rows.tolist() == order.tolist()
-    assert values.tolist() == scores[order].tolist()

@@ -17,16 +17,6 @@ STATEMENT = "SELECT number AS id, name AS title, body AS text, day AS published_
 
 
 @pytest.fixture
-def hashing() -> HashingEncoder:
-    return HashingEncoder()
-
-
-@pytest.fixture
-def index(tmp_path: Path, hashing: HashingEncoder) -> Index:
-    return Index.create(tmp_path / "index", hashing)
-
-
-@pytest.fixture
 def shop(tmp_path: Path) -> Path:
     path = tmp_path / "shop.db"
     run(path, "CREATE TABLE goods(number INTEGER, name TEXT, body TEXT, day TEXT, price REAL)")

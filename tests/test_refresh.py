@@ -23,16 +23,6 @@ ROOT = Path(__file__).parent.parent
 
 
 @pytest.fixture
-def hashing() -> HashingEncoder:
-    return HashingEncoder()
-
-
-@pytest.fixture
-def index(tmp_path: Path, hashing: HashingEncoder) -> Index:
-    return Index.create(tmp_path / "index", hashing)
-
-
-@pytest.fixture
 def docs(tmp_path: Path) -> Path:
     folder = tmp_path / "docs"
     (folder / "sub").mkdir(parents=True)

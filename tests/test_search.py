@@ -23,11 +23,6 @@ FACTS = {
 }
 
 
-@pytest.fixture
-def hashing() -> HashingEncoder:
-    return HashingEncoder()
-
-
 def filled(folder: Path, encoder: Encoder, documents: list[Document]) -> Index:
     index = Index.create(folder / "index", encoder)
     add_documents(documents, index, encoder)
@@ -96,6 +91,22 @@ def test_the_same_question_gets_the_same_answer_from_either_engine(facts: Index,
     one, other = Searcher(facts, hashing), Searcher(facts, hashing, engine=TorchEngine())
     for question in ("the Moon", "bread oven", "who is who", "?!", "船"):
         assert ids(one, question) == ids(one, question) == ids(other, question)
+
+
+def test_what_is_not_seen_does_not_count_for_the_rank(facts: Index, tmp_path: Path, hashing: HashingEncoder) -> None:
+    aside = "Whoever reads this bakes bread, prunes trees and lands ships in the harbour."
+    texts = FACTS | {"apollo": f"{FACTS['apollo']} {aside}", "station": f"{aside} {FACTS['station']}"}
+    other = filled(tmp_path / "other", hashing, [document(key, text) for key, text in texts.items()])
+    plain, whole = Searcher(facts, hashing), Searcher(other, hashing)
+    seeing = whole.seeing(lambda text, _: text.replace(aside, "").strip())
+    for question in ("first mission to the Moon", "太空實驗室", "bake bread", "船"):
+        scores, cut = (
+            {hit.document.id: hit.score for hit in one.search(Query(question), 3)} for one in (plain, seeing)
+        )
+        assert list(cut) == list(scores)
+        assert cut == pytest.approx(scores, abs=0.05), "only the statistics of the words differ"
+    lexical = [{hit.document.id: hit.lexical for hit in one.search(Query("bake bread"), 6)} for one in (whole, seeing)]
+    assert [scores["apollo"] is None for scores in lexical] == [False, True]
 
 
 def test_an_empty_index_has_no_hits(tmp_path: Path, hashing: HashingEncoder) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from indexing.lock import locked
-from indexing.merge import MERGE_AT, SMALLEST_TIER, runs
+from indexing.merge import LARGEST, MERGE_AT, SMALLEST_TIER, runs
 from indexing.rebuild import verify
 from indexing.rows import FileState, SegmentRow
 from indexing.segment import read_arrays, write_arrays
@@ -35,16 +35,6 @@ ROOT = Path(__file__).parent.parent
 def entry(of: Document, encoder: HashingEncoder, file: str = "") -> Entry:
     passages = split(of)
     return Entry(of, passages, encoder.encode_passages([searched_text(of, passage) for passage in passages]), file)
-
-
-@pytest.fixture
-def hashing() -> HashingEncoder:
-    return HashingEncoder()
-
-
-@pytest.fixture
-def index(tmp_path: Path, hashing: HashingEncoder) -> Index:
-    return Index.create(tmp_path / "index", hashing)
 
 
 def found(index: Index, word: str) -> list[str]:
@@ -137,6 +127,7 @@ def test_runs_are_neighbours_of_like_size() -> None:
     assert runs([huge, large, *[small] * MERGE_AT, large]) == [(2, 2 + MERGE_AT)]
     assert runs([large] + [small] * MERGE_AT) == [(1, 1 + MERGE_AT)]
     assert runs([large] * MERGE_AT) == [(0, MERGE_AT)]
+    assert runs([SegmentRow("h", 0, LARGEST // MERGE_AT + 1)] * MERGE_AT) == []
 
 
 def test_filters_admit_documents(index: Index, hashing: HashingEncoder) -> None:
@@ -231,20 +222,31 @@ def test_a_damaged_file_is_named_with_the_command_that_mends_it(
     assert any(path.name in problem for problem in verify(index))
 
 
-def test_a_damaged_catalogue_is_named(index: Index, hashing: HashingEncoder) -> None:
+@pytest.mark.parametrize("bit", [1, 0x80], ids=["another letter", "no letter"])
+def test_a_damaged_catalogue_is_named(index: Index, hashing: HashingEncoder, bit: int) -> None:
     index.commit(Changes(entries=[entry(document("d", "zebra " * 3000), hashing)]))
     index.catalogue.rows("PRAGMA wal_checkpoint(TRUNCATE)")
     index.close()
     path = index.folder / "catalogue.sqlite"
     content = bytearray(path.read_bytes())
     place = content.rindex(b"zebra zebra")
-    content[place] ^= 1
+    content[place] ^= bit
     path.write_bytes(content)
     with pytest.raises(IndexDamaged, match=r"catalogue\.sqlite"):
         Index.open(index.folder).document("d")
     content[: len(content) // 2] = b"\1" * (len(content) // 2)
     path.write_bytes(content)
     with pytest.raises(IndexDamaged, match=r"catalogue\.sqlite"):
+        Index.open(index.folder)
+
+
+def test_a_damaged_list_of_the_dead_and_lost_facts_are_named(index: Index, hashing: HashingEncoder) -> None:
+    index.commit(Changes(entries=[entry(document(f"d{i}", f"zebra {i}"), hashing) for i in range(4)]))
+    index.catalogue.rows("UPDATE segments SET dead = ?", (np.array([2, 900], "<i8").tobytes(),))
+    with pytest.raises(IndexDamaged, match="deleted passages"):
+        Index.open(index.folder).snapshot()
+    index.catalogue.rows("DELETE FROM meta WHERE name = 'encoder_fingerprint'")
+    with pytest.raises(IndexDamaged, match="encoder_fingerprint"):
         Index.open(index.folder)
 
 
@@ -366,3 +368,29 @@ def test_titles_and_headings_belong_to_the_searched_text() -> None:
         searched_text(given, Passage("p", "d", 0, 9, 16, "Run it.", "Manual > Install")) == "Manual\nInstall\nRun it."
     )
     assert searched_text(given, Passage("p", "d", 0, 0, 16, given.text, "Manual > Install")) == f"Manual\n{given.text}"
+
+
+def test_an_index_of_the_first_format_is_read_and_written_anew(index: Index, hashing: HashingEncoder) -> None:
+    """Format 1 kept every posting unpacked, as term, offset, row and frequency."""
+    index.commit(Changes(entries=[entry(document(f"d{i}", f"zebra {'yak ' * i}"), hashing) for i in range(40)]))
+    before = index.snapshot().lexical.top(["zebra", "yak"], 40)
+    (segment,) = index.snapshot().segments
+    held, rows, counts = segment.postings.lists(np.arange(len(segment.postings.terms)))
+    write_arrays(
+        index.path(segment.name),
+        {
+            "keys": segment.keys, "owners": segment.owners, "vectors": segment.vectors,
+            "terms": segment.postings.terms, "offsets": np.cumsum([0, *held]),
+            "rows": rows.astype(np.int32), "counts": counts.astype(np.uint16),
+            "lengths": segment.postings.lengths.astype(np.int32),
+        },
+    )  # fmt: skip
+    index.catalogue.rows("UPDATE meta SET value = '1' WHERE name = 'format'")
+    again = Index.open(index.folder)
+    found = again.snapshot().lexical.top(["zebra", "yak"], 40)
+    assert [part.tolist() for part in found] == [part.tolist() for part in before]
+    again.delete([f"d{i}" for i in range(30)])
+    assert again.meta()["format"] == "2"
+    assert len(Index.open(index.folder).snapshot()) == 10
+    assert "offsets" not in read_arrays(again.path(again.catalogue.segments()[0].name))
+    assert verify(again) == []

@@ -3,9 +3,7 @@
 import gzip
 import json
 import time
-from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 
@@ -18,31 +16,8 @@ from indexing.types import BadInput, Cancelled, ExtractFailed, FetchFailed
 from indexing.web import Feed, Page, Sitemap, read_feed, read_sitemap
 from tests.hashing import HashingEncoder
 from tests.pdf_files import make_pdf
-from tests.site import LOOPBACK, Answer, Site, serving
+from tests.site import LOOPBACK, Answer, Site
 from tests.test_refresh import counts, texts
-
-
-@pytest.fixture
-def hashing() -> HashingEncoder:
-    return HashingEncoder()
-
-
-@pytest.fixture
-def index(tmp_path: Path, hashing: HashingEncoder) -> Index:
-    return Index.create(tmp_path / "index", hashing)
-
-
-@pytest.fixture
-def site() -> Iterator[Site]:
-    with serving(Site()) as served:
-        yield served
-
-
-@pytest.fixture
-def fetcher() -> Iterator[Fetcher]:
-    fetcher = Fetcher(LOOPBACK)
-    yield fetcher
-    fetcher.close()
 
 
 def sitemap(site: Site, *paths: str, lastmod: str = "", path: str = "/sitemap.xml") -> None:

@@ -1,0 +1,383 @@
+"""The index by the clock, beside bm25s (numba) and tantivy in one run, over a million real passages (eval/passages.py).
+
+One core, one query at a time through the Python call, the same tokens for all; ours has a hundredth of its passages
+deleted. The three take turns, some dozens of queries each, and what counts is processor time, so that whatever else the
+machine does meets all alike. A ratio is that of the better peer's time to ours in the same turn; the median over turns
+is reported. The peers are there to be measured against; the product does not need them.
+"""
+
+import gc
+import random
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from importlib import import_module
+from importlib.util import find_spec
+from itertools import islice
+from pathlib import Path
+from statistics import median
+from typing import Any, Protocol
+
+import numpy as np
+
+from eval.passages import collection
+from eval.report import Figure, Report, Table, figure_table, write
+from indexing.lexical import LARGE, Lexical, Parameters, kernel
+from indexing.postings import Postings
+from indexing.store import Changes, Entry, Index
+from indexing.tokenize import Analyser
+from indexing.types import BadInput, Document, Passage, Progress, Vectors
+
+SIZES = (10_000, 100_000, 1_000_000)
+QUERIES, TURN = 600, 30
+DEPTHS = (10, 100)
+DELETED = 0.01
+CHANGED = 1000
+TRIALS = 9
+CHECKED = 50
+TARGETS = {"keywords": 1.5, "sentences": 1.2}
+TARGET_BUILD, TARGET_BYTES, TARGET_FRESH_MS = 5.0, 3.0, 50.0
+
+Tokens = list[str]
+
+
+class Engine(Protocol):
+    """One that searches."""
+
+    name: str
+
+    def search(self, tokens: Tokens, k: int) -> object:
+        """The best k passages for the tokens."""
+
+
+@dataclass(eq=False)
+class Ours:
+    """This project's, with some of its passages deleted."""
+
+    postings: Postings
+    name: str = "passerine"
+    lexical: Lexical = field(init=False)
+
+    def __post_init__(self) -> None:
+        alive = np.random.default_rng(0).random(len(self.postings)) >= DELETED
+        self.lexical = Lexical([(self.postings, alive)], Parameters())
+        if len(self.postings) >= LARGE and not kernel.wait():
+            raise BadInput("The kernel could not be compiled, so there is nothing to measure.", "See the log.")
+
+    def search(self, tokens: Tokens, k: int) -> object:
+        return self.lexical.top(tokens, k)
+
+
+class Bm25s:
+    """bm25s, which scores every passage with numba, over scores that it works out as it builds."""
+
+    name = "bm25s"
+
+    def __init__(self, passages: Sequence[Tokens]) -> None:
+        bm25s = import_module("bm25s")
+        self.index = bm25s.BM25(k1=1.2, b=0.75, method="lucene", backend="numba")
+        self.index.index(passages, show_progress=False)
+
+    def search(self, tokens: Tokens, k: int) -> object:
+        return self.index.retrieve([tokens], k=k, show_progress=False, n_threads=1)
+
+
+class Tantivy:
+    """tantivy, whose lists are skipped by block-max WAND; one segment."""
+
+    name = "tantivy"
+
+    def __init__(self, passages: Sequence[Tokens]) -> None:
+        self.module = import_module("tantivy")
+        builder = self.module.SchemaBuilder()
+        builder.add_text_field("body", stored=False, tokenizer_name="whitespace", index_option="freq")
+        index = self.module.Index(builder.build())
+        writer = index.writer(1_000_000_000, 1)
+        for passage in passages:
+            writer.add_document(self.module.Document(body=" ".join(passage)))
+        writer.commit()
+        writer.wait_merging_threads()
+        index.reload()
+        self.schema, self.searcher = index.schema, index.searcher()
+
+    def search(self, tokens: Tokens, k: int) -> object:
+        occur, query = self.module.Occur.Should, self.module.Query
+        terms = [(occur, query.term_query(self.schema, "body", token, index_option="freq")) for token in tokens]
+        return self.searcher.search(query.boolean_query(terms), k, count=False).hits
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """What was measured at one size. Times are processor seconds; `turns` has, by kind of query and depth, the seconds
+    a query of each engine, turn by turn; `builds` the seconds of each engine."""
+
+    passages: int
+    postings: int
+    bytes: int
+    terms: int
+    builds: dict[str, float]
+    turns: dict[tuple[str, int], dict[str, list[float]]]
+    agreed: int
+
+    def ratio(self, kind: str, k: int) -> float:
+        """How many times the better peer's time is ours; the median over turns."""
+        times = self.turns[kind, k]
+        peers = zip(*(times[name] for name in times if name != "passerine"), strict=True)
+        return median(float(min(others) / own) for own, others in zip(times["passerine"], peers, strict=True))
+
+    def rate(self, kind: str, k: int, name: str) -> float:
+        """Queries a second of one engine."""
+        return 1 / float(np.mean(self.turns[kind, k][name]))
+
+
+def run_index(
+    out: Path, progress: Progress | None = None, sizes: Sequence[int] = SIZES, queries: int = QUERIES
+) -> Report:
+    """`passerine evaluate speed index`: writes index.md, index.json and a picture into `out`. Raises BadInput when a
+    peer is not installed or the passages cannot be had."""
+    if missing := [name for name in ("bm25s", "tantivy") if find_spec(name) is None]:
+        raise BadInput(
+            f"The index is measured beside bm25s and tantivy; not installed: {', '.join(missing)}.",
+            "pip install 'bm25s[core]' tantivy",
+        )
+    source = collection(out / "passages", progress)
+    tokens = list(islice(analysed(source, progress), max(sizes)))
+    gc.freeze()  # a million lists of tokens would be walked again and again by the collector
+    curves = [measured(tokens[:size], queries, progress) for size in sizes if size <= len(tokens)]
+    if not curves:
+        raise BadInput(f"{source} has {len(tokens)} passages, too few to measure.", "Remove it, to make it anew.")
+    del tokens
+    fresh = freshness(source, curves[-1].passages, progress)
+    report = reported(curves, fresh, queries, (picture(out / "index.png", curves),))
+    write(report, out)
+    return report
+
+
+def analysed(source: Path, progress: Progress | None = None) -> Iterator[Tokens]:
+    """The tokens of every passage of a file."""
+    analyser = Analyser()
+    with source.open(encoding="utf-8") as lines:
+        for number, line in enumerate(lines):
+            yield analyser.tokens(line)
+            if progress and number % 10_000 == 0:
+                progress("tokens", number, 0)
+
+
+def measured(passages: Sequence[Tokens], queries: int, progress: Progress | None = None) -> Curve:
+    """All three built from the same tokens, then asked by turns."""
+    builds: dict[str, float] = {}
+    engines: list[Engine] = []
+    made: tuple[Callable[[], Engine], ...] = (
+        lambda: Ours(Postings.of((tokens, ()) for tokens in passages)),
+        lambda: Bm25s(passages),
+        lambda: Tantivy(passages),
+    )
+    for make in made:
+        seconds, engine = timed(make)
+        engines.append(engine)
+        builds[engine.name] = seconds
+        if progress:
+            progress(f"built of {len(passages):,}", len(engines), len(made))
+    (ours,) = (engine for engine in engines if isinstance(engine, Ours))
+    asked = drawn(passages, queries)
+    turns: dict[tuple[str, int], dict[str, list[float]]] = {}
+    for kind, some in asked.items():
+        for k in DEPTHS:
+            turns[kind, k] = by_turns(engines, some, k)
+            if progress:
+                progress(f"{kind}, best {k}", len(turns), len(asked) * len(DEPTHS))
+    checked = [query for some in asked.values() for query in some[:CHECKED]]
+    agreed = sum(same(ours.lexical, query, DEPTHS[-1]) for query in checked)
+    if agreed < len(checked):
+        raise AssertionError(f"{len(checked) - agreed} of {len(checked)} answers differ from scoring every passage.")
+    own = ours.postings
+    return Curve(len(passages), int(own.held.sum(dtype=int)), own.bytes, len(own.terms), builds, turns, agreed)
+
+
+def timed(work: Callable[[], Any]) -> tuple[float, Any]:
+    """(processor seconds, result) of a call."""
+    began = time.process_time()
+    result = work()
+    return time.process_time() - began, result
+
+
+def drawn(passages: Sequence[Tokens], n: int) -> dict[str, list[Tokens]]:
+    """Four different tokens of a passage, and eight that follow each other; the same ones every time."""
+    chance = random.Random(0)
+    chosen = [passage for passage in chance.choices(passages, k=4 * n) if len(set(passage)) >= 12][:n]
+    begins = [chance.randrange(len(passage) - 8) for passage in chosen]
+    return {
+        "keywords": [chance.sample(sorted(set(passage)), 4) for passage in chosen],
+        "sentences": [passage[begin : begin + 8] for passage, begin in zip(chosen, begins, strict=True)],
+    }
+
+
+def by_turns(engines: Sequence[Engine], queries: Sequence[Tokens], k: int) -> dict[str, list[float]]:
+    """Seconds a query, by engine and turn; a turn is some dozens of queries, which each engine answers in a row. A
+    round over all comes first, uncounted: what a token's first use costs is no part of the rate."""
+    times: dict[str, list[float]] = {engine.name: [] for engine in engines}
+    for counted in (False, True):
+        for number, begin in enumerate(range(0, len(queries), TURN)):
+            some = queries[begin : begin + TURN]
+            for engine in (*engines[number % len(engines) :], *engines[: number % len(engines)]):
+                seconds, _ = timed(partial(answer, engine, some, k))
+                if counted:
+                    times[engine.name].append(seconds / len(some))
+    return times
+
+
+def answer(engine: Engine, queries: Sequence[Tokens], k: int) -> None:
+    """One query after the other."""
+    for query in queries:
+        engine.search(query, k)
+
+
+def same(lexical: Lexical, query: Tokens, k: int) -> bool:
+    """Whether the best are those of scoring every passage, scores equal and ties in order."""
+    scores = lexical.scores(query)
+    rows = np.flatnonzero(scores)
+    expected = rows[np.lexsort((rows, -scores[rows]))[:k]]
+    found, got = lexical.top(query, k)
+    return bool(np.array_equal(found, expected) and np.array_equal(got, scores[expected]))
+
+
+@dataclass(frozen=True, slots=True)
+class Freshness:
+    """Milliseconds from a commit's begin to an answer that shows it, trial by trial."""
+
+    passages: int
+    added: tuple[float, ...]
+    deleted: tuple[float, ...]
+
+
+class _Sixteen:
+    """Stands in for the encoder, since what is added here is encoded already; the vectors are short, because the
+    lexical side is measured."""
+
+    name, dimension, fingerprint = "sixteen", 16, "sixteen"
+
+    def encode_queries(self, texts: Sequence[str]) -> Vectors:
+        return self.encode_passages(texts)
+
+    def encode_passages(self, texts: Sequence[str]) -> Vectors:
+        return np.full((len(texts), self.dimension), 0.25, np.float32)
+
+
+def freshness(source: Path, size: int, progress: Progress | None = None, trials: int = TRIALS) -> Freshness:
+    """A thousand passages added to an index of `size`, then deleted, by the wall clock: the disk has its part."""
+    with tempfile.TemporaryDirectory() as work, source.open(encoding="utf-8") as lines:
+        index = Index.create(Path(work) / "index", _Sixteen())
+        for number, chunk in enumerate(iter(lambda: list(islice(lines, min(20_000, size))), [])):
+            if number * 20_000 >= size:
+                break
+            index.commit(Changes(entries=entries(chunk, f"d{number}")))
+            if progress:
+                progress("stored", number * 20_000, size)
+        found(index, "passage")
+        with source.open(encoding="utf-8") as again:
+            some = list(islice(again, CHANGED))
+        added, deleted = [], []
+        for trial in range(trials):
+            new, word = entries([f"{line} mark{trial}" for line in some], f"new{trial}"), f"mark{trial}"
+            began = time.perf_counter()
+            index.commit(Changes(entries=new))
+            assert found(index, word) == CHANGED
+            added.append(1000 * (time.perf_counter() - began))
+            began = time.perf_counter()
+            index.delete([entry.document.id for entry in new])
+            assert not found(index, word)
+            deleted.append(1000 * (time.perf_counter() - began))
+        return Freshness(size, tuple(added), tuple(deleted))
+
+
+def found(index: Index, word: str) -> int:
+    """How many passages hold a word."""
+    return len(index.snapshot().lexical.top(index.analyser.tokens(word), 2 * CHANGED)[0])
+
+
+def entries(lines: Sequence[str], name: str) -> list[Entry]:
+    """Documents of a hundred passages each."""
+    made = []
+    for number, begin in enumerate(range(0, len(lines), 100)):
+        some = [line.strip() for line in lines[begin : begin + 100]]
+        key, at, passages = f"{name}-{number}", 0, []
+        for ordinal, line in enumerate(some):
+            passages.append(Passage(f"{key}#{ordinal}", key, ordinal, at, at + len(line), line))
+            at += len(line) + 1
+        document = Document(key, "", "", "\n".join(some), content_hash=key)
+        made.append(Entry(document, passages, _Sixteen().encode_passages(some)))
+    return made
+
+
+def reported(curves: Sequence[Curve], fresh: Freshness, queries: int, pictures: tuple[Path, ...] = ()) -> Report:
+    """The figures of the largest size, and all sizes in tables."""
+    last = curves[-1]
+    figures: dict[str, Figure] = {}
+    for kind, target in TARGETS.items():
+        for k in DEPTHS:
+            name = f"index/{kind}, best {k}"
+            figures[f"{name}, beside the better peer"] = Figure(last.ratio(kind, k), queries, target=target, unit="x")
+            figures[name] = Figure(last.rate(kind, k, "passerine"), queries, unit="/s")
+    faster = min(seconds for name, seconds in last.builds.items() if name != "passerine")
+    figures["index/build, beside the quicker peer"] = Figure(
+        faster / last.builds["passerine"], last.passages, target=TARGET_BUILD, unit="x"
+    )
+    figures["index/bytes a posting"] = Figure(
+        last.bytes / last.postings, last.postings, target=TARGET_BYTES, unit="B", better="lower"
+    )
+    for name, times in (("added", fresh.added), ("deleted", fresh.deleted)):
+        figures[f"index/1,000 {name} until found"] = Figure(
+            median(times), len(times), target=TARGET_FRESH_MS, unit="ms", better="lower"
+        )
+    speeds = tuple(
+        (
+            f"{curve.passages:,}",
+            kind,
+            str(k),
+            *(f"{curve.rate(kind, k, name):,.0f}" for name in curve.builds),
+            f"{curve.ratio(kind, k):.2f}",
+        )
+        for curve in curves
+        for kind, k in curve.turns
+    )
+    builds = tuple(
+        (
+            f"{curve.passages:,}",
+            f"{curve.postings:,}",
+            f"{curve.terms:,}",
+            f"{curve.bytes / curve.postings:.2f}",
+            *(f"{seconds:.1f}" for seconds in curve.builds.values()),
+        )
+        for curve in curves
+    )
+    names = tuple(last.builds)
+    tables = (
+        figure_table(f"{last.passages:,} passages", figures),
+        Table("Queries a second", ("passages", "queries", "best", *names, "ours to the better"), speeds),
+        Table("Built", ("passages", "postings", "terms", "bytes a posting", *(f"{name} s" for name in names)), builds),
+    )
+    notes = (
+        f"All of {sum(curve.agreed for curve in curves)} checked answers equal those of scoring every passage.",
+        f"{DELETED:.0%} of our passages are deleted; of the peers' none.",
+    )
+    return Report("index", "passerine evaluate speed index", tables, figures, pictures=pictures, notes=notes)
+
+
+def picture(path: Path, curves: Sequence[Curve]) -> Path:
+    """Queries a second over passages, for both kinds of query."""
+    from matplotlib.figure import Figure as Canvas
+
+    canvas = Canvas(figsize=(9.0, 4.0), dpi=120, layout="constrained")
+    for axes, kind in zip(canvas.subplots(1, len(TARGETS), sharey=True), TARGETS, strict=True):
+        for name in curves[-1].builds:
+            rates = [curve.rate(kind, DEPTHS[0], name) for curve in curves]
+            axes.plot([curve.passages for curve in curves], rates, marker="o", label=name)
+        axes.set(title=f"{kind}, best {DEPTHS[0]}", xlabel="passages", xscale="log", yscale="log")
+        axes.grid(alpha=0.3, which="both")
+    canvas.axes[0].set_ylabel("queries a second, one core")
+    canvas.axes[0].legend(frameon=False)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    canvas.savefig(path)
+    return path

@@ -1,0 +1,67 @@
+"""What is in an index: its segments for people, its documents as JSON Lines."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from indexing.segment import Segment
+from indexing.store import Index
+from indexing.types import Document, IndexDamaged
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentFacts:
+    """One segment: live and deleted passages, bytes on disk; its postings with their bytes; "" or what is wrong.
+
+    `postings` and `packed` (bytes of the postings, terms included) are 0 for a damaged one.
+    """
+
+    name: str
+    passages: int
+    dead: int
+    bytes: int
+    postings: int = 0
+    packed: int = 0
+    problem: str = ""
+
+
+def segments(index: Index) -> list[SegmentFacts]:
+    """The live segments in the order of their passages; reads each whole and names what is damaged."""
+    found = []
+    for row in index.catalogue.segments():
+        path = index.path(row.name)
+        live, dead = row.passages - len(row.dead), len(row.dead)
+        try:
+            postings = Segment.open(path).postings
+            size = path.stat().st_size
+            found.append(SegmentFacts(row.name, live, dead, size, int(postings.held.sum(dtype=int)), postings.bytes))
+        except IndexDamaged as error:
+            found.append(SegmentFacts(row.name, live, dead, path.stat().st_size, problem=error.message))
+        except FileNotFoundError:
+            found.append(SegmentFacts(row.name, live, dead, 0, problem=f"{path} is missing."))
+    return found
+
+
+def records(index: Index, source: str | None = None) -> Iterator[str]:
+    """Documents of a source or all, in the order of their ids, each a line that a refresh reads back (JSON Lines).
+
+    Raises IndexDamaged for a text that fails its checksum.
+    """
+    after = ""
+    while page := index.documents(source, after, 100):
+        for document in page:
+            yield json.dumps(_record(document), ensure_ascii=False) + "\n"
+        after = page[-1].id
+
+
+def _record(document: Document) -> dict[str, object]:
+    published = document.published_at
+    fields: dict[str, object] = {
+        "id": document.id,
+        "url": document.url,
+        "title": document.title,
+        "text": document.text,
+        "published_at": published.isoformat() if published else None,
+        "metadata": dict(document.metadata),
+    }
+    return {name: value for name, value in fields.items() if value}
