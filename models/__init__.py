@@ -42,6 +42,9 @@ unaided         candidates without evidence
 phrases         matching by meaning
 approved        answers that a person reviewed
 talk            small talk
+questions       statements -> questions that they answer
+questions_en    English statements
+questions_zh    Chinese statements
 tools           calculator and calendar
 calculator      exact arithmetic
 dates           days and weekdays

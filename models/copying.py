@@ -119,10 +119,13 @@ class Stretches:
     others: Sequence[Sequence[int]] = ()
 
     def after(self, tokens: Sequence[int]) -> list[int]:
-        """The tokens that may follow those of a reply, in ascending order; none when it is no beginning of one."""
+        """The tokens that may follow those of a reply, in ascending order; none when it is no beginning of one. Amid a
+        word that goes on with a letter that no single token spells, the reply can only end."""
         written = "".join(self.vocabulary.pieces[token] for token in tokens)
-        found = {token for place in self._places(written) for token in self._pieces(place + len(written), not written)}
-        if written and any(whole_words(self.text, place, place + len(written)) for place in self._places(written)):
+        places = self._places(written)
+        found = {token for place in places for token in self._pieces(place + len(written), not written)}
+        stuck = bool(places) and not found
+        if written and (stuck or any(whole_words(self.text, place, place + len(written)) for place in places)):
             found |= self.vocabulary.ends
         for other in self.others:
             if list(other[: len(tokens)]) == list(tokens):

@@ -12,9 +12,9 @@ from typing import Literal, Protocol
 from indexing.types import Cancelled as CancelledError
 from indexing.types import Hit
 from models.orders import OrderDetector, View, view_of, whole
-from models.quotes import CHINESE, sentence_quote, verify
+from models.quotes import CHINESE, quotes_of, sentence_bounds
 from models.reader import Reading, Span
-from models.types import Cancelled, Candidate, Conversation, Evidence, OnText, Plan, Quote, Retrieve, never
+from models.types import Cancelled, Candidate, Conversation, Evidence, OnText, Plan, Retrieve, never
 
 Form = Literal["short", "quote", "yes_no"]
 """What a question asks for: a short answer with its sentence; the sentence alone (why, how); yes or no, which the
@@ -135,28 +135,25 @@ class ExtractivePolicy:
 def candidates(question: str, hit: Hit, reading: Reading, view: View | None = None) -> list[Candidate]:
     """A candidate for each span of a reading of `view` (default: the whole passage).
 
-    A quote that fails its check, or that holds what the view hides, is dropped.
+    A span that is broken by what the view hides is dropped, and one whose quotes fail their check.
     """
     form = form_of(question)
     view = view or whole(hit.passage.text)
-    spans = [
-        Span(*place, span.probability)
-        for span in reading.spans
-        if (place := view.place(span.start, span.end)) is not None
-    ]
+    spans = [span for span in reading.spans if len(view.places(span.start, span.end)) == 1]
     made = []
     for span in spans:
-        quote = sentence_quote(hit.document, hit.passage, span.start, span.end, next_door(span, spans), view.hidden)
-        if not verify(quote, hit.document):
+        begin, stop = sentence_bounds(view.text, span.start, span.end, next_door(span, spans))
+        quotes = quotes_of(hit, view.places(begin, stop))
+        if not quotes:
             continue
-        short = "" if form == "yes_no" else hit.passage.text[span.start : span.end]
+        short = "" if form == "yes_no" else view.text[span.start : span.end]
         chance = max(span.probability * reading.answerable, 1e-9)
         made.append(
             Candidate(
-                text=worded(short, quote, form),
+                text=worded(short, view.text[begin:stop], form),
                 short=short,
                 evidence=(hit,),
-                quotes=(quote,),
+                quotes=quotes,
                 log_prob=min(0.0, math.log(chance)),
                 origin="extractive",
                 kind="statement",
@@ -187,19 +184,19 @@ def form_of(question: str) -> Form:
     return "quote" if _EXPLAIN.match(asked) else "short"
 
 
-def worded(short: str, quote: Quote, form: Form) -> str:
-    """The answer as people read it: the short answer, then the sentence that says it.
+def worded(short: str, quoted: str, form: Form) -> str:
+    """The answer as people read it: the short answer, then the quoted sentence that says it.
 
     The sentence alone for questions that a few words cannot answer, and where the short answer is most of it.
     """
     bare = short.strip(" \t\n\"'“”‘’.,;:，。；：、")
-    if form != "short" or not bare or len(bare) > WHOLE * len(quote.text):
-        return quote.text
+    if form != "short" or not bare or len(bare) > WHOLE * len(quoted):
+        return quoted
     if bare.split()[0].islower():
         bare = bare[0].upper() + bare[1:]
-    if CHINESE.search(quote.text):
-        return f"{bare}。“{quote.text}”"
-    return f"{bare}. “{quote.text}”"
+    if CHINESE.search(quoted):
+        return f"{bare}。“{quoted}”"
+    return f"{bare}. “{quoted}”"
 
 
 def unrepeated(drafted: Sequence[Candidate]) -> list[Candidate]:

@@ -16,7 +16,7 @@ from indexing.types import Hit, Query
 from models.orders import OrderDetector, shown, view_of
 from models.overlap import terms
 from models.prompts import LABEL, QUERY_MARK, decision_prompt, evidence_prompt, label, plain_prompt, unread
-from models.quotes import align, sentence_quote
+from models.quotes import align, quotes_of, sentence_bounds
 from models.tool_steps import MOST_STEPS, Draft, request, step
 from models.types import (
     Cancelled,
@@ -108,8 +108,7 @@ class GenerativePolicy:
         quotes: dict[Quote, None] = {}
         for line in lines(BEHIND.sub(r"\2\1", generation.text)):
             named = [known[mark] for mark in LABEL.findall(line) if mark in known]
-            quote = self.quote_for(unlabelled(line, known), named or evidence, conversation.question)
-            quotes |= {quote: None} if quote else {}
+            quotes |= dict.fromkeys(self.quotes_for(unlabelled(line, known), named or evidence, conversation.question))
         scores = generation.log_probs
         return Candidate(
             text=unlabelled(generation.text, known),
@@ -119,11 +118,11 @@ class GenerativePolicy:
             origin=self.name,
         )
 
-    def quote_for(self, statement: str, hits: Sequence[Hit], question: str = "") -> Quote | None:
+    def quotes_for(self, statement: str, hits: Sequence[Hit], question: str = "") -> tuple[Quote, ...]:
         """The passage sentence that says the statement: the same words if they stand there, else enough of them.
         Nothing that the model was not shown is quoted."""
         wanted = terms(statement)
-        best: tuple[float, Quote] | None = None
+        best: tuple[float, tuple[Quote, ...]] = 0.0, ()
         for hit in hits:
             view = view_of(self.orders, hit.passage.text, question)
             span = align(statement, view.text)
@@ -131,10 +130,9 @@ class GenerativePolicy:
                 (len(wanted & terms(view.text[a:b])) / max(1, len(wanted)), (a, b)) for a, b in sentences(view.text)
             )
             share, bounds = (1.0, span) if span else max(shares, default=(0.0, (0, 0)))
-            place = view.place(*bounds)
-            if place and share >= OVERLAP and (best is None or share > best[0]):
-                best = share, sentence_quote(hit.document, hit.passage, *place, None, view.hidden)
-        return best[1] if best else None
+            if share >= OVERLAP and share > best[0]:
+                best = share, quotes_of(hit, view.places(*sentence_bounds(view.text, *bounds)))
+        return best[1]
 
 
 def synthesis(evidences: Sequence[Evidence | None]) -> list[Evidence]:

@@ -47,14 +47,15 @@ class View:
     kept: tuple[Bounds, ...]
     hidden: tuple[Bounds, ...]
 
-    def place(self, start: int, end: int) -> Bounds | None:
-        """Where `text[start:end]` stands in the passage; None when something hidden lies inside."""
-        before = 0
+    def places(self, start: int, end: int) -> list[Bounds]:
+        """Where `text[start:end]` stands in the passage: several stretches when something hidden lies between them."""
+        found, before = [], 0
         for low, high in self.kept:
-            if start < before + high - low:
-                return (low + start - before, low + end - before) if end <= before + high - low else None
+            begin, stop = max(low, low + start - before), min(high, low + end - before)
+            if begin < stop:
+                found.append((begin, stop))
             before += high - low
-        return None
+        return found
 
 
 class OrderDetector:
@@ -89,6 +90,10 @@ class OrderDetector:
         stays as it is.
         """
         return self._views(passage, question)
+
+    def seen(self, passage: str, question: str) -> str:
+        """The text of that view."""
+        return self.view(passage, question).text
 
     def _view(self, passage: str, question: str) -> View:
         parts = list(units(passage))

@@ -5,7 +5,7 @@ import unicodedata
 from collections.abc import Sequence
 
 from indexing.split import sentences
-from indexing.types import Document, Passage
+from indexing.types import Document, Hit
 from models.types import Quote
 
 Bounds = tuple[int, int]
@@ -33,26 +33,17 @@ def size(text: str) -> float:
     return words / MOST_WORDS + chinese / MOST_CHINESE
 
 
-def sentence_quote(
-    document: Document,
-    passage: Passage,
-    start: int,
-    end: int,
-    also: Bounds | None = None,
-    avoid: Sequence[Bounds] = (),
-) -> Quote:
-    """The whole sentence or two around `passage.text[start:end]`, as a quote of the document.
+def sentence_bounds(text: str, start: int, end: int, also: Bounds | None = None) -> Bounds:
+    """Where the whole sentence or two around `text[start:end]` begin and end.
 
-    A second sentence joins where the span crosses into it, else where `also` (another span of the passage that says
+    A second sentence joins where the span crosses into it, else where `also` (another span of the text that says
     something on the question) lies next door, else where the sentence opens with a word that points back at the one
-    before. A sentence over the allowance is cut at clause boundaries around the span. Always verbatim. Nothing of the
-    stretches to `avoid` is brought along.
-    Raises ValueError when the span is empty or outside the passage.
+    before. A sentence over the allowance is cut at clause boundaries around the span.
+    Raises ValueError when the span is empty or outside the text.
     """
-    text = passage.text
     if not 0 <= start < end <= len(text):
         raise ValueError(f"the span {start}:{end} does not lie in a passage of {len(text)} characters")
-    bounds = clear(sentences(text) or [(0, len(text))], (start, end), avoid)
+    bounds = sentences(text) or [(0, len(text))]
     first, last = touching(bounds, start, end)
     if last - first >= MOST_SENTENCES:
         last = first + MOST_SENTENCES - 1
@@ -61,25 +52,17 @@ def sentence_quote(
         begin, stop = trimmed(text, (begin, stop), (start, min(end, stop)))
     elif first == last:
         begin, stop = with_neighbour(text, bounds, first, also)
-    begin, stop = stripped(text, begin, stop)
-    shift = passage.start
-    return Quote(document.id, shift + begin, shift + stop, text[begin:stop])
+    return stripped(text, begin, stop)
 
 
-def clear(bounds: Sequence[Bounds], span: Bounds, avoid: Sequence[Bounds]) -> list[Bounds]:
-    """The sentences without what is to be avoided: one that shares characters with it is cut back on the side away
-    from the span, or left out."""
-    for low, high in avoid:
-        kept = []
-        for begin, stop in bounds:
-            if stop <= low or begin >= high:
-                kept.append((begin, stop))
-            elif begin < low and span[0] < low:
-                kept.append((begin, low))
-            elif stop > high and span[1] > high:
-                kept.append((high, stop))
-        bounds = kept
-    return list(bounds)
+def quotes_of(hit: Hit, places: Sequence[Bounds]) -> tuple[Quote, ...]:
+    """Stretches of the passage as quotes of its document; none when one of them fails its check."""
+    found = []
+    for begin, stop in places:
+        low, high = stripped(hit.passage.text, begin, stop)
+        shift = hit.passage.start
+        found.append(Quote(hit.document.id, shift + low, shift + high, hit.passage.text[low:high]))
+    return tuple(found) if all(verify(quote, hit.document) for quote in found) else ()
 
 
 def touching(bounds: Sequence[Bounds], start: int, end: int) -> Bounds:

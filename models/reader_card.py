@@ -16,7 +16,7 @@ from models.extractive import SPANS, candidates
 from models.fit import interval
 from models.hard_pairs import single_sentences
 from models.orders import OrderDetector, View
-from models.quotes import CHINESE, sentence_quote
+from models.quotes import CHINESE, sentence_bounds
 from models.reader import MOST_QUESTION, PASSAGE_PREFIX, QUESTION_PREFIX, Reading, tokenized
 from models.reader_pairs import Order, plant, wrong_passages
 from models.reader_rows import Row, read_rows, words
@@ -74,9 +74,8 @@ def outcome(row: Row, reading: Reading) -> Outcome:
     best = best_candidate(row.question, row.context, reading)
     said = row.context[reading.spans[0].start : reading.spans[0].end] if reading.spans else ""
     quote = best.quotes[0].text if best else ""
-    passage = Passage("p", "d", 0, 0, len(row.context), row.context)
     start, end = likest_sentence(row.question, row.context)
-    plain = sentence_quote(Document("d", "", "", row.context), passage, start, end).text
+    plain = row.context[slice(*sentence_bounds(row.context, start, end))]
     return Outcome(
         article=row.article,
         answerable=bool(row.answers),

@@ -57,6 +57,6 @@ class ReadingReranker:
 
     def score(self, query: str, passages: Sequence[str]) -> Vectors:
         """float32 [n] in [0, 1]."""
-        seen = [self.orders.view(text, query).text for text in passages]
+        seen = [self.orders.seen(text, query) for text in passages]
         readings = self.reader.read(query, seen, SPANS)
         return np.array([reading.answerable for reading in readings], dtype=np.float32)

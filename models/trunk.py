@@ -28,6 +28,10 @@ FAITHFUL = 0.998
 multilingual-e5-small model has .9994; a model that 8 bits do not fit lies far lower."""
 TOKENS_AT_ONCE = 2048
 """Rows in one pass: enough for the matrix products to run at full speed, few enough to stay in the cache."""
+STEP, SMALL = 32, 64
+"""Rows of a pass in 8 bits are a multiple of STEP, but for passes of up to SMALL, which would feel the rows added. For
+each number that is new, oneDNN writes six kernels, in 8 ms and some 2 MiB: with all numbers a service of 60 questions
+held 1.6 GiB."""
 
 
 class Trunk:
@@ -133,11 +137,15 @@ class Trunk:
 
         def run(group: list[int]) -> tuple[Tensor, ...]:
             sizes = [lengths[i] for i in group]
+            stepped = self.precision == "int8" and sum(sizes) > SMALL
+            spare = -sum(sizes) % STEP if stepped else 0
             with torch.no_grad():
                 rows = begun(group)
+                if spare:
+                    rows = torch.cat([rows, rows.new_zeros(spare, self.dimension)])
                 for layer in layers:
-                    rows = layer(rows, sizes)
-                return torch.split(rows, sizes)
+                    rows = layer(rows, [*sizes, spare] if spare else sizes)
+                return torch.split(rows[: len(rows) - spare], sizes)
 
         results: list[Tensor] = [torch.empty(0)] * len(lengths)
         split = groups(lengths, self._workers.count)

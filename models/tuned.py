@@ -27,7 +27,7 @@ from models.prompts import (
     plain_prompt,
     unread,
 )
-from models.quotes import sentence_quote, verify, whole_words
+from models.quotes import quotes_of, sentence_bounds, whole_words
 from models.types import (
     Cancelled,
     Candidate,
@@ -160,11 +160,11 @@ class TunedPolicy:
         n = max(BEGINNINGS, n_each)
         yield from zip(readings, self.generator.copied(prompts, texts, n, SHORT.max_tokens, cancelled), strict=True)
 
-    def answer(self, conversation: Conversation, hit: Hit, silence: float = SILENCE) -> tuple[Candidate | None, float]:
+    def answer(self, conversation: Conversation, hit: Hit) -> tuple[Candidate | None, float]:
         """What the model says of one passage by itself, None when it says that the passage does not hold it; and the
         probability of saying so."""
         candidate, margin, chance = self.weighed(conversation, hit)
-        return (candidate if margin <= silence else None), chance
+        return (candidate if margin <= SILENCE else None), chance
 
     def weighed(self, conversation: Conversation, hit: Hit) -> tuple[Candidate | None, float, float]:
         """The likeliest answer that a passage holds, how much likelier NOT_SAID is than a word of it (nats), and the
@@ -202,17 +202,18 @@ def reading_of(conversation: Conversation, hit: Hit, orders: OrderDetector | Non
 
 def candidate_of(question: str, reading: Reading, short: str, log_prob: float, origin: str) -> Candidate | None:
     """The answer with the sentence around it; None for NOT_SAID, and for what does not stand in the passage."""
-    span = None if not short or short == NOT_SAID else best_place(question, reading.view.text, short)
-    place = reading.view.place(*span) if span else None
-    if place is None:
+    hit, view = reading.hit, reading.view
+    span = None if not short or short == NOT_SAID else best_place(question, view.text, short)
+    if span is None or len(view.places(*span)) != 1:
         return None
-    quote = sentence_quote(reading.hit.document, reading.hit.passage, *place, None, reading.view.hidden)
-    if not verify(quote, reading.hit.document):
+    begin, stop = sentence_bounds(view.text, *span)
+    quotes = quotes_of(hit, view.places(begin, stop))
+    if not quotes:
         return None
     form = form_of(question)
-    said = "" if form == "yes_no" else reading.hit.passage.text[slice(*place)]
-    text = worded(said, quote, form)
-    return Candidate(text, said, (reading.hit,), (quote,), min(0.0, log_prob), origin, "statement")
+    said = "" if form == "yes_no" else view.text[slice(*span)]
+    text = worded(said, view.text[begin:stop], form)
+    return Candidate(text, said, (hit,), quotes, min(0.0, log_prob), origin, "statement")
 
 
 LEAST = Candidate("", log_prob=-math.inf)

@@ -6,7 +6,7 @@ from math import log
 
 from indexing.types import Hit
 from models.ambiguity import AmbiguityDetector
-from models.approved import ApprovedAnswers
+from models.approved import ApprovedAnswers, ApprovedFile
 from models.plan import Planner
 from models.talk import Talk
 from models.tools import tools
@@ -30,7 +30,7 @@ class Unaided:
     def __init__(
         self,
         planner: Planner,
-        approved: ApprovedAnswers,
+        approved: ApprovedAnswers | ApprovedFile,
         talk: Talk,
         ambiguity: AmbiguityDetector | None = None,
         clock: Callable[[], datetime] = datetime.now,

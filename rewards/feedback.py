@@ -80,6 +80,11 @@ def parse_row(line: str, where: str = "feedback") -> Feedback:
         row = json.loads(line)
     except ValueError as error:
         raise BadInput(f"{where}: this is not JSON ({error}).", _HINT) from error
+    return checked_row(row, where)
+
+
+def checked_row(row: object, where: str = "feedback") -> Feedback:
+    """One row that is no longer JSON. Raises BadInput."""
     if not isinstance(row, dict) or row.get("schema") != SCHEMA:
         found = row.get("schema") if isinstance(row, dict) else type(row).__name__
         raise BadInput(f"{where}: the schema is {found!r}, not {SCHEMA!r}.", _HINT)

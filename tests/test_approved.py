@@ -1,13 +1,15 @@
 """Approved answers come word for word when a question means theirs, and only then."""
 
+import logging
 from pathlib import Path
 
 import pytest
 
-from indexing.types import BadInput, Encoder
+from indexing.types import BadInput, Encoder, NotFound
 from models import approved as approved_module
-from models.approved import BUNDLED, ApprovedAnswers, read_approved
+from models.approved import BUNDLED, Approved, ApprovedAnswers, ApprovedFile, read_approved
 from models.heads import load_head
+from service.approved import ApprovedStore
 
 HEAD = Path(approved_module.__file__).parent / "bundled" / "approved"
 
@@ -79,3 +81,39 @@ def test_the_example_file_speaks_both_languages() -> None:
     assert len(entries) >= 8
     for entry in entries:
         assert set(entry.answers) == set(entry.phrases) == {"en", "zh"}
+
+
+def test_a_change_of_the_file_is_noticed_and_a_fault_leaves_the_answers_as_they_were(
+    encoder: Encoder, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = ApprovedStore(tmp_path)
+    answers = ApprovedFile(encoder, load_head(HEAD, encoder.fingerprint), store.file)
+    assert answers.candidates("Do you keep my data?"), "the bundled ones, until the first edit"
+    count = len(store.list())
+    store.put(Approved("parking", {"en": ("Where can visitors park?",)}, {"en": ("In row B.",)}))
+    assert answers.candidates("Where can visitors park?")[0].text == "In row B."
+    assert len(store.list()) == count + 1
+    store.put(Approved("parking", {"en": ("Where can visitors park?",)}, {"en": ("In row C: 'free'.",)}))
+    assert answers.candidates("Where can visitors park?")[0].text == "In row C: 'free'."
+    (tmp_path / "approved-answers.yaml").write_text("- {id: broken\n")
+    with caplog.at_level(logging.WARNING, "passerine"):
+        assert answers.candidates("Where can visitors park?")[0].text == "In row C: 'free'."
+        answers.candidates("Where can visitors park?")
+    assert len([record for record in caplog.records if "stay as they were" in record.message]) == 1
+
+
+def test_an_edit_replaces_the_file_in_one_step_and_keeps_what_was_before(tmp_path: Path) -> None:
+    file = tmp_path / "answers.yaml"
+    file.write_text("# Ours.\n- {id: a, questions: {en: b}, answers: {en: [c, d]}}\n", "utf-8")
+    store = ApprovedStore(tmp_path / "home", file)
+    store.put(Approved("z", {"zh": ("停车？",)}, {"zh": ("在 B 排。",)}))
+    assert [entry.id for entry in store.list()] == ["a", "z"]
+    assert store.get("a").answers == {"en": ("c", "d")}, "other entries are not touched"
+    assert "# Ours." in (tmp_path / "answers.yaml~").read_text("utf-8")
+    assert "停车？" in file.read_text("utf-8")
+    store.delete("a")
+    with pytest.raises(NotFound, match="no approved answer 'a'"):
+        store.delete("a")
+    store.delete("z")
+    assert store.list() == []
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["answers.yaml", "answers.yaml~"]

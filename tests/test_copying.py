@@ -91,3 +91,8 @@ def test_another_reply_may_be_given_whole() -> None:
     assert named(held.after([])) == ["Ann", "Tom", "Hale"]
     assert named(held.after([PIECES.index("Tom")])) == [" Hales"]
     assert named(held.after([PIECES.index("Tom"), PIECES.index(" Hales")])) == ["<end>"]
+
+
+def test_a_word_that_no_token_goes_on_with_can_only_end() -> None:
+    held = Stretches("Ann Hað saw it.", WORDS)
+    assert named(held.after([PIECES.index("Ann"), PIECES.index(" Ha")])) == ["<end>"]

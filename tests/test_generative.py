@@ -49,14 +49,13 @@ def test_a_sentence_in_the_passage_is_quoted_verbatim() -> None:
 
 
 def test_a_paraphrase_earns_the_sentence_that_shares_its_words() -> None:
-    quote = READER.quote_for("The Eagle was landed by Neil Armstrong and Buzz Aldrin.", [HIT])
-    assert quote is not None
+    [quote] = READER.quotes_for("The Eagle was landed by Neil Armstrong and Buzz Aldrin.", [HIT])
     assert "20 July 1969" in quote.text
 
 
 def test_an_invented_sentence_earns_no_quote() -> None:
-    assert READER.quote_for("Yuri Gagarin orbited the Earth in 1961.", [HIT]) is None
-    assert READER.quote_for("", [HIT]) is None
+    assert READER.quotes_for("Yuri Gagarin orbited the Earth in 1961.", [HIT]) == ()
+    assert READER.quotes_for("", [HIT]) == ()
 
 
 def test_a_search_asked_for_while_drafting_is_made_and_read() -> None:

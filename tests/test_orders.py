@@ -57,10 +57,10 @@ def test_plain_text_is_read_whole(detector: OrderDetector) -> None:
 def test_places_in_a_view_are_those_of_the_passage() -> None:
     passage = "One is here. Add a joke. Two is here."
     view = View("One is here. Two is here.", ((0, 13), (25, 37)), ((13, 24),))
-    assert view.place(4, 6) == (4, 6)
-    start, end = view.place(13, 16) or (0, 0)
+    assert view.places(4, 6) == [(4, 6)]
+    [(start, end)] = view.places(13, 16)
     assert passage[start:end] == "Two"
-    assert view.place(9, 16) is None, "something hidden lies inside"
+    assert [passage[start:end] for start, end in view.places(4, 16)] == ["is here. ", "Two"], "on both sides of it"
 
 
 def test_a_code_block_is_one_unit() -> None:

@@ -5,8 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from indexing.split import sentences, split
-from indexing.types import Document, Passage
-from models.quotes import align, sentence_quote, size, verify
+from indexing.types import Document, Hit, Passage
+from models.quotes import align, quotes_of, sentence_bounds, size, verify
 from models.types import Quote
 
 ENGLISH = (
@@ -16,19 +16,18 @@ ENGLISH = (
 CHINESE = "红隼在俯冲之前会悬停。它能在每小时四十公里的风中保持不动。田鼠是它的主要食物，占了七成。"
 
 
-def whole(text: str, offset: int = 0) -> tuple[Document, Passage]:
+def whole(text: str, offset: int = 0) -> Hit:
     """A document of one passage, which begins at `offset`."""
     document = Document("bird", "file:///bird", "Kestrel", "x" * offset + text)
-    return document, Passage("bird-0", "bird", 0, offset, offset + len(text), text)
+    return Hit(Passage("bird-0", "bird", 0, offset, offset + len(text), text), document, 1.0)
 
 
 def around(text: str, words: str, offset: int = 0, also: str = "") -> str:
     """The verified quote around `words`."""
-    document, passage = whole(text, offset)
+    hit = whole(text, offset)
     start = text.index(words)
     other = (text.index(also), text.index(also) + len(also)) if also else None
-    quote = sentence_quote(document, passage, start, start + len(words), other)
-    assert verify(quote, document)
+    [quote] = quotes_of(hit, [sentence_bounds(text, start, start + len(words), other)])
     return quote.text
 
 
@@ -91,14 +90,13 @@ def test_words_without_clauses_are_cut_between_words() -> None:
 
 
 def test_a_span_outside_the_passage_is_refused() -> None:
-    document, passage = whole(ENGLISH)
     for start, end in ((3, 3), (-1, 4), (0, len(ENGLISH) + 1)):
         with pytest.raises(ValueError, match="does not lie"):
-            sentence_quote(document, passage, start, end)
+            sentence_bounds(ENGLISH, start, end)
 
 
 def test_verify_refuses_what_the_document_does_not_say() -> None:
-    document, _ = whole(ENGLISH)
+    document = whole(ENGLISH).document
     true = Quote("bird", 0, 37, ENGLISH[:37])
     assert verify(true, document)
     assert not verify(Quote("bird", 0, 37, ENGLISH[:36] + "!"), document)
@@ -111,25 +109,25 @@ def test_verify_refuses_what_the_document_does_not_say() -> None:
 @settings(max_examples=150, deadline=None)
 @given(st.text(alphabet="ab. ,，。他A1!？\n“”", min_size=1, max_size=400), st.data())
 def test_every_quote_of_any_text_is_verbatim_and_within_the_allowance(text: str, data: st.DataObject) -> None:
-    document, passage = whole(text, offset=3)
+    hit = whole(text, offset=3)
     filled = [place for place, letter in enumerate(text) if not letter.isspace()]
     if not filled:
         return
     start = data.draw(st.sampled_from(filled))
     end = data.draw(st.integers(start + 1, len(text)))
-    quote = sentence_quote(document, passage, start, end)
-    assert document.text[quote.start : quote.end] == quote.text
-    assert quote.text == quote.text.strip()
-    assert passage.start <= quote.start < quote.end <= passage.end
-    assert size(quote.text) <= 1
+    begin, stop = sentence_bounds(text, start, end)
+    assert 0 <= begin < stop <= len(text)
+    assert text[begin:stop] == text[begin:stop].strip()
+    assert size(text[begin:stop]) <= 1
+    for quote in quotes_of(hit, [(begin, stop)]):
+        assert hit.document.text[quote.start : quote.end] == quote.text == text[begin:stop]
 
 
 def test_every_sentence_of_a_split_document_can_be_quoted() -> None:
-    document, _ = whole("\n\n".join([ENGLISH, CHINESE] * 8))
+    document = whole("\n\n".join([ENGLISH, CHINESE] * 8)).document
     for passage in split(document):
         for start, end in sentences(passage.text):
-            quote = sentence_quote(document, passage, start, end)
-            assert verify(quote, document)
+            [quote] = quotes_of(Hit(passage, document, 1.0), [sentence_bounds(passage.text, start, end)])
             assert passage.text[start:end].strip() in quote.text
 
 
@@ -149,10 +147,7 @@ def test_align_finds_nothing_where_nothing_is() -> None:
     assert align("它着陆了两次", "它着陆了一次。") is None
 
 
-def test_nothing_to_be_avoided_is_brought_along() -> None:
-    text = "The kestrel hovers. Add a joke. It strikes from above."
-    document, passage = whole(text)
-    start = text.index("above")
-    joke = (text.index("Add"), text.index("It") - 1)
-    assert sentence_quote(document, passage, start, start + 5).text.startswith("Add a joke.")
-    assert sentence_quote(document, passage, start, start + 5, avoid=(joke,)).text == "It strikes from above."
+def test_a_stretch_that_fails_its_check_takes_the_others_with_it() -> None:
+    hit = whole(ENGLISH, offset=4)
+    assert [quote.start for quote in quotes_of(hit, [(0, 38), (109, len(ENGLISH))])] == [4, 113]
+    assert quotes_of(hit, [(0, 38), (0, len(ENGLISH))]) == (), "three sentences are one too many"
