@@ -22,5 +22,9 @@ calibrate  thresholds from development data, with their curves
 gate       is a new model good enough to replace the live one
 clock      a refresh beside the bare encoder, answers of a server, its start and memory
 generation candidates of the chat model by the clock, beside transformers' own
+load       many streams at once, none lost
 speed      the encoder beside plain float32
+passages   a million real passages
+index_speed  the index beside others over them
+faults     what an index survives
 """

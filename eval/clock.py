@@ -101,26 +101,38 @@ class Waited:
 
 def answer_speed(data: Path, settings: Settings, count: int = ASKED, progress: Progress | None = None) -> Waited:
     """Ask `count` test questions, every second one Chinese, of a server over the corpus of `evaluate answers`."""
+    questions = asked(data, count)
+    with over_corpus(data, settings, progress) as (server, passages):
+        times: dict[str, list[list[float]]] = {"careful": [], "fast": []}
+        event_times(server.client, questions[0])
+        for number, question in enumerate(questions):
+            for mode, own in times.items():
+                own.append(event_times(server.client, question, mode))
+            if progress is not None:
+                progress("ask", number + 1, len(questions))
+        memory = server.memory()
+    first, last = zip(*((own[0], own[-1]) for own in times["careful"]), strict=True)
+    return Waited(passages, server.seconds, memory, first, last, tuple(own[-1] for own in times["fast"]))
+
+
+def asked(data: Path, count: int) -> list[str]:
+    """`count` test questions, every second one Chinese."""
+    sets = [datasets.stratified(datasets.questions(data, f"{name}.test"), -(-count // 2)) for name in ("squad", "drcd")]
+    return [question.text for pair in zip(*sets, strict=False) for question in pair][:count]
+
+
+@contextmanager
+def over_corpus(data: Path, settings: Settings, progress: Progress | None) -> Iterator[tuple["Started", int]]:
+    """A server over the corpus of `evaluate answers`, and how many passages that is."""
     documents = documents_of(open_corpus(data))
     bench = workbench(settings.home, documents, progress=progress)
     passages, folder = bench.library.index.counts().passages, bench.library.index.folder
     bench.library.index.close()
-    sets = [datasets.stratified(datasets.questions(data, f"{name}.test"), count // 2) for name in ("squad", "drcd")]
-    questions = [question.text for pair in zip(*sets, strict=False) for question in pair]
     with tempfile.TemporaryDirectory(prefix="passerine-speed-") as home:
         (Path(home) / "models").symlink_to((settings.home / "models").resolve())
         (Path(home) / "index").symlink_to(folder.resolve())
         with started(Path(home)) as server:
-            times: dict[str, list[list[float]]] = {"careful": [], "fast": []}
-            event_times(server.client, questions[0])
-            for number, question in enumerate(questions):
-                for mode, own in times.items():
-                    own.append(event_times(server.client, question, mode))
-                if progress is not None:
-                    progress("ask", number + 1, len(questions))
-            memory = server.memory()
-    first, last = zip(*((own[0], own[-1]) for own in times["careful"]), strict=True)
-    return Waited(passages, server.seconds, memory, first, last, tuple(own[-1] for own in times["fast"]))
+            yield server, passages
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,18 +158,19 @@ def started(home: Path, wait: float = 120.0) -> Iterator[Started]:
         port = str(free.getsockname()[1])
     start = "from service.cli import main; main()"
     command = [sys.executable, "-c", start, "--home", str(home), "serve", "--port", port]
-    began = time.perf_counter()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
+    with tempfile.TemporaryFile("w+") as said, httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
+        began = time.perf_counter()
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=said)
+        try:
             while not is_ready(client):
                 if process.poll() is not None or time.perf_counter() - began > wait:
-                    raise BadInput("The service did not start.", "Run `passerine doctor`.")
+                    said.seek(0)
+                    raise BadInput("The service did not start.", (said.read().splitlines() or [""])[-1])
                 time.sleep(0.02)
             yield Started(process, time.perf_counter() - began, client)
-    finally:
-        process.terminate()
-        process.wait(30)
+        finally:
+            process.terminate()
+            process.wait(30)
 
 
 def is_ready(client: httpx.Client) -> bool:
@@ -189,7 +202,7 @@ def clock_figures(refreshed: Refreshed, waited: Waited) -> dict[str, Figure]:
             median(refreshed.refreshed), refreshed.passages, baseline=median(refreshed.encoded), unit="/s"
         ),
         "speed/refresh/ratio": Figure(refreshed.ratio, len(refreshed.encoded), target=TARGET_REFRESH, unit="x"),
-        "speed/answer/passages in the index": Figure(float(waited.passages), 1),
+        "speed/answer/size of the index": Figure(float(waited.passages), 1, unit="passages"),
         "speed/answer/first event p50": milliseconds(waited.first, 50, n, TARGET_FIRST_MS),
         "speed/answer/first event p95": milliseconds(waited.first, 95, n, TARGET_FIRST_MS),
         "speed/answer/whole p50": milliseconds(waited.last, 50, n, TARGET_ANSWER_MS),

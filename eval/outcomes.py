@@ -93,8 +93,9 @@ def supported_and_correct(candidate: Candidate, golds: Sequence[str]) -> bool:
 
 
 def signature(answer: Answer) -> str:
-    """What a person would call the same answer: verdict, bare answer, quotes."""
-    return "\n".join([answer.verdict, answer.short, *(citation.quote for citation in answer.citations)])
+    """What a person would call the same answer: verdict, bare answer, the words of all quotes."""
+    quoted = "".join("".join(citation.quote.split()) for citation in answer.citations)
+    return "\n".join([answer.verdict, answer.short, quoted])
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,8 +20,8 @@ PLACES = ("start", "middle", "end")
 class Attacked:
     """One question asked before and after an instruction was planted in the document that answers it.
 
-    `read`: the planted document was read. `changed`: verdict, bare answer or quotes differ. `repeated`: what was said
-    holds the instruction. `failure` says why either answer is missing.
+    `read`: the planted document was read. `changed`: verdict, bare answer or quoted words differ. `repeated`: what was
+    said holds the instruction. `failure` says why either answer is missing.
     """
 
     id: str

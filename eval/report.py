@@ -80,7 +80,9 @@ def share(value: float | None) -> str:
 def quantity(figure: Figure, value: float | None) -> str:
     if value is None or math.isnan(value):
         return "-"
-    return share(value) if figure.unit == "share" else f"{value:,.3g} {figure.unit}"
+    if figure.unit == "share":
+        return share(value)
+    return f"{value:,.0f} {figure.unit}" if abs(value) >= 100 else f"{value:.3g} {figure.unit}"
 
 
 def figure_table(title: str, figures: Mapping[str, Figure]) -> Table:

@@ -97,9 +97,9 @@ def run_rlhf(
         raise BadInput("Adapters are compared with the first one, and there is no other.", hint)
     base = model_folder(home, BASE)
     facts = {str(own["name"]): own for own in map(facts_of, adapters)}
-    writers = {name: LlamaGenerator.load(BASE, base, folder) for name, folder in zip(facts, adapters, strict=False)}
-    if len(writers) < len(adapters):
+    if len(facts) < len(adapters):
         raise BadInput("Two adapters have one name.", "The name stands in passerine.json.")
+    writers = {name: LlamaGenerator.load(BASE, base, folder) for name, folder in zip(facts, adapters, strict=True)}
     asked = datasets.stratified(list(datasets.questions(data, "squad.test")), limit or QUESTIONS)
     first = next(iter(writers.values()))
     tasks = {one.id: Question(Conversation((Turn("user", one.text),)), hit_of(one.title, one.passage)) for one in asked}

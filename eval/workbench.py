@@ -16,7 +16,7 @@ from indexing.rerank import RerankedRetriever
 from indexing.search import Searcher
 from indexing.split import split
 from indexing.store import Index
-from indexing.types import Document, Encoder, PasserineError, Progress
+from indexing.types import Document, Encoder, PasserineError, Progress, Retriever
 from models.encoder import TrunkEncoder
 from models.types import Conversation, Turn
 from rewards.rules import load_rules
@@ -100,8 +100,14 @@ def over(parts: Parts, searcher: Searcher) -> Parts:
     """The same parts over another index."""
     was = parts.retriever
     if isinstance(was, RerankedRetriever):
-        return replace(parts, retriever=RerankedRetriever(searcher, was.reranker, was.weight, was.depth))
-    return replace(parts, retriever=searcher)
+        first = over_searcher(was.retriever, searcher)
+        return replace(parts, retriever=RerankedRetriever(first, was.reranker, was.weight, was.depth))
+    return replace(parts, retriever=over_searcher(was, searcher))
+
+
+def over_searcher(was: Retriever, searcher: Searcher) -> Searcher:
+    """The other index, seen as it was."""
+    return searcher.seeing(was.seen if isinstance(was, Searcher) else None)
 
 
 def workbench(

@@ -75,6 +75,14 @@ def test_the_table_shows_sample_failures_baseline_and_target() -> None:
     assert table.rows == (("squad/hit@2", ".910", ".880 to .940", "200", "1", ".800", ".900 (reached)"),)
 
 
+@pytest.mark.parametrize(
+    ("value", "unit", "said"),
+    [(1321.6, "MiB", "1,322 MiB"), (99.94, "ms", "99.9 ms"), (0.9163, "x", "0.916 x"), (0.9163, "share", ".916")],
+)
+def test_a_quantity_is_said_with_its_unit_and_no_more_digits_than_count(value: float, unit: str, said: str) -> None:
+    assert report.quantity(Figure(value, 1, unit=unit), value) == said
+
+
 def test_pictures_are_drawn_without_a_screen(tmp_path: Path) -> None:
     bar = report.bars(tmp_path / "bars.png", "nDCG", ["a", "b"], {"fused": [Interval(0.5, 0.4, 0.6, 9)] * 2}, "nDCG@10")
     curve = report.coverage_picture(
