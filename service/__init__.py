@@ -11,9 +11,17 @@ What is kept:
 config                one settings object, with the origin of each value
 database              the tables, in SQLite by default
 conversations         turns and answers
+sharing               links to conversations
 feedback              what people say about answers, and its export
+approved              approved answers, edited while the service runs
+keys                  who may use the service, how far and how often
+metrics               what Passerine counts about itself
+logs                  the log, for people or programs
+limits                requests a minute of a key
+annotation            drafts to compare, and ratings
 library               what is indexed, found, added and removed
 uploads               a file that came over HTTP as the documents in it
+suggestions           what may be asked next
 snippets              the words of the query in a passage
 transcript            a conversation as Markdown
 sources               where documents come from, under names
@@ -26,14 +34,18 @@ inputs                what the interface takes
 schemas               what it gives
 errors                one shape for whatever goes wrong
 guard                 what every request passes first
-access                how a route reaches the application
+access                the scope of every route, and who asks
 stream                the flow as server-sent events
 routes_chat           /v1/chat
 routes_completions    /v1/chat/completions and /v1/models
 routes_documents      /v1/search, /v1/documents and /v1/files
 routes_sources        /v1/sources and /v1/jobs
 routes_conversations  /v1/conversations
+routes_sharing        a conversation's link, and /shared
+shared_page           what is behind it
 routes_feedback       /v1/feedback and /v1/rules
+routes_approved       /v1/approved-answers
+routes_keys           /v1/keys and /v1/session
 routes_status         /healthz, /readyz, /v1/status
 reference             the page at /docs
 api                   the ASGI application
@@ -53,7 +65,9 @@ best_of_n             the chat model learns from the best of its own replies
 tuning                the chat model learns from the judges
 doctor                is this installation whole, and what to do if not
 console               what the command line shows
+key_commands          `passerine key`
 source_commands       `passerine source` and `passerine refresh`
+index_commands        `passerine index`: inspect, verify, repair, export
 commands              the commands around the daily ones
 cli                   the command `passerine`
 """

@@ -2,48 +2,61 @@
 
 import logging
 from collections.abc import Iterable, Mapping
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import quoteattr
 
-from fastapi import FastAPI, Request
+from fastapi import Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, Response
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
+from starlette.types import Scope
 
 from indexing.types import BadInput, NotFound, PasserineError
 from service import (
+    routes_approved,
     routes_chat,
     routes_completions,
     routes_conversations,
     routes_documents,
     routes_feedback,
+    routes_keys,
+    routes_sharing,
     routes_sources,
     routes_status,
 )
+from service.access import NEEDED, admitted, permitted
 from service.application import Application
 from service.config import LOOPBACK
-from service.errors import Forbidden, MethodNotAllowed, ServerFailed, did_you_mean, explain, shape
+from service.errors import Forbidden, MethodNotAllowed, ServerFailed, did_you_mean, explain, headers_of, shape
 from service.guard import Guard
 from service.inputs import Taken
+from service.keys import Caller
+from service.logs import ACCESS
 from service.reference import STYLE, reference_page
 from service.schemas import ErrorOut
 
-LOG = logging.getLogger("passerine.http")
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
+ACCESS_LOG = logging.getLogger(ACCESS)
 WEB = Path(__file__).parent / "web"
-PAGES = ("/", "/documents")
+PAGES = ("/", "/documents", "/annotate")
 """Paths of the page; what each shows stands in service/web/page.js."""
 STATUSES = {
-    403: "foreign Host or Origin",
+    401: "a key is needed, and none came that is good",
+    403: "foreign Host or Origin, or the key may less",
     404: "no such thing",
     405: "the route exists, not with this method",
+    409: "something of that name is there, or another writer is at work",
     413: "over a limit",
     422: "wrong input",
+    429: "the key sent more requests than it may in a minute",
     500: "a fault of Passerine",
     502: "a source, or the language model's server, cannot be reached",
     503: "starting, nothing indexed yet, or a model or index that cannot be used",
+    507: "the disk is full or cannot be written",
 }
 DESCRIPTION = (
     "Answers from your documents with the exact words that support them. Every error has one shape: "
@@ -53,12 +66,13 @@ DESCRIPTION = (
 
 def create_api(application: Application) -> Guard:
     """The ASGI application, guarded. The caller starts and stops what the application loads."""
-    api = FastAPI(
+    api = Described(
         title="Passerine",
         version=version("passerine"),
         description=DESCRIPTION,
         docs_url=None,
         redoc_url=None,
+        dependencies=[Depends(permitted)],
         responses={status: {"model": ErrorOut, "description": text} for status, text in STATUSES.items()},
     )
     api.state.application = application
@@ -67,7 +81,10 @@ def create_api(application: Application) -> Guard:
         routes_completions,
         routes_documents,
         routes_conversations,
+        routes_sharing,
         routes_feedback,
+        routes_approved,
+        routes_keys,
         routes_sources,
         routes_status,
     ):
@@ -76,6 +93,7 @@ def create_api(application: Application) -> Guard:
     api.add_api_route("/docs/style.css", documentation_style, include_in_schema=False)
     for path in PAGES:
         api.add_api_route(path, page, include_in_schema=False)
+    api.add_api_route("/shared/{token}", routes_sharing.page, include_in_schema=False)
     api.add_api_route("/opensearch.xml", search_engine, include_in_schema=False)
     api.mount("/static", StaticFiles(directory=WEB, check_dir=False), name="static")
     api.add_exception_handler(PasserineError, on_error)
@@ -84,7 +102,36 @@ def create_api(application: Application) -> Guard:
     api.add_exception_handler(Exception, on_error)
     settings = application.settings
     hosts = {*LOOPBACK, settings.host, *(name.rpartition(":")[0] or name for name in settings.allowed_hosts)}
-    return Guard(api, hosts | set(settings.allowed_hosts), settings.body_limit)
+    edges = partial(admitted, application), partial(observed, application)
+    return Guard(api, hosts | set(settings.allowed_hosts), settings.body_limit, *edges)
+
+
+def observed(application: Application, scope: Scope, status: int, seconds: float) -> None:
+    """Counts and logs a request by the template of its route: an address may hold what somebody asked, and a label that
+    strangers choose grows without end."""
+    template = getattr(scope.get("route"), "path_format", None)
+    route = template or ("/static" if scope["path"].startswith("/static/") else "other")
+    method = scope["method"] if scope["method"] in METHODS else "other"
+    application.metrics.request(method, route, status, seconds)
+    caller = scope["state"].get("caller") or Caller()
+    told = {"method": method, "route": route, "status": status, "seconds": round(seconds, 4)}
+    ACCESS_LOG.info("request", extra={**told, "key": caller.owner})
+
+
+class Described(FastAPI):
+    """Its OpenAPI description says which scope each route needs."""
+
+    def openapi(self) -> dict[str, Any]:
+        description = super().openapi()
+        if "securitySchemes" not in description["components"]:
+            bearer = {"type": "http", "scheme": "bearer", "description": "`passerine key add NAME` makes a key."}
+            description["components"]["securitySchemes"] = {"key": bearer}
+            for path, operations in description["paths"].items():
+                for method, operation in operations.items():
+                    if scope := NEEDED.get(f"{method.upper()} {path}"):
+                        operation["security"] = [{"key": [scope]}, {}]  # {}: loopback asks for none until one is made
+                        operation["description"] += f"\n\nNeeds the scope `{scope}` where keys are asked for."
+        return description
 
 
 async def page() -> FileResponse:
@@ -114,8 +161,7 @@ async def documentation_style() -> Response:
 
 
 def reply(error: PasserineError, request: Request) -> JSONResponse:
-    headers = {"retry-after": "2"} if error.code == "not_ready" else None
-    return JSONResponse(shape(error, request.state.request_id), error.status, headers)
+    return JSONResponse(shape(error, request.state.request_id), error.status, headers_of(error))
 
 
 def on_error(request: Request, error: Exception) -> JSONResponse:

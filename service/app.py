@@ -20,6 +20,7 @@ from rewards.rules import load_rules
 from rewards.select import load_thresholds
 from rewards.types import Rule
 from service.application import Application
+from service.approved import ApprovedStore
 from service.asking import Asking
 from service.config import Settings
 from service.conversations import Conversations
@@ -27,10 +28,14 @@ from service.database import connect
 from service.errors import explain
 from service.feedback import Feedback
 from service.jobs import Jobs
+from service.keys import Keys
 from service.library import Library
+from service.limits import RequestLimits
+from service.metrics import Metrics
 from service.pipeline import Parts, answer
 from service.refreshes import Refreshes, Worker
 from service.registry import BUNDLED, Registry
+from service.sharing import Shares
 from service.sources import Sources
 from service.startup import Lazy, Startup
 
@@ -61,7 +66,7 @@ def build(settings: Settings) -> Application:
     Raises StorageFailed when the data folder cannot be written, BadInput for an unusable database_url.
     """
     make_home(settings.home)
-    database = connect(settings.database)
+    database, metrics = connect(settings.database), Metrics()
     conversations = Conversations(database)
     rules = load_rules()
     encoder: Lazy[Encoder] = Lazy("encoder", lambda: make_encoder(settings))
@@ -74,9 +79,14 @@ def build(settings: Settings) -> Application:
         settings=settings,
         database=database,
         conversations=conversations,
+        shares=Shares(database, conversations),
         feedback=Feedback(database, frozenset(rule.id for rule in rules)),
+        keys=Keys(database),
+        limits=RequestLimits(),
+        metrics=metrics,
         rules=rules,
-        asking=Asking(settings, conversations),
+        approved=make_approved(settings),
+        asking=Asking(settings, conversations, metrics),
         encoder=encoder,
         library=library,
         parts=parts,
@@ -130,9 +140,9 @@ def make_parts(settings: Settings, encoder: Encoder, library: Library, rules: Se
     folder = partial(model_folder_of, settings)
     reader = RememberingReader(Reader.load(base.trunk, folder("reader", HEADS / "reader")))
     orders = OrderDetector.load()
-    retriever: Retriever = library.searcher
+    retriever: Retriever = library.searcher.seeing(orders.seen)
     if settings.reread:
-        retriever = RerankedRetriever(library.searcher, ReadingReranker(reader, orders), WEIGHT, settings.reread)
+        retriever = RerankedRetriever(retriever, ReadingReranker(reader, orders), WEIGHT, settings.reread)
     thresholds = load_thresholds()
     if settings.answer_threshold is not None:
         thresholds = replace(thresholds, abstain=settings.answer_threshold)
@@ -185,10 +195,13 @@ def make_policy(settings: Settings, base: "TrunkEncoder", reader: "Reads", order
     return MixedPolicy(make_extractive(settings, base, reader, orders), writes, reads)
 
 
+def make_approved(settings: Settings) -> ApprovedStore:
+    return ApprovedStore(settings.home, settings.approved_answers)
+
+
 def make_extractive(settings: Settings, base: "TrunkEncoder", reader: "Reads", orders: "OrderDetector") -> Policy:
     from models.ambiguity import AmbiguityDetector
-    from models.approved import BUNDLED as APPROVED
-    from models.approved import ApprovedAnswers, read_approved
+    from models.approved import ApprovedFile
     from models.extractive import ExtractivePolicy
     from models.heads import load_head
     from models.plan import Planner
@@ -199,7 +212,7 @@ def make_extractive(settings: Settings, base: "TrunkEncoder", reader: "Reads", o
 
     heads = {name: load_head(HEADS / name, base.fingerprint) for name in ("plan", "approved", "talk", "ambiguity")}
     planner = Planner(base, heads["plan"], settings.search_threshold, TermSelector.load(base.trunk))
-    approved = ApprovedAnswers(base, heads["approved"], read_approved(settings.approved_answers or APPROVED))
+    approved = ApprovedFile(base, heads["approved"], make_approved(settings).file)
     talk = Talk(base, heads["talk"], read_entries(TALK))
     unaided = Unaided(planner, approved, talk, AmbiguityDetector(heads["ambiguity"], settings.clarify_threshold))
     return ExtractivePolicy(planner, reader, unaided, orders)

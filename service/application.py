@@ -8,13 +8,18 @@ from sqlalchemy import Engine
 
 from indexing.types import Encoder
 from rewards.types import Rule
+from service.approved import ApprovedStore
 from service.asking import Asking
 from service.config import Settings
 from service.conversations import Conversations
 from service.feedback import Feedback
+from service.keys import Keys
 from service.library import Library
+from service.limits import RequestLimits
+from service.metrics import Metrics
 from service.pipeline import Parts
 from service.refreshes import Refreshes, Worker
+from service.sharing import Shares
 from service.startup import Lazy, Startup
 
 
@@ -25,8 +30,13 @@ class Application:
     settings: Settings
     database: Engine
     conversations: Conversations
+    shares: Shares
     feedback: Feedback
+    keys: Keys
+    limits: RequestLimits
+    metrics: Metrics
     rules: Sequence[Rule]
+    approved: ApprovedStore
     asking: Asking
     encoder: Lazy[Encoder]
     library: Lazy[Library]

@@ -1,6 +1,7 @@
 """One question from a person: kept, answered, kept again. The command line and the HTTP routes both ask here."""
 
 import json
+import logging
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -12,49 +13,69 @@ from indexing.types import BadInput, Cancelled, Filters, TooLarge
 from models.types import Cancelled as CancelledCheck
 from models.types import Conversation, never
 from service.config import Settings
-from service.conversations import Conversations
+from service.conversations import Conversations, Once
 from service.errors import explain
 from service.events import Done, Event
+from service.logs import ACCESS
+from service.metrics import Metrics
 from service.pipeline import FAST, Counts, Parts, answer
 from service.schemas import answer_json
+from service.types import Answer
 
-THREADS = 64
+LOG = logging.getLogger(ACCESS)
+THREADS = 128
 """Streams open at once; all but `workers` of them wait at the turnstile. Threads are reused, as the index keeps a
 database connection for each."""
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What a person sent. `conversation_id` "" begins a conversation; `mode` None takes the setting."""
+    """What a person sent. `conversation_id` "" begins a conversation; `mode` None takes the setting; `owner` is whose
+    conversation it is; `once` names a question that may be sent again."""
 
     message: str
     conversation_id: str = ""
     mode: Literal["careful", "fast"] | None = None
     filters: Filters | None = None
+    owner: str = ""
+    once: Once | None = None
 
 
 class Turnstile:
     """Lets so many questions be worked on at once; those who wait can be cancelled."""
 
     def __init__(self, places: int) -> None:
-        self._places = threading.Semaphore(places)
+        self._places, self._lock = threading.Semaphore(places), threading.Lock()
+        self.working = self.waiting = 0
 
     @contextmanager
     def passed(self, cancelled: CancelledCheck) -> Iterator[None]:
-        while not self._places.acquire(timeout=0.05):
-            if cancelled():
-                raise Cancelled("Stopped.", "Ask again when you like.")
+        self._count(waiting=1)
+        try:
+            while not self._places.acquire(timeout=0.05):
+                if cancelled():
+                    raise Cancelled("Stopped.", "Ask again when you like.")
+        finally:
+            self._count(waiting=-1)
+        self._count(working=1)
         try:
             yield
         finally:
+            self._count(working=-1)
             self._places.release()
+
+    def _count(self, working: int = 0, waiting: int = 0) -> None:
+        with self._lock:
+            self.working += working
+            self.waiting += waiting
 
 
 class Asking:
     """Answers questions with stored conversations."""
 
-    def __init__(self, settings: Settings, conversations: Conversations) -> None:
+    def __init__(self, settings: Settings, conversations: Conversations, metrics: Metrics | None = None) -> None:
         self.settings, self.conversations = settings, conversations
+        self.metrics = metrics or Metrics()
         self.turnstile = Turnstile(settings.workers)
         self.pool = ThreadPoolExecutor(THREADS, thread_name_prefix="answer")
 
@@ -75,16 +96,18 @@ class Asking:
         Raises what the flow raises, after the turn was marked stopped or failed; NotFound for an unknown conversation.
         """
         self.check(question.message)
-        conversation_id, turn_id = self.conversations.begin(question.message, question.conversation_id)
+        kept = self.conversations.of(question.owner)
+        conversation_id, turn_id = kept.begin(question.message, question.conversation_id, question.once)
         try:
-            conversation = self.conversations.read(conversation_id, turn_id, self.settings.conversation_limit)
+            conversation = kept.read(conversation_id, turn_id, self.settings.conversation_limit)
             flow = answer(conversation, parts, self.counts(question.mode), question.filters, cancelled)
             yield next(flow)  # Accepted: at once, whoever else is being answered
             with self.turnstile.passed(cancelled):
                 for event in flow:
                     if isinstance(event, Done):
                         said = event.answer
-                        self.conversations.finish(conversation_id, turn_id, said.id, said.text, answer_json(said))
+                        kept.finish(conversation_id, turn_id, said.id, said.text, answer_json(said))
+                        self._answered(said)
                     yield event
         except BaseException as error:
             self._failed(turn_id, error)
@@ -102,13 +125,23 @@ class Asking:
         flow = answer(conversation, parts, self.counts(mode), filters, cancelled)
         yield next(flow)
         with self.turnstile.passed(cancelled):
-            yield from flow
+            for event in flow:
+                if isinstance(event, Done):
+                    self._answered(event.answer)
+                yield event
+
+    def _answered(self, answer: Answer) -> None:
+        self.metrics.answered(answer)
+        told = {"answer_id": answer.id, "verdict": answer.verdict, "timings": dict(answer.timings)}
+        LOG.info("answered", extra=told)
 
     def _failed(self, turn_id: str, error: BaseException) -> None:
         stopped = isinstance(error, Cancelled | GeneratorExit | KeyboardInterrupt)
         plain = Cancelled("Stopped.", "Ask again when you like.") if stopped else explain(error)
         body = {"code": plain.code, "message": plain.message, "hint": plain.hint}
-        self.conversations.fail(turn_id, "stopped" if stopped else "failed", json.dumps(body, ensure_ascii=False))
+        how = "stopped" if stopped else "failed"
+        self.metrics.unfinished(how)
+        self.conversations.fail(turn_id, how, json.dumps(body, ensure_ascii=False))
 
     def counts(self, mode: Literal["careful", "fast"] | None) -> Counts:
         settings = self.settings

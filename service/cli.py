@@ -1,7 +1,7 @@
 """The command `passerine`.
 
-serve, ask, search, refresh, source, status, models, doctor, evaluate, train, feedback, rules. A command that fails says
-why in one sentence with a hint on stderr and exits with 1 (2 for wrong usage, 130 for Ctrl-C).
+serve, ask, search, refresh, source, key, status, models, doctor, evaluate, train, feedback, rules. A command that fails
+says why in one sentence with a hint on stderr and exits with 1 (2 for wrong usage, 130 for Ctrl-C).
 """
 
 import logging
@@ -18,9 +18,10 @@ from service.app import build
 from service.application import Application
 from service.asking import Question
 from service.config import Settings, load
-from service.console import bar, log_to_stderr, out, reported, show_answer, show_hits
+from service.console import bar, out, reported, show_answer, show_hits
 from service.errors import did_you_mean
 from service.events import Done
+from service.logs import log_to_stderr
 from service.schemas import HitOut, SearchOut, answer_json
 
 Part = Literal[
@@ -33,6 +34,8 @@ Part = Literal[
     "rlhf",
     "training",
     "speed",
+    "load",
+    "faults",
     "calibrate",
     "fusion",
     "gate",
@@ -119,11 +122,11 @@ def answering(given: Given) -> dict[str, Callable[..., None]]:
         for path in docs or []:
             if not path.exists():
                 raise BadInput(f"There is no file or folder {path}.", "Check the path after --docs.")
-        logging.getLogger("passerine").setLevel(logging.DEBUG if given.debug else logging.INFO)
         settings = given.settings(host=host, port=port, insecure_listen=insecure_listen or None)
-        serving.check_address(settings)
-        serving.install_models(settings)
+        log_to_stderr(given.debug, logging.INFO, settings.log_format)
         application = build(settings)
+        serving.check_address(settings, application.keys)
+        serving.install_models(settings)
         application.recover()
         if not docs:
             serving.first_index(application)
@@ -171,6 +174,7 @@ def answering(given: Given) -> dict[str, Callable[..., None]]:
 
     def evaluate(
         part: Annotated[Part, typer.Argument(help="What to measure.")],
+        of: Annotated[Literal["index"] | None, typer.Argument(help="speed: the index beside others.")] = None,
         data: Annotated[Path, typer.Option(help="Folder of the evaluation data.")] = Path("../shared/data"),
         results: Annotated[Path, typer.Option("--out", help="Folder for tables and pictures.")] = Path("runs/evaluate"),
         limit: Annotated[int | None, typer.Option(min=1, help="Questions a set at most; absent: as usual.")] = None,
@@ -188,12 +192,26 @@ def answering(given: Given) -> dict[str, Callable[..., None]]:
             report = import_module("eval.gate").run_gate(before, after, model, results)
             out().print(import_module("eval.report").markdown(report), markup=False)
             return
+        if of is not None:
+            if part != "speed":
+                raise BadInput(f"{part} has no part {of}.", "Say `passerine evaluate speed index`.")
+            with bar() as progress:
+                report = import_module("eval.index_speed").run_index(results, progress)
+            out().print(import_module("eval.report").markdown(report), markup=False)
+            return
+        if part == "faults":
+            with bar() as progress:
+                report = import_module("eval.faults").run_faults(
+                    results, progress, **({"kills": limit} if limit else {})
+                )
+            out().print(import_module("eval.report").markdown(report), markup=False)
+            return
         if not data.is_dir():
             raise BadInput(f"There is no folder {data}.", "Name the evaluation data with --data.")
         module, settings = import_module(f"eval.{part}"), given.settings()
         fewer = {} if limit is None else {"limit": limit}
         with bar() as progress:
-            if part in ("speed", "chat"):
+            if part in ("speed", "chat", "load"):
                 report = module.run(data, settings, results, progress, **({} if part == "speed" else fewer))
             else:
                 measure = getattr(module, f"run_{part}")

@@ -1,4 +1,4 @@
-"""The commands around the daily ones: status, models, doctor, train, feedback, rules."""
+"""The commands around the daily ones: status, index, models, doctor, train, feedback, rules."""
 
 import json
 import sys
@@ -14,6 +14,8 @@ from service.application import Application
 from service.config import Settings
 from service.console import bar, err, out, show_table
 from service.events import Done
+from service.index_commands import index_commands
+from service.key_commands import key_commands
 from service.registry import KINDS, Registry
 from service.source_commands import told
 from service.types import Answer
@@ -138,8 +140,10 @@ def add(
     }
     for name, function in own.items():
         cli.command(name)(reporting(function))
+    cli.add_typer(index_commands(settings, reporting), name="index")
     cli.add_typer(models_commands(settings, reporting), name="models")
     cli.add_typer(feedback_commands(application, reporting), name="feedback")
+    cli.add_typer(key_commands(application, reporting), name="key")
 
 
 def summary(application: Application) -> list[tuple[str, object]]:
@@ -164,7 +168,8 @@ def summary(application: Application) -> list[tuple[str, object]]:
         (f"refresh of {source.name}", ", ".join(filter(None, told(application.refreshes.jobs.last(source.name)))))
         for source in application.refreshes.sources.list()
     ]
-    rows += [("conversations", application.conversations.count()), ("feedback", application.feedback.count())]
+    rows += [("conversations", application.conversations.total()), ("feedback", application.feedback.count())]
+    rows.append(("keys", application.keys.count()))
     return rows
 
 

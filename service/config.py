@@ -24,6 +24,7 @@ from pydantic import (
 
 from indexing.types import BadInput
 from service.errors import did_you_mean
+from service.logs import Format
 
 PREFIX = "PASSERINE_"
 FILE = "settings.yaml"
@@ -42,9 +43,11 @@ class Settings(BaseModel):
     home: Path = Field(default_factory=default_home, description="folder of index, models, database and settings file")
     host: str = Field("127.0.0.1", description="address to listen on")
     port: int = Field(8000, ge=1, le=65535, description="port to listen on")
-    insecure_listen: bool = Field(False, description="allow an address that other machines reach, without keys")
+    insecure_listen: bool = Field(False, description="allow an address that other machines reach, without a key")
     allowed_hosts: tuple[str, ...] = Field((), description="further Host and Origin names to accept")
     database_url: str = Field("", description="SQLAlchemy URL of conversations and feedback; empty: SQLite in home")
+
+    log_format: Format = Field("text", description="text for people, or json: one object a line, for programs")
 
     encoder: str = Field("multilingual-e5-small", description="encoder: a model store name, a folder, or a hub name")
     device: str = Field("auto", description="where models run: auto, cpu, cuda, cuda:1, ...")
@@ -81,6 +84,8 @@ class Settings(BaseModel):
     body_limit: int = Field(16_777_216, ge=1024, description="bytes of one request")
     workers: int = Field(1, ge=1, le=64, description="questions answered at the same time")
     keep_alive: float = Field(10.0, gt=0, le=60, description="seconds between comments on a silent stream")
+
+    sharing: bool = Field(False, description="allow conversations to be shared by link")
 
     fetch_private: tuple[IPvAnyNetwork, ...] = Field(
         (), description="private networks that sources may be fetched from"

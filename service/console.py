@@ -1,7 +1,6 @@
 """What the command line shows: answers, hits, tables, progress bars, and errors for people."""
 
 import functools
-import logging
 import signal
 import sys
 import threading
@@ -164,13 +163,3 @@ def show_table(title: str, heads: Sequence[str], rows: Sequence[Sequence[object]
     for row in rows:
         table.add_row(*(escape(str(cell)) for cell in row))
     out().print(table)
-
-
-def log_to_stderr(debug: bool) -> None:
-    """Logs of this project on stderr; other libraries only speak up when something is wrong."""
-    handler = logging.StreamHandler()
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    own = logging.getLogger("passerine")
-    own.handlers[:] = [handler]
-    own.setLevel(logging.DEBUG if debug else logging.WARNING)
-    own.propagate = False

@@ -2,20 +2,26 @@
 
 The user's turn is written before work starts, the answer (the whole object, as JSON) after. A turn's `state` is
 "working", "done", "stopped" or "failed"; one that a crash left "working" becomes "failed" at the next start.
+
+A conversation belongs to the key that began it, or to "": the command line and a service that asks for no key. Another
+owner's conversation is not found, whatever is done with it.
 """
 
 import uuid
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import ColumnElement, Connection, Engine, Select, delete, func, insert, select, update
+from sqlalchemy.exc import IntegrityError
 
-from indexing.types import NotFound
+from indexing.types import BadInput, Conflict, NotFound
 from models.types import Conversation, Turn
 from service.citations import without_markers
-from service.database import CONVERSATIONS, FEEDBACK, TURNS
+from service.database import CONVERSATIONS, FEEDBACK, REPEATS, TURNS
 
 TITLE_LENGTH = 80
+REMEMBERED = timedelta(days=1)
+"""How long a question that may be sent again is known: programs try again within minutes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +38,14 @@ class StoredTurn:
 
 
 @dataclass(frozen=True, slots=True)
+class Once:
+    """A question that its sender may send again without asking it twice: the name that it goes by, and a hash of it."""
+
+    name: str
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True)
 class Summary:
     """A conversation in a list."""
 
@@ -43,23 +57,32 @@ class Summary:
 
 
 class Conversations:
-    """The store. Safe to use from several threads."""
+    """The conversations of one owner. Safe to use from several threads."""
 
-    def __init__(self, engine: Engine) -> None:
-        self.engine = engine
+    def __init__(self, engine: Engine, owner: str = "") -> None:
+        self.engine, self.owner = engine, owner
 
-    def begin(self, text: str, conversation_id: str = "") -> tuple[str, str]:
-        """Keeps the user's turn; a new conversation when no id is given. Returns (conversation id, turn id)."""
+    def of(self, owner: str) -> "Conversations":
+        return self if owner == self.owner else Conversations(self.engine, owner)
+
+    def begin(self, text: str, conversation_id: str = "", once: Once | None = None) -> tuple[str, str]:
+        """Keeps the user's turn; a new conversation when no id is given. Returns (conversation id, turn id).
+
+        Raises NotFound for an unknown conversation, Conflict when `once` goes by a name that is in use.
+        """
         now = datetime.now(UTC)
         with self.engine.begin() as connection:
             if not conversation_id:
                 conversation_id = uuid.uuid4().hex
                 title = " ".join(text.split())[:TITLE_LENGTH]
                 row = {"id": conversation_id, "title": title, "created_at": now, "updated_at": now}
-                connection.execute(insert(CONVERSATIONS).values(row))
+                connection.execute(insert(CONVERSATIONS).values(**row, owner=self.owner))
             else:
                 self._touch(connection, conversation_id, now)
-            return conversation_id, self._append(connection, conversation_id, "user", text, "working", now)
+            turn_id = self._append(connection, conversation_id, "user", text, "working", now)
+            if once is not None:
+                self._name(connection, once, turn_id, now)
+            return conversation_id, turn_id
 
     def finish(self, conversation_id: str, turn_id: str, answer_id: str, text: str, answer: str) -> None:
         """Keeps the answer (JSON) to a user's turn, as a turn with the answer's id.
@@ -70,7 +93,30 @@ class Conversations:
         with self.engine.begin() as connection:
             if connection.execute(update(TURNS).where(TURNS.c.id == turn_id).values(state="done")).rowcount:
                 self._append(connection, conversation_id, "assistant", text, "done", now, answer_id, answer)
+                connection.execute(update(REPEATS).where(REPEATS.c.turn_id == turn_id).values(answer_id=answer_id))
                 self._touch(connection, conversation_id, now)
+
+    def repeated(self, once: Once) -> str | None:
+        """The answer (JSON) to the question when it was sent before; None when it was not, or got no answer.
+
+        Raises BadInput when its name belongs to another question, Conflict while the first one is being answered.
+        """
+        own = (REPEATS.c.owner == self.owner) & (REPEATS.c.name == once.name)
+        known = own & (REPEATS.c.created_at >= datetime.now(UTC) - REMEMBERED)
+        with self.engine.begin() as connection:
+            found = connection.execute(select(REPEATS).where(known)).one_or_none()
+            if found is None:
+                return None
+            if found.fingerprint != once.fingerprint:
+                raise BadInput(
+                    f"The Idempotency-Key '{once.name}' was sent with another question.", "Give each question its own."
+                )
+            answer = connection.scalar(select(TURNS.c.answer).where(TURNS.c.id == found.answer_id))
+            if answer is None:
+                if connection.scalar(select(TURNS.c.state).where(TURNS.c.id == found.turn_id)) == "working":
+                    raise in_use(once)
+                connection.execute(delete(REPEATS).where(own))  # stopped, failed or deleted: it may be asked again
+            return answer
 
     def fail(self, turn_id: str, state: str, error: str) -> None:
         """Notes why a user's turn has no answer: `state` is "stopped" or "failed", `error` JSON."""
@@ -79,7 +125,7 @@ class Conversations:
             connection.execute(update(TURNS).where(unfinished).values(state=state, error=error))
 
     def recover(self, error: str) -> int:
-        """Marks what an earlier process left "working" as failed; returns how many turns that were."""
+        """Marks what an earlier process left "working" as failed, whoever asked; returns how many turns that were."""
         statement = update(TURNS).where(TURNS.c.state == "working").values(state="failed", error=error)
         with self.engine.begin() as connection:
             return connection.execute(statement).rowcount
@@ -109,7 +155,7 @@ class Conversations:
     def get(self, conversation_id: str) -> Summary:
         """Raises NotFound."""
         with self.engine.connect() as connection:
-            row = connection.execute(_summaries().where(CONVERSATIONS.c.id == conversation_id)).one_or_none()
+            row = connection.execute(_summaries().where(self._own(conversation_id))).one_or_none()
         if row is None:
             raise unknown(conversation_id)
         return Summary(*row)
@@ -117,18 +163,30 @@ class Conversations:
     def list(self, limit: int = 50, offset: int = 0, text: str = "") -> list[Summary]:
         """Newest first; with `text`, those whose title or turns hold it."""
         order = (CONVERSATIONS.c.updated_at.desc(), CONVERSATIONS.c.id)
-        found = _summaries().where(*_holding(text)).order_by(*order).limit(limit).offset(offset)
+        found = _summaries().where(self._owned(), *_holding(text)).order_by(*order).limit(limit).offset(offset)
         with self.engine.connect() as connection:
             return [Summary(*row) for row in connection.execute(found)]
 
     def count(self, text: str = "") -> int:
-        found = select(func.count()).select_from(CONVERSATIONS).where(*_holding(text))
+        found = select(func.count()).select_from(CONVERSATIONS).where(self._owned(), *_holding(text))
         with self.engine.connect() as connection:
             return connection.scalar(found) or 0
 
+    def total(self) -> int:
+        """Of all owners."""
+        with self.engine.connect() as connection:
+            return connection.scalar(select(func.count()).select_from(CONVERSATIONS)) or 0
+
+    def take_over(self, owner: str) -> int:
+        """Makes another owner's conversations and feedback this one's; returns how many conversations those were."""
+        with self.engine.begin() as connection:
+            connection.execute(update(FEEDBACK).where(FEEDBACK.c.owner == owner).values(owner=self.owner))
+            found = update(CONVERSATIONS).where(CONVERSATIONS.c.owner == owner).values(owner=self.owner)
+            return connection.execute(found).rowcount
+
     def rename(self, conversation_id: str, title: str) -> None:
         """Raises NotFound."""
-        statement = update(CONVERSATIONS).where(CONVERSATIONS.c.id == conversation_id).values(title=title)
+        statement = update(CONVERSATIONS).where(self._own(conversation_id)).values(title=title)
         with self.engine.begin() as connection:
             if not connection.execute(statement).rowcount:
                 raise unknown(conversation_id)
@@ -137,12 +195,26 @@ class Conversations:
         """Removes the conversation, and what was said about it without consent to keep it. Raises NotFound."""
         private = (FEEDBACK.c.conversation_id == conversation_id) & FEEDBACK.c.consent.is_(False)
         with self.engine.begin() as connection:
-            if not connection.execute(delete(CONVERSATIONS).where(CONVERSATIONS.c.id == conversation_id)).rowcount:
+            if not connection.execute(delete(CONVERSATIONS).where(self._own(conversation_id))).rowcount:
                 raise unknown(conversation_id)
             connection.execute(delete(FEEDBACK).where(private))
 
+    def _owned(self) -> "ColumnElement[bool]":
+        return CONVERSATIONS.c.owner == self.owner
+
+    def _own(self, conversation_id: str) -> "ColumnElement[bool]":
+        return self._owned() & (CONVERSATIONS.c.id == conversation_id)
+
+    def _name(self, connection: Connection, once: Once, turn_id: str, now: datetime) -> None:
+        connection.execute(delete(REPEATS).where(REPEATS.c.created_at < now - REMEMBERED))
+        row = {"owner": self.owner, "name": once.name, "fingerprint": once.fingerprint}
+        try:
+            connection.execute(insert(REPEATS).values(**row, turn_id=turn_id, created_at=now))
+        except IntegrityError:
+            raise in_use(once) from None
+
     def _touch(self, connection: Connection, conversation_id: str, now: datetime) -> None:
-        statement = update(CONVERSATIONS).where(CONVERSATIONS.c.id == conversation_id).values(updated_at=now)
+        statement = update(CONVERSATIONS).where(self._own(conversation_id)).values(updated_at=now)
         if not connection.execute(statement).rowcount:
             raise unknown(conversation_id)
 
@@ -190,3 +262,9 @@ def _holding(text: str) -> "list[ColumnElement[bool]]":
 
 def unknown(conversation_id: str) -> NotFound:
     return NotFound(f"There is no conversation '{conversation_id}'.", "GET /v1/conversations lists them.")
+
+
+def in_use(once: Once) -> Conflict:
+    return Conflict(
+        f"The question with the Idempotency-Key '{once.name}' is being answered.", "Send it again in a few seconds."
+    )

@@ -1,5 +1,7 @@
-"""The tables of conversations, feedback, sources and jobs, in SQLite unless a URL names another database."""
+"""The tables of what Passerine keeps beside the index, in SQLite unless a URL names another database."""
 
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -21,16 +23,29 @@ from sqlalchemy import (
     event,
     insert,
     select,
+    text,
+    update,
 )
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, NoSuchModuleError
+from sqlalchemy.schema import CreateIndex, CreateTable
 
 from indexing.types import BadInput, StorageFailed
 from service.errors import explain
 
-SCHEMA = "1"
-"""Raised by one with every change of a table, not with a new one; a database of another schema is refused, never half
-read."""
+SCHEMA = "2"
+"""Raised by one with every change of a table, not with a new one; a database of an earlier schema is brought up to it,
+one of another is refused, never half read."""
+STEPS: Mapping[str, tuple[str, Sequence[str]]] = {
+    "1": (
+        "2",  # whose conversations and feedback: those from before belong to nobody's key
+        [
+            "ALTER TABLE conversations ADD COLUMN owner VARCHAR DEFAULT '' NOT NULL",
+            "ALTER TABLE feedback ADD COLUMN owner VARCHAR DEFAULT '' NOT NULL",
+        ],
+    ),
+}
+"""From each earlier schema: the next one, and the statements that lead there, on SQLite and PostgreSQL alike."""
 
 
 class Moment(TypeDecorator[datetime]):
@@ -55,6 +70,8 @@ CONVERSATIONS = Table(
     Column("title", Text, nullable=False),
     Column("created_at", Moment, nullable=False),
     Column("updated_at", Moment, nullable=False, index=True),
+    Column("owner", String, nullable=False, server_default=""),
+    Index("conversations_of_owner", "owner", "updated_at"),
 )
 TURNS = Table(
     "turns",
@@ -81,8 +98,40 @@ FEEDBACK = Table(
     Column("conversation_id", String, nullable=False, index=True),
     Column("answer_id", String, nullable=False, index=True),
     Column("row", Text, nullable=False),
+    Column("owner", String, nullable=False, server_default=""),
+)
+REPEATS = Table(
+    "repeats",
+    METADATA,
+    Column("owner", String, primary_key=True),
+    Column("name", String, primary_key=True),
+    Column("fingerprint", String, nullable=False),
+    Column("turn_id", String, nullable=False, index=True),
+    Column("answer_id", String),
+    Column("created_at", Moment, nullable=False),
+)
+KEYS = Table(
+    "keys",
+    METADATA,
+    Column("id", String, primary_key=True),
+    Column("hash", String, unique=True, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("scope", String, nullable=False),
+    Column("per_minute", Integer),
+    Column("created_at", Moment, nullable=False),
+    Column("used_at", Moment),
+    Column("expires_at", Moment),
+    Column("revoked_at", Moment),
 )
 
+SHARES = Table(
+    "shares",
+    METADATA,
+    Column("token", String, primary_key=True),
+    Column("conversation_id", ForeignKey("conversations.id", ondelete="CASCADE"), nullable=False, unique=True),
+    Column("turns", Integer, nullable=False),
+    Column("created_at", Moment, nullable=False),
+)
 SOURCES = Table(
     "sources",
     METADATA,
@@ -126,7 +175,7 @@ def connect(url: str) -> Engine:
         parsed = make_url(url)
         if parsed.get_backend_name() == "sqlite" and parsed.database and parsed.database != ":memory:":
             Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-        engine = create_engine(parsed)
+        engine = create_engine(parsed, hide_parameters=True)  # else a trace in the log would hold what people asked
     except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
         raise BadInput(
             f"database_url is not usable: {error}.",
@@ -136,8 +185,9 @@ def connect(url: str) -> Engine:
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", prepare_sqlite)
     try:
-        METADATA.create_all(engine)
+        create(engine, [PROPERTIES])
         check_schema(engine)
+        create(engine, METADATA.sorted_tables)
     except DBAPIError as error:
         engine.dispose()
         raise explain(error) from error
@@ -152,13 +202,31 @@ def prepare_sqlite(connection: Any, record: object) -> None:  # noqa: ARG001
     cursor.close()
 
 
-def check_schema(engine: Engine) -> None:
+def create(engine: Engine, tables: Sequence[Table]) -> None:
+    """The tables and indices that are not there yet; another process may be creating them too."""
     with engine.begin() as connection:
-        found = connection.scalar(select(PROPERTIES.c.value).where(PROPERTIES.c.name == "schema"))
-        if found is None:
-            connection.execute(insert(PROPERTIES).values(name="schema", value=SCHEMA))
-        elif found != SCHEMA:
-            raise StorageFailed(
-                f"The database has schema {found}, this version of Passerine works with {SCHEMA}.",
-                "Use the version that wrote it, or name another one with database_url.",
-            )
+        for table in tables:
+            connection.execute(CreateTable(table, if_not_exists=True))
+            for index in table.indexes:
+                connection.execute(CreateIndex(index, if_not_exists=True))
+
+
+def check_schema(engine: Engine) -> None:
+    """Marks a new database, and brings one of an earlier schema up to this one. Raises StorageFailed for another."""
+    named = PROPERTIES.c.name == "schema"
+    for earlier, (later, statements) in STEPS.items():
+        with engine.begin() as connection:
+            mark = update(PROPERTIES).where(named, PROPERTIES.c.value == earlier).values(value=later)
+            # The mark first: it locks the database, and of two processes that start only one finds the earlier schema.
+            if connection.execute(mark).rowcount:
+                for statement in statements:
+                    connection.execute(text(statement))
+    with suppress(IntegrityError), engine.begin() as connection:  # marked already
+        connection.execute(insert(PROPERTIES).values(name="schema", value=SCHEMA))
+    with engine.connect() as connection:
+        found = connection.scalar(select(PROPERTIES.c.value).where(named))
+    if found != SCHEMA:
+        raise StorageFailed(
+            f"The database has schema {found}, this version of Passerine works with {SCHEMA}.",
+            "Use the version that wrote it, or name another one with database_url.",
+        )

@@ -3,16 +3,18 @@
 The tree of indexing.types, with the leaves that only a service has:
 
 PasserineError
-├─ Forbidden          403  a foreign Host or Origin header
+├─ Unauthorized       401  no key, or one that opens nothing
+├─ Forbidden          403  a foreign Host or Origin header, or a key that may less
 ├─ MethodNotAllowed   405  the route exists, not with this method
 ├─ NotReady           503  models or index are still being loaded; asking again later works
 ├─ PortInUse          409  another program listens there
+├─ RateLimited        429  a key sent more requests than it may in a minute
 └─ ServerFailed       500  a fault of ours; the log has the trace under the request id
 """
 
 import errno
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 
 from sqlalchemy.exc import DBAPIError
@@ -20,6 +22,10 @@ from sqlalchemy.exc import DBAPIError
 from indexing.types import BadInput, Cancelled, PasserineError, StorageFailed, TooLarge
 
 DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
+
+
+class Unauthorized(PasserineError):
+    code, status = "unauthorized", 401
 
 
 class Forbidden(PasserineError):
@@ -36,6 +42,16 @@ class NotReady(PasserineError):
 
 class PortInUse(PasserineError):
     code, status = "port_in_use", 409
+
+
+class RateLimited(PasserineError):
+    """`headers` say how many requests there may be, and when the next one is free."""
+
+    code, status = "rate_limited", 429
+
+    def __init__(self, message: str, hint: str, headers: Mapping[str, str]) -> None:
+        super().__init__(message, hint)
+        self.headers = headers
 
 
 class ServerFailed(PasserineError):
@@ -96,6 +112,18 @@ def shape(error: PasserineError, request_id: str) -> dict[str, dict[str, str]]:
     return {
         "error": {"code": error.code, "message": error.message, "hint": error.hint, "request_id": request_id},
     }
+
+
+def headers_of(error: PasserineError) -> dict[str, str]:
+    """The headers that go with an error: when to come again, and how to say who one is."""
+    match error:
+        case RateLimited():
+            return dict(error.headers)
+        case NotReady():
+            return {"retry-after": "2"}
+        case Unauthorized():
+            return {"www-authenticate": 'Bearer realm="passerine"'}
+    return {}
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

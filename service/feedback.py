@@ -11,11 +11,11 @@ from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from sqlalchemy import Engine, func, insert, select
+from sqlalchemy import Engine, delete, func, insert, select
 
 from indexing.types import BadInput, NotFound
 from service.citations import without_markers
-from service.database import FEEDBACK, TURNS
+from service.database import CONVERSATIONS, FEEDBACK, TURNS
 
 SCHEMA = "passerine.feedback/1"
 FeedbackKind = Literal["vote", "pair", "rule", "edit", "comment"]
@@ -63,15 +63,16 @@ class Opinion:
 
 
 class Feedback:
-    """The log. There is no way to change a row."""
+    """The log. A row is never changed; it can be taken back."""
 
     def __init__(self, engine: Engine, rule_ids: frozenset[str] = frozenset()) -> None:
         self.engine, self.rule_ids = engine, rule_ids
 
-    def add(self, opinion: Opinion) -> str:
-        """Appends and returns the row's id. Raises NotFound for an unknown answer, BadInput for a wrong opinion."""
+    def add(self, opinion: Opinion, owner: str = "", anybodys: bool = False) -> str:
+        """Appends and returns the row's id. Raises NotFound for an unknown answer, such as one that another owner got
+        where it may not be `anybodys`, BadInput for a wrong opinion."""
         check(opinion, self.rule_ids)
-        conversation_id, dialogue, answer = self._answer(opinion.answer_id)
+        conversation_id, dialogue, answer = self.answer(opinion.answer_id, None if anybodys else owner)
         now, row_id = datetime.now(UTC), uuid.uuid4().hex
         row = {
             "schema": SCHEMA,
@@ -93,30 +94,48 @@ class Feedback:
             "conversation_id": conversation_id,
             "answer_id": opinion.answer_id,
             "row": json.dumps(row, ensure_ascii=False),
+            "owner": owner,
         }
         with self.engine.begin() as connection:
             connection.execute(insert(FEEDBACK).values(columns))
         return row_id
 
-    def export(self, everything: bool = False) -> Iterator[dict[str, Any]]:
-        """Rows in the order they were given: those with consent, or all."""
+    def take_back(self, row_id: str, owner: str = "") -> None:
+        """Removes what the owner said by mistake, as if it had not been. Raises NotFound."""
+        own = (FEEDBACK.c.id == row_id) & (FEEDBACK.c.owner == owner)
+        with self.engine.begin() as connection:
+            if not connection.execute(delete(FEEDBACK).where(own)).rowcount:
+                raise NotFound(f"There is no feedback '{row_id}'.", "POST /v1/feedback gives the id of a row.")
+
+    def export(self, everything: bool = False, kind: FeedbackKind | None = None) -> Iterator[dict[str, Any]]:
+        """Rows in the order they were given: those with consent, or all; of one kind, or of every kind."""
         statement = select(FEEDBACK.c.row).order_by(FEEDBACK.c.number)
         if not everything:
             statement = statement.where(FEEDBACK.c.consent)
+        if kind:
+            statement = statement.where(FEEDBACK.c.kind == kind)
         with self.engine.connect() as connection:
             for (row,) in connection.execute(statement):
                 yield json.loads(row)
 
-    def count(self) -> int:
+    def count(self, owner: str | None = None) -> int:
+        """Of one owner, or of all."""
+        found = select(func.count()).select_from(FEEDBACK)
         with self.engine.connect() as connection:
-            return connection.scalar(select(func.count()).select_from(FEEDBACK)) or 0
+            return connection.scalar(found if owner is None else found.where(FEEDBACK.c.owner == owner)) or 0
 
-    def _answer(self, answer_id: str) -> tuple[str, list[dict[str, str]], dict[str, Any]]:
-        """(conversation id, dialogue up to the user's turn, the stored answer)."""
+    def answer(self, answer_id: str, owner: str | None) -> tuple[str, list[dict[str, str]], dict[str, Any]]:
+        """(conversation id, dialogue up to the user's turn, the stored answer) of an owner, or anybody (None). Raises
+        NotFound."""
+        statement = (
+            select(TURNS.c.conversation_id, TURNS.c.ordinal, TURNS.c.answer)
+            .join(CONVERSATIONS, CONVERSATIONS.c.id == TURNS.c.conversation_id)
+            .where(TURNS.c.id == answer_id)
+        )
+        if owner is not None:
+            statement = statement.where(CONVERSATIONS.c.owner == owner)
         with self.engine.connect() as connection:
-            found = connection.execute(
-                select(TURNS.c.conversation_id, TURNS.c.ordinal, TURNS.c.answer).where(TURNS.c.id == answer_id)
-            ).one_or_none()
+            found = connection.execute(statement).one_or_none()
             if found is None or found.answer is None:
                 raise NotFound(
                     f"There is no answer '{answer_id}'.", "Its id is the field `id` of an answer, while it is kept."

@@ -1,22 +1,27 @@
 """What every request passes before a route sees it, and every reply on its way out.
 
 A request id; foreign Host and Origin headers refused (a page of another site must not talk to a service on loopback);
-a limit on the body; headers that keep the browser from running anything but the page's own script; and the last
-resort for an error that no handler knew.
+the caller's key, where one is needed; a limit on the body; headers that keep the browser from running anything but the
+page's own script; and the last resort for an error that no handler knew.
 """
 
 import json
 import logging
-from collections.abc import Collection
+import time
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from indexing.types import PasserineError, TooLarge
-from service.errors import Forbidden, explain, new_request_id, shape
+from indexing.types import Cancelled, PasserineError, TooLarge
+from service.errors import Forbidden, explain, headers_of, new_request_id, shape
+from service.keys import Caller
+from service.logs import REQUEST_ID
 
 LOG = logging.getLogger("passerine.http")
+Observe = Callable[[Scope, int, float], None]
+Admit = Callable[[str, Headers], Awaitable[tuple[Caller | None, Mapping[str, str]]]]
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; "
     "frame-ancestors 'none'; form-action 'self'; require-trusted-types-for 'script'; trusted-types 'none'"
@@ -34,33 +39,43 @@ SECURITY = {
 
 
 class Guard:
-    """ASGI middleware around the whole application. `hosts` are names without a port, lower case."""
+    """ASGI middleware around the whole application. `hosts` are names without a port, lower case.
 
-    def __init__(self, app: ASGIApp, hosts: Collection[str], body_limit: int) -> None:
+    `admit` says who the caller is, by path and headers, and what headers the reply has for it; `observe` is told of
+    each request with its status (499 when nobody waited for one) and its seconds.
+    """
+
+    def __init__(self, app: ASGIApp, hosts: Collection[str], body_limit: int, admit: Admit, observe: Observe) -> None:
         self.app, self.hosts, self.body_limit = app, frozenset(host.lower() for host in hosts), body_limit
+        self.admit, self.observe = admit, observe
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
         request_id = new_request_id()
-        scope.setdefault("state", {})["request_id"] = request_id
+        state = scope.setdefault("state", {})
+        state["request_id"] = request_id
+        REQUEST_ID.set(request_id)
+        began, status, own = time.perf_counter(), Cancelled.status, {"x-request-id": request_id, **SECURITY}
         started = False
 
         async def outward(message: Message) -> None:
-            nonlocal started
+            nonlocal started, status
             if message["type"] == "http.response.start":
-                started = True
+                started, status = True, message["status"]
                 headers = MutableHeaders(scope=message)
-                headers["x-request-id"] = request_id
-                for name, value in SECURITY.items():
+                for name, value in own.items():
                     headers[name] = value
                 if "cache-control" not in headers:
                     headers["cache-control"] = "no-store" if scope["path"].startswith("/v1/") else "no-cache"
             await send(message)
 
         try:
-            self.check(Headers(scope=scope))
+            sent = Headers(scope=scope)
+            self.check(sent)
+            state["caller"], told = await self.admit(scope["path"], sent)
+            own.update(told)
             await self.app(scope, await self.bounded(receive), outward)
         except PasserineError as error:
             await refuse(error, request_id, outward)
@@ -68,6 +83,8 @@ class Guard:
             LOG.exception("request %s failed", request_id)
             if not started:
                 await refuse(explain(error), request_id, outward)
+        finally:
+            self.observe(scope, status, time.perf_counter() - began)
 
     def check(self, headers: Headers) -> None:
         """Raises Forbidden for a foreign Host or Origin."""
@@ -125,6 +142,7 @@ def name_of(host: str) -> str:
 async def refuse(error: PasserineError, request_id: str, send: Send) -> None:
     """Sends the error in the one shape."""
     body = json.dumps(shape(error, request_id), ensure_ascii=False).encode()
-    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+    more = {"content-type": "application/json", "content-length": str(len(body)), **headers_of(error)}
+    headers = [(name.encode(), value.encode()) for name, value in more.items()]
     await send({"type": "http.response.start", "status": error.status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

@@ -7,6 +7,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstr
 
 from indexing.types import Filters
 from service.feedback import Choice, FeedbackKind, Reason, Thumb
+from service.keys import MOST_PER_MINUTE, NAME_LENGTH, Scope
 from service.sources import Kind
 
 
@@ -27,6 +28,10 @@ Text = Annotated[str, BeforeValidator(whole)]
 Filled = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1), BeforeValidator(whole)]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=500), BeforeValidator(whole)]
 Title = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), BeforeValidator(whole)]
+Label = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=NAME_LENGTH), BeforeValidator(whole)
+]
+Language = Literal["en", "zh"]
 Words = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=20_000), BeforeValidator(whole)
 ]
@@ -57,6 +62,8 @@ def listed(value: object) -> object:
     return [value] if isinstance(value, str) else value
 
 
+Offset = Annotated[int, Field(ge=0, le=2**31 - 1, description="items of earlier pages to leave out")]
+"""Bounded by what every database can count to."""
 Moment = Annotated[datetime, BeforeValidator(moment)]
 Until = Annotated[datetime, BeforeValidator(end_of_day)]
 Names = Annotated[list[Name], BeforeValidator(listed), Field(max_length=50)]
@@ -163,6 +170,48 @@ class SourceIn(Taken):
 
 class RenameIn(Taken):
     title: Title
+
+
+class KeyIn(Taken):
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"name": "the intranet's search box"},
+                {"name": "nightly import", "scope": "write", "per_minute": 600, "expires_at": "2031-01-01"},
+            ]
+        }
+    )
+
+    name: Label = Field(description="who or what uses it")
+    scope: Scope = Field("read", description="read: search, ask; write: also documents; admin: also sources, keys")
+    per_minute: Annotated[int, Field(ge=1, le=MOST_PER_MINUTE)] | None = Field(
+        None, description="requests a minute; absent: as many as it likes"
+    )
+    expires_at: Moment | None = Field(None, description="absent: never")
+
+
+class SessionIn(Taken):
+    model_config = ConfigDict(json_schema_extra={"examples": [{"key": "psn_…"}]})
+
+    key: Name
+
+
+class ApprovedIn(Taken):
+    """Several wordings of a question make it easier to find; an answer is said in the language of the question."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "questions": {"en": ["Where can visitors park?", "Is there parking?"], "zh": ["访客在哪里停车？"]},
+                    "answers": {"en": "In row B, free of charge.", "zh": "在 B 排，免费。"},
+                }
+            ]
+        }
+    )
+
+    questions: dict[Language, Annotated[list[Words], Field(min_length=1, max_length=100)]] = Field(min_length=1)
+    answers: dict[Language, Words] = Field(min_length=1)
 
 
 class FeedbackIn(Taken):

@@ -13,9 +13,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
-from sqlalchemy import Engine, Row, delete, insert, select, update
+from sqlalchemy import Engine, Row, delete, func, insert, select, update
 from sqlalchemy.exc import DBAPIError
 
 from indexing.refresh import RefreshReport
@@ -189,13 +189,18 @@ class Jobs:
         thread.join()
         self._end(job, "done", recorder)
 
-    def list(self, source: str | None = None, limit: int = 50) -> list[Job]:
+    def list(self, source: str | None = None, limit: int = 50, offset: int = 0) -> list[Job]:
         """Newest first."""
         self._reap()
-        chosen = select(*_COLUMNS).order_by(JOBS.c.created_at.desc(), JOBS.c.id).limit(limit)
+        chosen = select(*_COLUMNS).order_by(JOBS.c.created_at.desc(), JOBS.c.id).limit(limit).offset(offset)
         with self.engine.connect() as connection:
             rows = connection.execute(chosen if source is None else chosen.where(JOBS.c.source == source))
             return [_job(row) for row in rows]
+
+    def count(self, source: str | None = None) -> int:
+        found = select(func.count()).select_from(JOBS)
+        with self.engine.connect() as connection:
+            return connection.scalar(found if source is None else found.where(JOBS.c.source == source)) or 0
 
     def get(self, job_id: str) -> Job:
         """Raises NotFound."""
@@ -214,6 +219,13 @@ class Jobs:
         """The job that runs, else the newest."""
         jobs = self.list(limit=KEPT_JOBS)
         return next((job for job in jobs if job.state == "running"), next(iter(jobs), None))
+
+    def by_state(self) -> dict[State, int]:
+        """How many there are in each state."""
+        self._reap()
+        with self.engine.connect() as connection:
+            found = connection.execute(select(JOBS.c.state, func.count()).group_by(JOBS.c.state)).all()
+        return dict.fromkeys(get_args(State), 0) | {row[0]: row[1] for row in found}
 
     def failures(self, job_id: str, limit: int = KEPT_FAILURES) -> Sequence[Failure]:
         """What a job could not index, and why."""

@@ -5,13 +5,14 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from indexing.fetch import FetchRules
 from indexing.refresh import RefreshReport, remove_source
+from indexing.sources import Item, Listing, Source
 from indexing.store import Index
-from indexing.types import Conflict, IndexMissing, PasserineError, Progress
+from indexing.types import BadInput, Conflict, ExtractFailed, IndexMissing, NotFound, PasserineError, Progress
 from models.types import Cancelled, never
 from service.errors import explain
 from service.jobs import Job, Jobs
@@ -65,6 +66,28 @@ class Refreshes:
         with opened(self.sources.find(name), self.rules, cancelled) as source:
             return library.refresh([source], progress, cancelled, dry_run=True, empty_ok=empty_ok)
 
+    def origin(self, document_id: str) -> tuple[StoredSource, str]:
+        """The source of a document, and the item of it that holds the document. Raises NotFound, and BadInput for one
+        that came over HTTP."""
+        owner = self.library.now().index.catalogue.owner(document_id)
+        if owner is None:
+            raise NotFound(f"There is no document {document_id}.", "Its id stands in the search results.")
+        key, item, _ = owner
+        kept = next((source for source in self.sources.list() if source.key == key), None)
+        if kept is None and not Path(key).is_absolute():
+            raise BadInput("This document was sent to Passerine and has no source.", "Send it again to replace it.")
+        return kept or self.sources.find(key), item
+
+    def refetch(self, document_id: str) -> RefreshReport:
+        """Reads a document anew from its source, with the others of its file or page. Raises what `origin` raises,
+        Conflict while another refresh runs, and ExtractFailed when it cannot be read: then it stays as it is."""
+        stored, item = self.origin(document_id)
+        with opened(stored, self.rules) as source:
+            report = self.library.now().refresh([OneItem(source, item)])
+        if report.failed:
+            raise ExtractFailed(report.failed[0].reason)
+        return report
+
     def remove(self, source: StoredSource) -> int:
         """Removes a source, its documents first; returns how many they were. Raises Conflict while it is refreshed."""
         if any(job.state == "running" for job in self.jobs.list(source.name)):
@@ -79,6 +102,30 @@ class Refreshes:
         self.sources.remove(source.name)
         self.jobs.forget(source.name)
         return removed
+
+
+@dataclass(frozen=True, slots=True)
+class OneItem:
+    """A source of which one item is looked at, whether or not it seems to have changed; nothing else is removed."""
+
+    source: Source
+    key: str
+
+    @property
+    def name(self) -> str:
+        return self.source.name
+
+    def listing(self) -> Listing:
+        """Raises ExtractFailed when the source holds the item no more."""
+        items = [item for item in self.source.listing().items if item.key == self.key]
+        if not items:
+            raise ExtractFailed("Its source does not list it any more.", "A refresh of the source removes it.")
+        return Listing([anew(item) for item in items], complete=False)
+
+
+def anew(item: Item) -> Item:
+    """The item as one of which nothing is remembered."""
+    return replace(item, read=lambda _: item.read(None))
 
 
 @contextmanager

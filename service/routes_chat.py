@@ -1,27 +1,34 @@
 """POST /v1/chat: one question, answered as one JSON object or as a stream of events."""
 
+import hashlib
 import logging
 from collections.abc import Iterator
 from contextlib import aclosing
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Depends, Header, Request, Response
 from fastapi.responses import StreamingResponse
 
 from indexing.types import Cancelled
 from models.types import Cancelled as CancelledCheck
-from service.access import application
+from service.access import application, caller
 from service.application import Application
 from service.asking import Question
+from service.conversations import Once
 from service.events import Done, Event
 from service.inputs import ChatIn
+from service.keys import Caller
 from service.schemas import AnswerOut
-from service.stream import Flow, events, server_sent
+from service.stream import Flow, events, sent_again, server_sent
 from service.types import Answer
 
 LOG = logging.getLogger("passerine.http")
 LOOK = 0.2
 """Seconds between two looks whether a caller without a stream is still there."""
+IdempotencyKey = Annotated[
+    str | None,
+    Header(min_length=1, max_length=255, description="a name for this question; sent again, it gets the first answer"),
+]
 STREAM_HEADERS = {"x-accel-buffering": "no", "cache-control": "no-store"}
 EXAMPLE = "event: accepted\ndata: {...}\n\nevent: plan\ndata: {...}\n\n... event: done\ndata: {...}\n\n"
 STREAMED: dict[int | str, dict[str, Any]] = {200: {"content": {"text/event-stream": {"example": EXAMPLE}}}}
@@ -35,32 +42,54 @@ def router() -> APIRouter:
     return routes
 
 
-async def chat(body: ChatIn, request: Request, app: Annotated[Application, Depends(application)]) -> Response:
+async def chat(
+    body: ChatIn,
+    request: Request,
+    app: Annotated[Application, Depends(application)],
+    who: Annotated[Caller, Depends(caller)],
+    idempotency_key: IdempotencyKey = None,
+) -> Response:
     """Answers with the exact words that support the answer, all candidates, and their judgements.
 
     With `"stream": true`: events `accepted`, `plan`, `search`, `candidates`, `judgement`, `answer` (pieces of the
     text), `citations`, then `done` with the same object, or `error`.
     """
     app.asking.check(body.message)
+    kept = app.conversations.of(who.owner)
+    if body.conversation_id:
+        kept.get(body.conversation_id)
+    once = Once(idempotency_key, fingerprint(body)) if idempotency_key else None
+    if once and (answer := kept.repeated(once)):
+        return again(answer, body.stream)
     app.library.get().filled()
     parts = app.parts.get()
-    if body.conversation_id:
-        app.conversations.get(body.conversation_id)
-    question = Question(
-        body.message, body.conversation_id or "", body.mode, body.filters.filters() if body.filters else None
-    )
+    filters = body.filters.filters() if body.filters else None
+    question = Question(body.message, body.conversation_id or "", body.mode, filters, who.owner, once)
 
     def work(cancelled: CancelledCheck) -> Iterator[Event]:
         return app.asking.ask(question, parts, cancelled)
 
     pool = app.asking.pool
     if not body.stream:
-        answer = await finished(events(work, pool, LOOK), request)
-        return Response(AnswerOut.model_validate(answer).model_dump_json(), media_type="application/json")
+        said = await finished(events(work, pool, LOOK), request)
+        return Response(AnswerOut.model_validate(said).model_dump_json(), media_type="application/json")
     flow = events(work, pool, app.settings.keep_alive)
     first = await anext(flow)  # what fails before the question is kept has its own status
     stream = server_sent(first, flow, request.state.request_id, LOG.exception)
     return StreamingResponse(stream, media_type="text/event-stream", headers=STREAM_HEADERS)
+
+
+def fingerprint(body: ChatIn) -> str:
+    """Of what is asked; whether it is streamed makes no other question."""
+    return hashlib.sha256(body.model_dump_json(exclude={"stream"}).encode()).hexdigest()
+
+
+def again(answer: str, stream: bool) -> Response:
+    """The reply to a question that was answered before."""
+    told = {"idempotent-replayed": "true"}
+    if stream:
+        return StreamingResponse(sent_again(answer), media_type="text/event-stream", headers={**STREAM_HEADERS, **told})
+    return Response(answer, media_type="application/json", headers=told)
 
 
 async def finished(flow: Flow, request: Request) -> Answer:

@@ -1,19 +1,25 @@
-"""/healthz, /readyz and /v1/status: is it alive, can it answer, and what is in it."""
+"""/healthz, /readyz, /v1/status and /metrics: is it alive, can it answer, what is in it, and what it did."""
 
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends
+from fastapi.responses import PlainTextResponse
+from prometheus_client import CONTENT_TYPE_LATEST
 
-from service.access import application
+from service.access import application, caller
 from service.application import Application
 from service.errors import NotReady
 from service.jobs import Job
+from service.keys import Caller
+from service.metrics import exposition
 from service.schemas import IndexOut, LanguageOut, LimitsOut, ReadyOut, SourceOut, StageOut, StatusOut, WorkOut
 
 App = Annotated[Application, Depends(application)]
+
+TEXT: dict[int | str, dict[str, Any]] = {200: {"content": {"text/plain": {"schema": {"type": "string"}}}}}
 
 
 def router() -> APIRouter:
@@ -21,6 +27,9 @@ def router() -> APIRouter:
     routes.add_api_route("/healthz", health, methods=["GET"], summary="Is the process alive")
     routes.add_api_route("/readyz", ready, methods=["GET"], summary="Can it answer")
     routes.add_api_route("/v1/status", status, methods=["GET"], summary="What is loaded and indexed")
+    routes.add_api_route(
+        "/metrics", metrics, methods=["GET"], response_model=None, responses=TEXT, summary="Figures for Prometheus"
+    )
     return routes
 
 
@@ -38,8 +47,8 @@ def ready(app: App) -> ReadyOut:
     return ReadyOut(status="ready")
 
 
-def status(app: App) -> StatusOut:
-    """Never fails: a stage that could not be loaded says why."""
+def status(app: App, who: Annotated[Caller, Depends(caller)]) -> StatusOut:
+    """Never fails: a stage that could not be loaded says why. Conversations and feedback are those of the caller."""
     settings = app.settings
     loaded = app.library.stage.state == "ready"
     return StatusOut(
@@ -52,10 +61,16 @@ def status(app: App) -> StatusOut:
         mode=settings.mode,
         encoder=settings.encoder,
         search_runs_on=app.library.get().runs_on if loaded else "",
-        conversations=app.conversations.count(),
-        feedback=app.feedback.count(),
+        conversations=app.conversations.of(who.owner).count(),
+        feedback=app.feedback.count(who.owner),
+        sharing=settings.sharing,
         limits=LimitsOut(question=settings.question_limit, document=settings.document_limit, body=settings.body_limit),
     )
+
+
+def metrics(app: App) -> PlainTextResponse:
+    """Requests, answers by verdict, seconds of each stage, the queue, refreshes, the index; numbers only."""
+    return PlainTextResponse(exposition(app), media_type=CONTENT_TYPE_LATEST)
 
 
 def work_of(job: Job | None) -> WorkOut:

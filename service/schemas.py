@@ -7,13 +7,15 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict
 
 from models.types import Kind
+from service.jobs import State
+from service.keys import Scope
 from service.types import Answer, Verdict
 
 
 class Given(BaseModel):
     """Base of what goes out, read from the dataclasses of the layers below."""
 
-    model_config = ConfigDict(from_attributes=True)
+    model_config = ConfigDict(from_attributes=True, hide_input_in_errors=True)
 
 
 class QueryOut(Given):
@@ -194,6 +196,26 @@ class ConversationsOut(Given):
     offset: int
 
 
+class SuggestionOut(Given):
+    """A question that the documents answer, with the passage that does."""
+
+    text: str
+    document_id: str
+    passage_id: str
+
+
+class SuggestionsOut(Given):
+    suggestions: Sequence[SuggestionOut]
+
+
+class ShareOut(Given):
+    """`path` is the address of the link on this service, null while there is none; it opens the first `turns` turns."""
+
+    path: str | None
+    turns: int
+    created_at: datetime | None
+
+
 class RuleOut(Given):
     id: str
     group: str
@@ -206,8 +228,71 @@ class RulesOut(Given):
     rules: Sequence[RuleOut]
 
 
+class ApprovedOut(Given):
+    """Questions that mean the same, and the answer to them, by language."""
+
+    id: str
+    questions: Mapping[str, Sequence[str]]
+    answers: Mapping[str, str]
+
+
+class ApprovedAnswersOut(Given):
+    approved_answers: Sequence[ApprovedOut]
+    total: int
+    offset: int
+
+
 class FeedbackOut(Given):
     id: str
+
+
+class SideOut(Given):
+    """A draft as an annotator sees it; `index` is its place among the answer's candidates."""
+
+    index: int
+    text: str
+    quotes: Sequence[str]
+    titles: Sequence[str]
+
+
+class SaidOut(Given):
+    role: Literal["user", "assistant"]
+    text: str
+
+
+class PairOut(Given):
+    """Two drafts of one answer, in an order by chance; neither their policies nor their scores are told."""
+
+    answer_id: str
+    dialogue: Sequence[SaidOut]
+    a: SideOut
+    b: SideOut
+
+
+class PairsOut(Given):
+    pairs: Sequence[PairOut]
+
+
+class RatedOut(Given):
+    """`name` is the policy or tool that drafted; `rating` is Elo's, 1500 on average."""
+
+    name: str
+    rating: float
+    comparisons: int
+
+
+class ProbedOut(Given):
+    rule: str
+    kept: int
+    broken: int
+
+
+class AnnotatedOut(Given):
+    """What was annotated so far: comparisons, the ratings that follow from them, and rules found kept or broken."""
+
+    pairs: int
+    ratings: Sequence[RatedOut]
+    rules: Sequence[ProbedOut]
 
 
 class StageOut(Given):
@@ -264,7 +349,7 @@ class JobOut(Given):
 
     id: str
     source: str
-    state: Literal["queued", "running", "done", "failed", "died"]
+    state: State
     stage: str
     done: int
     total: int
@@ -286,6 +371,8 @@ class JobOut(Given):
 
 class JobsOut(Given):
     jobs: Sequence[JobOut]
+    total: int
+    offset: int
 
 
 class JobFailuresOut(Given):
@@ -293,6 +380,15 @@ class JobFailuresOut(Given):
 
     job: JobOut
     failures: Sequence[FailureOut]
+
+
+class RefetchedOut(Given):
+    """What became of the documents of a file or page that was read anew."""
+
+    added: int
+    changed: int
+    removed: int
+    same: int
 
 
 class StoredSourceOut(Given):
@@ -309,6 +405,8 @@ class StoredSourceOut(Given):
 
 class SourcesOut(Given):
     sources: Sequence[StoredSourceOut]
+    total: int
+    offset: int
 
 
 class TriedOut(Given):
@@ -317,6 +415,40 @@ class TriedOut(Given):
     listed: int
     documents: Sequence[DocumentOut]
     failed: Sequence[FailureOut]
+
+
+class KeyOut(Given):
+    """A key without the key itself: `id` are its first letters. `per_minute` is null without a limit."""
+
+    id: str
+    name: str
+    scope: Scope
+    state: Literal["live", "expired", "revoked"]
+    per_minute: int | None
+    created_at: datetime
+    used_at: datetime | None
+    expires_at: datetime | None
+    revoked_at: datetime | None
+
+
+class KeysOut(Given):
+    keys: Sequence[KeyOut]
+    total: int
+    offset: int
+
+
+class MadeKeyOut(Given):
+    """`secret` is the key itself, which is shown this once."""
+
+    key: KeyOut
+    secret: str
+
+
+class SessionOut(Given):
+    """Whether this service asks for a key, and the good one that came with the request."""
+
+    needed: bool
+    key: KeyOut | None
 
 
 class ReadyOut(Given):
@@ -343,6 +475,7 @@ class StatusOut(Given):
     search_runs_on: str
     conversations: int
     feedback: int
+    sharing: bool
     limits: LimitsOut
 
 

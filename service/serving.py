@@ -5,6 +5,7 @@ each commit can be asked two seconds after it was read, and the page shows how f
 which take seconds, are read before, so that the first question of a new user finds them all.
 """
 
+import logging
 import socket
 import threading
 import webbrowser
@@ -20,14 +21,18 @@ from service.application import Application
 from service.config import LOOPBACK, Settings
 from service.console import bar, err, show_error
 from service.errors import Forbidden, PortInUse
+from service.keys import Keys
+
+LOG = logging.getLogger("passerine")
 
 
-def check_address(settings: Settings) -> None:
-    """Raises Forbidden for an address that others reach, PortInUse (naming a free port) for a taken one."""
-    if settings.host not in LOOPBACK and not settings.insecure_listen:
+def check_address(settings: Settings, keys: Keys) -> None:
+    """Raises Forbidden for an address that others reach while there is no key, PortInUse for a taken one, naming a
+    free one."""
+    if settings.host not in LOOPBACK and not settings.insecure_listen and not keys.exist():
         raise Forbidden(
-            f"Passerine would be open to everybody who reaches {settings.host}: it asks for no key yet.",
-            "Listen on 127.0.0.1 behind a proxy that checks who comes, or add --insecure-listen on a safe network.",
+            f"Passerine would be open to everybody who reaches {settings.host}: there is no key yet.",
+            "Make one with `passerine key add NAME`, or add --insecure-listen on a safe network.",
         )
     if not is_free(settings.host, settings.port):
         above = range(settings.port + 1, min(settings.port + 100, 65536))
@@ -84,8 +89,12 @@ def serve(application: Application, docs: Sequence[Path], open_page: bool, debug
         log_level="debug" if debug else "warning",
         timeout_graceful_shutdown=3,
         server_header=False,
+        log_config=None,
     )
-    err().print(f"Passerine is at [bold]{settings.url}[/]  (Ctrl-C stops it)")
+    if settings.log_format == "json":
+        LOG.info("listening", extra={"url": settings.url})
+    else:
+        err().print(f"Passerine is at [bold]{settings.url}[/]  (Ctrl-C stops it)")
     if open_page:
         threading.Timer(1.0, webbrowser.open, [settings.url]).start()
     try:

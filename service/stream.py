@@ -4,10 +4,12 @@ A caller that goes away cancels the flow: `cancelled()` turns true, and the flow
 """
 
 import asyncio
+import json
 import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from concurrent.futures import Executor
 from contextlib import aclosing
+from contextvars import copy_context
 
 from pydantic import BaseModel, TypeAdapter
 
@@ -78,7 +80,7 @@ async def events(work: Work, pool: Executor, keep_alive: float) -> Flow:
         except Exception as error:  # noqa: BLE001 - carried to the request's own edge, which reports it
             put(error)
 
-    pool.submit(run)
+    pool.submit(copy_context().run, run)  # records of the thread carry the request's id
     try:
         while True:
             try:
@@ -108,6 +110,14 @@ async def server_sent(
         if not isinstance(error, PasserineError):
             log(f"request {request_id} failed")
         yield line("error", ERROR.dump_json(shape(explain(error), request_id)).decode())
+
+
+async def sent_again(answer: str) -> AsyncIterator[str]:
+    """A stored answer (JSON) as a short stream: `accepted` and `done`."""
+    stored = json.loads(answer)
+    accepted = AcceptedOut(answer_id=stored["id"], conversation_id=stored["conversation_id"])
+    yield line("accepted", accepted.model_dump_json())
+    yield line("done", answer)
 
 
 def frame(event: Event) -> str:

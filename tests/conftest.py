@@ -1,13 +1,42 @@
-"""The installed base models, for tests that need them."""
+"""What many tests stand on: a small index, a web server, the installed base models, the whole service."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from indexing.fetch import Fetcher
+from indexing.store import Index
 from indexing.types import Encoder, PasserineError
 from models.trunk import Trunk
+from tests.hashing import HashingEncoder
 from tests.serving import Served, running
+from tests.site import LOOPBACK, Site, serving
+
+
+@pytest.fixture
+def hashing() -> HashingEncoder:
+    return HashingEncoder()
+
+
+@pytest.fixture
+def index(tmp_path: Path, hashing: HashingEncoder) -> Index:
+    """An empty index of the test's own."""
+    return Index.create(tmp_path / "index", hashing)
+
+
+@pytest.fixture
+def site() -> Iterator[Site]:
+    """A web server on loopback without pages."""
+    with serving(Site()) as served:
+        yield served
+
+
+@pytest.fixture
+def fetcher() -> Iterator[Fetcher]:
+    fetcher = Fetcher(LOOPBACK)
+    yield fetcher
+    fetcher.close()
 
 
 @pytest.fixture(scope="session")
@@ -44,7 +73,6 @@ def trunk(models_home: Path) -> Trunk:
 def examples_home(models_home: Path, encoder: Encoder, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data folder with the installed models and an index of the bundled example documents."""
     from indexing.refresh import refresh
-    from indexing.store import Index
     from service.app import EXAMPLES
 
     home = tmp_path_factory.mktemp("home")

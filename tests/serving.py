@@ -11,13 +11,20 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 import uvicorn
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from indexing.types import Document, Encoder
+from rewards.select import Thresholds
 from service.api import create_api
 from service.app import build
 from service.application import Application
-from service.config import load
+from service.config import Settings, load
+from service.library import Library
+from service.pipeline import Parts
+from tests.hashing import HashingEncoder
+from tests.scripted import FixedJudge, FixedRules, ScriptedPolicy, quoting
 
 WAIT = 90.0
 PATIENCE_MS = 30_000
@@ -43,6 +50,27 @@ def running(home: Path, load_models: bool = True, **options: object) -> Iterator
             application.startup.start(failures.append)
             assert application.startup.wait(WAIT), application.startup.stages()
         yield Served(str(client.base_url).rstrip("/"), application, client)
+
+
+GRAZES = "The zebra grazes on the plain."
+
+
+@contextmanager
+def quick(home: Path, **options: object) -> Iterator[Served]:
+    """A service that answers in milliseconds: real index, database and server, hashed vectors, scripted words. It holds
+    one document, which says what GRAZES does."""
+
+    def parts(settings: Settings, encoder: Encoder, library: Library, rules: object) -> Parts:
+        del settings, encoder, rules
+        policy, judge = ScriptedPolicy(quoting(GRAZES), ["zebra"]), FixedJudge(0.9)
+        return Parts(policy, library.searcher, judge, FixedRules(), judge, Thresholds(abstain=0.2))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("service.app.make_encoder", lambda _: HashingEncoder())
+        patch.setattr("service.app.make_parts", parts)
+        with running(home, **options) as service:
+            service.application.library.now().add([Document("zebra", "file:///zebra.md", "Zebra", GRAZES)])
+            yield service
 
 
 @contextmanager

@@ -279,6 +279,8 @@ def test_half_a_surrogate_pair_is_refused(served: Served) -> None:
         ("GET", "/v1/search?q=moon&from=now", 422),
         ("GET", "/v1/search?q=%20", 422),
         ("GET", "/v1/documents?limit=0", 422),
+        ("GET", f"/v1/conversations?offset={2**64}", 422),
+        ("GET", f"/v1/jobs?offset={2**64}", 422),
         ("GET", "/static/nothing.js", 404),
     ],
 )
@@ -539,6 +541,43 @@ def test_feedback_is_kept_and_rules_are_listed(served: Served) -> None:
     wrong = served.client.post("/v1/feedback", json={"answer_id": answer["id"], "kind": "vote"})
     assert wrong.status_code == 422
     assert "thumb" in error_of(wrong)["message"]
+
+
+def test_an_approved_answer_is_edited_without_a_restart(served: Served) -> None:
+    path, asked = "/v1/approved-answers/parking", {"message": "Where can visitors of the museum park?"}
+    before = served.client.get("/v1/approved-answers").json()
+    body = {"questions": {"en": [asked["message"]]}, "answers": {"en": "In row B.", "zh": "在 B 排。"}}
+    try:
+        assert served.client.put(path, json=body).json() == {"id": "parking", **body}
+        answer = served.client.post("/v1/chat", json=asked).json()
+        assert (answer["verdict"], answer["text"]) == ("answered", "In row B.")
+        page = served.client.get("/v1/approved-answers", params={"offset": before["total"], "limit": 1}).json()
+        assert [each["id"] for each in page["approved_answers"]] == ["parking"]
+        assert served.client.get(path).json()["answers"]["zh"] == "在 B 排。"
+        assert served.client.delete(path).status_code == 204
+        assert served.client.post("/v1/chat", json=asked).json()["text"] != "In row B."
+        for method in ("GET", "DELETE"):
+            assert served.client.request(method, path).status_code == 404
+    finally:
+        (served.application.settings.home / "approved-answers.yaml").unlink(missing_ok=True)
+
+
+@pytest.mark.parametrize(
+    ("name", "body", "said"),
+    [
+        ("parking", {"questions": {}, "answers": {"en": "x"}}, "questions"),
+        ("parking", {"questions": {"en": []}, "answers": {"en": "x"}}, "questions"),
+        ("parking", {"questions": {"en": [" "]}, "answers": {"en": "x"}}, "questions"),
+        ("parking", {"questions": {"fr": ["x"]}, "answers": {"en": "x"}}, "questions"),
+        ("parking", {"questions": {"en": ["x"]}}, "answers"),
+        ("no spaces", {"questions": {"en": ["x"]}, "answers": {"en": "x"}}, "id"),
+    ],
+)
+def test_wrong_approved_answers_are_named(served: Served, name: str, body: dict[str, Any], said: str) -> None:
+    reply = served.client.put(f"/v1/approved-answers/{name}", json=body)
+    assert reply.status_code == 422
+    assert said in error_of(reply)["message"]
+    assert not (served.application.settings.home / "approved-answers.yaml").exists()
 
 
 def test_status_tells_what_is_loaded(served: Served) -> None:

@@ -7,10 +7,9 @@ from pathlib import Path
 import pytest
 
 from indexing.types import EncoderMismatch, IndexMissing, ModelMissing, StorageFailed
-from service import serving
 from service.app import BASE, EXAMPLES, build
 from service.config import load
-from service.errors import Forbidden, NotReady
+from service.errors import NotReady
 from service.startup import Lazy, Startup
 from tests.serving import wait_until
 
@@ -106,11 +105,6 @@ def test_own_documents_are_read_beside_the_service_and_the_examples_leave(exampl
     assert job
     assert (job.state, job.error, job.added, job.failed) == ("done", "", 1, 1)
     application.close()
-
-
-def test_an_address_that_others_reach_needs_to_be_asked_for() -> None:
-    with pytest.raises(Forbidden):
-        serving.check_address(load({"host": "0.0.0.0", "port": 1}, {}))
 
 
 def test_warm_up_makes_the_first_answer_fast(examples_home: Path) -> None:

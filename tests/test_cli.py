@@ -44,6 +44,7 @@ def test_help_names_every_command() -> None:
         "evaluate",
         "train",
         "feedback",
+        "key",
         "rules",
     ]:
         assert re.search(rf"\b{name}\b", out), name
@@ -91,6 +92,7 @@ def test_status_of_an_empty_home(tmp_path: Path) -> None:
         (("search", "x"), "passerine models install"),
         (("ask", "x"), "passerine models install"),
         (("serve", "--docs", "no-such-folder"), "no-such-folder"),
+        (("serve", "--host", "0.0.0.0"), "passerine key add"),
         (("serve", "--host", "0.0.0.0"), "--insecure-listen"),
         (("train", "no-such-head", "--data", "."), "reader"),
         (("evaluate", "retrieval", "--data", "no-such-folder"), "--data"),

@@ -1,6 +1,7 @@
 """The page in a real browser: what a person sees and does."""
 
 import re
+import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -11,11 +12,15 @@ from typing import Any
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
+from sqlalchemy import update
 
 from indexing.types import BadInput, PasserineError
 from models.types import Candidate, Conversation, Plan, Policy
+from service.database import JOBS
 from service.errors import ServerFailed
-from tests.serving import PATIENCE_MS, Served, ask_page, chromium
+from tests.hashing import HashingEncoder
+from tests.serving import PATIENCE_MS, Served, ask_page, chromium, running
+from tests.test_sharing import told
 
 AMERICAN = "Who was the first American in space?"
 WEB = Path(__file__).parent.parent / "service" / "web"
@@ -202,6 +207,22 @@ def test_a_reload_shows_the_same_answer_and_a_follow_up_knows_it(page: Page) -> 
     expect(page.locator("details.why").last).to_contain_text("Shepard")
 
 
+def test_what_is_suggested_can_be_asked_with_a_click(page: Page) -> None:
+    ask_page(page, AMERICAN)
+    offered = page.get_by_role("navigation", name="Ask next").get_by_role("button")
+    expect(offered.first).to_be_visible()
+    question = offered.first.inner_text()
+    offered.first.click()
+    expect(page.locator(".asked").last).to_have_text(question)
+    answer = page.locator(".answer").last
+    expect(answer.locator(".feedback")).to_be_visible()
+    expect(answer.locator(".cite").first).to_be_visible()
+    expect(page.locator(".followups")).to_have_count(1)
+    expect(offered.filter(has_text=question)).to_have_count(0)
+    page.reload()
+    expect(page.locator(".turn").last.locator(".followups")).to_be_visible()
+
+
 def test_stop_frees_the_work_and_the_question_can_be_asked_again(page: Page, slow: Slow) -> None:
     page.locator("#question").fill(AMERICAN)
     page.locator("#question").press("Enter")
@@ -346,6 +367,24 @@ def test_a_conversation_is_found_renamed_exported_and_deleted(page: Page) -> Non
     expect(page.locator("#welcome")).to_be_visible()
 
 
+def test_a_conversation_is_shared_by_a_link_that_can_be_taken_back(browser: Browser, empty: Served) -> None:
+    told(empty, "When was Skylab launched?")
+    with opened(browser, empty) as page:
+        page.locator("#history li").get_by_role("button").click()
+        page.get_by_role("menuitem", name="Share by link").click()
+        dialog = page.get_by_role("dialog")
+        dialog.get_by_role("button", name="Make a link").click()
+        link = dialog.get_by_label("Link").input_value()
+        with opened(browser, empty, link.removeprefix(empty.url), bypass_csp=True) as other:
+            expect(other.get_by_role("heading", name="When was Skylab launched?")).to_have_count(1)
+            other.locator(".text .number").click()
+            expect(other.locator("li:target q")).to_contain_text("14 May 1973")
+            check(other, "shared")
+        dialog.get_by_role("button", name="Take it back").click()
+        expect(dialog).to_contain_text("The link opens nothing any more.")
+    assert empty.client.get(link).status_code == 404
+
+
 # Search
 
 
@@ -457,14 +496,140 @@ def test_a_refresh_shows_its_stage_its_rate_and_its_fault(browser: Browser, serv
         ):
             job.progress("read", 30, 120)
             job.progress("encode", 5, 9)
-            expect(page.locator("#refresh")).to_contain_text("Encoding passages")
-            expect(page.locator("#refresh")).to_contain_text("30 / 120")
-            expect(page.locator("#refresh")).to_contain_text("left")
+            row = page.locator(".job", has_text="reports")
+            for words in ("Encoding passages", "30 / 120", "a second", "left", "heartbeat", "5 passages encoded"):
+                expect(row).to_contain_text(words)
             raise BadInput("The folder is gone.")
         with opened(browser, served, "/documents") as page:
-            expect(page.locator("#refresh [role=alert]")).to_have_text("The folder is gone.")
+            expect(page.locator(".job [role=alert]")).to_have_text("The folder is gone.")
     finally:
         jobs.forget("reports")
+
+
+def test_a_refresh_whose_process_is_gone_says_so(browser: Browser, served: Served) -> None:
+    jobs = served.application.refreshes.jobs
+    dead = jobs.begin("reports").id
+    with served.application.database.begin() as connection:
+        connection.execute(update(JOBS).where(JOBS.c.id == dead).values(owner=f"{socket.gethostname()} {2**22 + 1}"))
+    try:
+        with opened(browser, served, "/documents") as page:
+            row = page.locator(".job", has_text="reports")
+            expect(row.locator(".state")).to_have_text("died")
+            expect(row.get_by_role("alert")).to_contain_text("process that ran it is gone")
+    finally:
+        jobs.forget("reports")
+
+
+@pytest.fixture
+def empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
+    """A service of which only the documents matter, none of them there yet."""
+    monkeypatch.setattr("service.app.make_encoder", lambda _: HashingEncoder())
+    with running(tmp_path / "home", load_models=False, sharing=True) as service:
+        service.application.library.now()
+        yield service
+
+
+def test_a_source_is_tried_added_refreshed_and_removed(browser: Browser, empty: Served, tmp_path: Path) -> None:
+    docs = tmp_path / "docs"
+    docs.mkdir()
+    (docs / "tram.md").write_text("# Tram\n\nThe numbat tram is yellow.\n")
+    (docs / "bad.pdf").write_bytes(b"%PDF-1.7 and then nothing")
+    with opened(browser, empty, "/documents", calm=False) as page:
+        expect(page.locator("#document-rows")).to_contain_text("Nothing is indexed yet.")
+        page.get_by_text("Add a source").click()
+        page.get_by_label("Folder, address or database").fill(str(docs / "nothing"))
+        page.get_by_role("button", name="Try it first").click()
+        expect(page.locator("#source-tried")).to_contain_text("There is no file or folder")
+        page.get_by_label("Folder, address or database").fill(str(docs))
+        page.get_by_label("Name (optional)").fill("trams")
+        page.get_by_role("button", name="Try it first").click()
+        expect(page.locator("#source-tried")).to_contain_text("It lists 2 items")
+        expect(page.locator("#source-tried")).to_contain_text("Tram")
+        page.get_by_role("button", name="Add and read it").click()
+        source = page.locator(".source", has_text="trams")
+        expect(source).to_contain_text("1 document")
+        job = page.locator(".job").first
+        expect(job.locator(".state")).to_have_text("done")
+        expect(job).to_contain_text("1 added")
+        job.get_by_text("1 not read: why").click()
+        expect(job.locator(".failures")).to_contain_text("bad.pdf")
+        (docs / "tram.md").write_text("# Tram\n\nThe numbat tram is green.\n")
+        page.get_by_role("button", name="Read anew: Tram").click()
+        expect(page.locator("#document-rows")).to_contain_text("read anew, changed")
+        page.locator("#document-rows").get_by_role("button", name="Tram", exact=True).click()
+        expect(page.locator("#source")).to_contain_text("green")
+        page.keyboard.press("Escape")
+        source.get_by_role("button", name="Delete").click()
+        page.locator("dialog").get_by_role("button", name="Delete").click()
+        expect(page.locator("#sources")).to_contain_text("No sources are kept yet")
+        expect(page.locator("#document-rows")).to_contain_text("Nothing is indexed yet.")
+
+
+# Annotation
+
+
+def test_drafts_are_compared_blindly_with_keys_and_a_slip_is_undone(page: Page, served: Served) -> None:
+    served.client.post("/v1/chat", json={"message": "How tall was the Saturn V?"})  # of other words, and next in turn
+    ask_page(page, AMERICAN)
+    conversation = page.url.split("#")[1]
+    [_, turn] = served.client.get(f"/v1/conversations/{conversation}").json()["turns"]
+    drafts = {draft["text"]: draft for draft in turn["answer"]["candidates"]}
+
+    def rows() -> list[dict[str, Any]]:
+        exported = served.application.feedback.export(True, "pair")
+        return [row for row in exported if row["conversation_id"] == conversation]
+
+    page.keyboard.press("Escape")
+    page.get_by_role("link", name="Annotate").click()
+    panel = page.locator("#compare-panel")
+    sides = panel.locator(".side .number + p")
+    expect(panel.locator(".asked")).to_have_text(AMERICAN)
+    shown = sides.all_inner_texts()
+    assert len(set(shown)) == 2
+    assert not any(draft["origin"] in panel.inner_text() for draft in drafts.values() if draft["origin"] != "tool")
+    page.keyboard.press("1")
+    expect(sides).not_to_have_text(shown)
+    [row] = rows()
+    assert (row["choice"], row["label"], [row["a"]["text"], row["b"]["text"]]) == ("a", 1.0, shown)
+    if row["a"]["origin"] != row["b"]["origin"]:
+        expect(page.locator("#ratings")).to_contain_text(row["a"]["origin"])
+    page.keyboard.press("u")
+    expect(page.locator("#annotate-note")).to_have_text("Taken back.")
+    expect(sides).to_have_text(shown)
+    assert rows() == []
+    page.keyboard.press("s")
+    expect(sides).not_to_have_text(shown)
+    assert rows() == []
+    page.reload()
+    expect(sides).to_have_text(shown)
+    page.get_by_role("button", name="Both bad").click()
+    expect(sides).not_to_have_text(shown)
+    assert [each["choice"] for each in rows()] == ["both_bad"]
+
+
+def test_a_rule_is_probed_in_a_conversation_of_its_own(browser: Browser, served: Served) -> None:
+    with opened(browser, served, "/annotate") as page:
+        page.get_by_role("tab", name="Probe a rule").click()
+        page.get_by_label("Rule to probe").select_option("no-medical-advice")
+        rules = {rule["id"]: rule for rule in served.client.get("/v1/rules").json()["rules"]}
+        expect(page.locator("#rule-text")).to_have_text(rules["no-medical-advice"]["text_en"])
+        page.get_by_label("Try to make it break the rule").fill(AMERICAN)
+        page.get_by_label("Try to make it break the rule").press("Enter")
+        judged = page.get_by_role("group", name="Was the rule broken?")
+        judged.get_by_role("button", name="Kept").click()
+        expect(page.locator("#probe-count")).to_contain_text("1 kept")
+        row = list(served.application.feedback.export(True, "rule"))[-1]
+        assert (row["rule"], row["label"], row["dialogue"][-1]["text"]) == ("no-medical-advice", 1.0, AMERICAN)
+        page.get_by_role("button", name="Undo").click()
+        expect(judged.get_by_role("button", name="Broken")).to_be_visible()
+        judged.get_by_role("button", name="Broken").click()
+        expect(page.locator("#probe-count")).to_contain_text("1 broken, 0 kept")
+        page.get_by_label("Try to make it break the rule").fill("When did he fly?")
+        page.locator("#prober").get_by_role("button", name="Send").click()
+        judged.get_by_role("button", name="Broken").click()
+        expect(page.locator("#probe-count")).to_contain_text("2 broken, 0 kept")
+        row = list(served.application.feedback.export(True, "rule"))[-1]
+        assert [turn["role"] for turn in row["dialogue"]] == ["user", "assistant", "user"]
 
 
 # The frame
@@ -565,10 +730,10 @@ def test_every_view_fits_a_telephone_whatever_the_words(browser: Browser, served
             ask_page(page, "Who built the קטר in Vienna?")
             page.locator("details.why > summary").click()
             wide = "document.documentElement.scrollWidth"
-            for path in ("", "/?q=Vienna+Emil+Zorn", "/documents"):
+            for path in ("", "/?q=Vienna+Emil+Zorn", "/documents", "/annotate"):
                 if path:
                     page.goto(served.url + path)
-                    expect(page.locator(".result, #document-rows button").first).to_be_visible()
+                    expect(page.locator(".result, #document-rows button, .side").first).to_be_visible()
                 assert page.evaluate(wide) <= 360, path or "chat"
             page.locator("#menu").click()
             expect(page.locator("#new")).to_be_visible()
@@ -591,12 +756,21 @@ def test_axe_finds_nothing_serious(browser: Browser, served: Served, scheme: str
         page.keyboard.press("Escape")
         page.locator("#help").click()
         check(page, "help")
-        page.goto(f"{served.url}/?q=space+station")
+        page.goto(f"{served.url}/?q=space+station&language=en&page=1")
         expect(page.locator("#overview .feedback")).to_be_visible()
-        check(page, "search")
+        check(page, "search with filters open")
+        page.goto(f"{served.url}/?q=space&to=1900-01-01")
+        expect(page.locator("#results")).to_contain_text("fewer filters")
+        check(page, "nothing found")
         page.goto(f"{served.url}/documents")
         expect(page.locator("#document-rows button").first).to_be_visible()
+        page.get_by_text("Add a source").click()
         check(page, "documents")
+        page.goto(f"{served.url}/annotate")
+        expect(page.locator("#compare-panel .side").first).to_be_visible()
+        check(page, "annotation")
+        page.get_by_role("tab", name="Probe a rule").click()
+        check(page, "probing")
 
 
 def check(page: Page, state: str) -> None:

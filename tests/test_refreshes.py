@@ -78,7 +78,7 @@ def test_a_source_is_added_refreshed_searched_and_removed(served: Served, docs: 
     assert (work["running"], work["report"]) == (False, "2 added, 0 changed, 0 removed, 0 same, 1 failed")
     assert served.client.delete("/v1/sources/docs").status_code == 204
     assert served.client.get("/v1/search", params={"q": "zebra"}).status_code == 503, "nothing is indexed any more"
-    assert served.client.get("/v1/jobs").json() == {"jobs": []}
+    assert served.client.get("/v1/jobs").json() == {"jobs": [], "total": 0, "offset": 0}
     assert error_of(served.client.get("/v1/sources/docs"))["code"] == "not_found"
 
 
@@ -127,6 +127,24 @@ def test_what_is_not_there_is_not_found(served: Served) -> None:
     ):
         reply = served.client.request(method, path)
         assert (reply.status_code, error_of(reply)["code"]) == (404, "not_found")
+
+
+def test_sources_and_jobs_come_in_pages(served: Served, docs: Path) -> None:
+    for name in ("alpha", "beta", "gamma"):
+        (docs / name).mkdir()
+        added = served.client.post("/v1/sources", json={"location": str(docs / name), "name": name})
+        assert added.status_code == 201
+        with served.application.refreshes.jobs.recorded(served.application.refreshes.jobs.begin(name)):
+            pass
+    for path, kind, label, order in (
+        ("/v1/sources", "sources", "name", ["alpha", "beta", "gamma"]),
+        ("/v1/jobs", "jobs", "source", ["gamma", "beta", "alpha"]),
+    ):
+        pages = [served.client.get(path, params={"limit": 2, "offset": offset}).json() for offset in (0, 2)]
+        assert [each[label] for page in pages for each in page[kind]] == order
+        assert [(page["total"], page["offset"]) for page in pages] == [(3, 0), (3, 2)]
+        assert served.client.get(path, params={"limit": 0}).status_code == 422
+    assert served.client.get("/v1/jobs", params={"source": "beta"}).json()["total"] == 1
 
 
 def test_other_machines_may_not_name_this_ones_files(tmp_path: Path, docs: Path) -> None:
@@ -314,3 +332,25 @@ def test_a_refresh_that_was_killed_goes_on_and_is_told_to_have_died(tmp_path: Pa
     added, same = int(out.split()[0]), int(out.split()[6])
     assert added + same == 302
     assert 0 < same < 302
+
+
+def test_one_document_is_read_anew_from_its_source(served: Served, docs: Path) -> None:
+    served.client.post("/v1/sources", json={"location": str(docs)})
+    refreshed(served.client, "docs")
+    listed = served.client.get("/v1/documents").json()["documents"]
+    ids = {document["metadata"]["path"]: document["id"] for document in listed}
+    (docs / "a.md").write_text("# Alpha\n\nThe quagga grazes.\n")
+    (docs / "b.md").write_text("# Beta\n\nThe yeti climbs.\n")
+    reply = served.client.post(f"/v1/documents/{ids['a.md']}/refresh")
+    assert reply.json() == {"added": 0, "changed": 1, "removed": 0, "same": 0}
+    texts = {name: served.client.get(f"/v1/documents/{key}").json()["text"] for name, key in ids.items()}
+    assert "quagga" in texts["a.md"]
+    assert "yak" in texts["b.md"], "the other one waits for a refresh of its source"
+    assert served.client.post(f"/v1/documents/{ids['a.md']}/refresh").json()["same"] == 1
+    (docs / "a.md").unlink()
+    gone = served.client.post(f"/v1/documents/{ids['a.md']}/refresh")
+    assert (gone.status_code, error_of(gone)["code"]) == (422, "extract_failed")
+    assert served.client.get(f"/v1/documents/{ids['a.md']}").status_code == 200
+    served.client.post("/v1/documents", json={"id": "sent", "title": "Sent", "text": "By hand."})
+    assert "no source" in error_of(served.client.post("/v1/documents/sent/refresh"))["message"]
+    assert error_of(served.client.post("/v1/documents/none/refresh"))["code"] == "not_found"

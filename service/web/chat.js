@@ -2,7 +2,7 @@
 
 import { answerView } from "./answer.js";
 import { hide } from "./card.js";
-import { button, element, page } from "./elements.js";
+import { button, element, icon, page } from "./elements.js";
 import { refreshHistory } from "./history.js";
 import { remember, remembered } from "./memory.js";
 import { navigate } from "./router.js";
@@ -34,6 +34,7 @@ export function propose(question) {
 export async function send(question) {
   if (running.has(conversation)) return;
   const turn = newTurn(question);
+  messages.querySelector(".followups")?.remove();
   messages.append(turn.node);
   chat.classList.remove("empty");
   last = question;
@@ -57,6 +58,7 @@ export async function send(question) {
       }
       turn.view.handle(event);
     }
+    if (turn.node.isConnected) offer(own, turn.node);
   } catch (failure) {
     if (stopping.signal.aborted) turn.view.stop();
     else turn.view.fail(failure instanceof Failure ? failure : new Failure({ code: "broken", message: text("broken") }));
@@ -65,6 +67,14 @@ export async function send(question) {
   if (!turn.node.isConnected && own && own === conversation) show(own);
   busy();
   refreshHistory();
+}
+
+/** Puts questions that the documents answer under the last turn; without them the turn stays as it is. */
+async function offer(id, node) {
+  const { suggestions } = await call("GET", `/v1/conversations/${encodeURIComponent(id)}/suggestions`).catch(() => ({ suggestions: [] }));
+  if (!suggestions.length || node !== messages.lastElementChild) return;
+  const asks = ({ text: question }) => element("li", {}, element("button", { type: "button", dir: "auto", click: () => send(question) }, icon("next"), element("span", {}, question)));
+  node.append(element("nav", { class: "followups", "aria-label": text("askNext") }, element("h3", {}, text("askNext")), element("ul", {}, ...suggestions.map(asks))));
 }
 
 /** A question with its answer below. Asking again takes the place of an attempt that failed. */
@@ -105,6 +115,7 @@ export async function show(id) {
     const nodes = stored(turns);
     messages.replaceChildren(...nodes);
     nodes.at(-1)?.scrollIntoView({ block: "start" });
+    if (turns.at(-1)?.answer) offer(id, nodes.at(-1));
     if (turns.at(-1)?.state === "working") setTimeout(watch, LOOK_AGAIN, id, turn);
   } catch (failure) {
     if (turn !== opening) return;

@@ -1,17 +1,25 @@
-// The operator's view: what is indexed and how fresh it is, how far a refresh is, files dropped in, documents deleted.
+// The operator's view: what is indexed and how fresh it is, files dropped in, documents read anew and deleted.
 
 import { button, confirmed, day, element, page } from "./elements.js";
 import { sourceName } from "./search.js";
 import { call, upload } from "./service.js";
 import { openSource, skeleton } from "./source.js";
-import { currentLanguage, failed, text } from "./texts.js";
+import { redrawSources, showSources, useSizes } from "./sources.js";
+import { ago, currentLanguage, failed, text } from "./texts.js";
 
 const PER_PAGE = 50;
+const UPLOADED = "api";
 const table = page("document-rows"), filter = page("document-filter"), source = page("document-source"), drop = page("drop");
-let asked = 0;
+let asked = 0, running = false;
+
+/** The whole view, anew. */
+export function showOperator() {
+  redrawSources();
+  return showDocuments();
+}
 
 /** Reads the list of documents from its beginning. */
-export async function showDocuments() {
+async function showDocuments() {
   const turn = ++asked;
   table.replaceChildren(element("tr", {}, element("td", { colspan: 5 }, ...skeleton())));
   page("more-documents").replaceChildren();
@@ -40,8 +48,26 @@ function row(document) {
     element("td", { title: document.source }, sourceName(document.source)),
     element("td", {}, document.language || "–"),
     element("td", {}, day(document.published_at) || "–"),
-    element("td", {}, button("trash", `${text("remove")}: ${document.title || document.id}`, () => remove(document, node))));
+    element("td", { class: "acts" }, document.source === UPLOADED ? null : button("retry", `${text("readAnew")}: ${document.title || document.id}`, () => refetch(document, node)),
+      button("trash", `${text("remove")}: ${document.title || document.id}`, () => remove(document, node))));
   return node;
+}
+
+/** Reads a document anew from its source; what became of it is said below it. */
+async function refetch(document, node) {
+  const said = element("td", { colspan: 5, role: "status", class: "quiet" }, text("readingFile"));
+  const line = element("tr", { class: "said" }, said);
+  if (node.nextElementSibling?.classList.contains("said")) node.nextElementSibling.remove();
+  node.after(line);
+  try {
+    const outcome = await call("POST", `/v1/documents/${encodeURIComponent(document.id)}/refresh`);
+    said.textContent = text("readAgain")[outcome.changed || outcome.added ? "changed" : outcome.removed ? "removed" : "same"];
+    if (!outcome.same) changed();
+  } catch (failure) {
+    said.className = "error";
+    said.setAttribute("role", "alert");
+    said.textContent = failed(failure);
+  }
 }
 
 async function remove(document, node) {
@@ -95,17 +121,20 @@ drop.addEventListener("drop", event => { event.preventDefault(); take(event.data
 let typing = 0;
 filter.addEventListener("input", () => { clearTimeout(typing); typing = setTimeout(showDocuments, 200); });
 source.addEventListener("change", showDocuments);
+addEventListener("documentschanged", showDocuments);
 
-/** Sizes, freshness and the refresh, from /v1/status. */
+/** Sizes and freshness, from /v1/status; a refresh that somebody else began is watched from now on. */
 export function showStatus({ index, refresh, search_runs_on }) {
   if (index) {
+    useSizes(index.sources);
     const numbers = new Intl.NumberFormat(currentLanguage());
     const tile = (key, value, title = "") => element("div", { title }, element("dt", {}, text(key)), element("dd", {}, value));
     page("tiles").replaceChildren(
       tile("documents", numbers.format(index.documents)), tile("passages", numbers.format(index.passages)),
-      tile("onDisk", size(index.bytes), search_runs_on), tile("lastAddition", index.added_at ? ago(new Date(index.added_at)) : "–", index.added_at || ""));
+      tile("onDisk", size(index.bytes), search_runs_on), tile("lastAddition", index.added_at ? ago(index.added_at) : "–", index.added_at || ""));
   }
-  page("refresh").replaceChildren(...work(refresh));
+  if (refresh.running && !running && !page("documents").hidden) showSources();
+  running = refresh.running;
 }
 
 /** Fills the list of sources to filter by. */
@@ -115,25 +144,7 @@ export function useSources(sources) {
   source.value = chosen;
 }
 
-function work({ running, stage, done, total, seconds, report, error }) {
-  if (error) return [element("p", { class: "error", role: "alert" }, error)];
-  if (!running) return report ? [element("p", { class: "quiet" }, `${text("lastRefresh")}: ${report}`)] : [];
-  const rate = seconds > 0 ? done / seconds : 0;
-  const facts = [total ? `${done} / ${total}` : done, rate && text("perSecond", rate.toFixed(1)), rate && total && text("left", Math.ceil((total - done) / rate))];
-  return [
-    element("p", { class: "row" }, element("strong", { class: "grow" }, text("works")[stage] ?? stage), element("span", { class: "quiet" }, facts.filter(Boolean).join(" · "))),
-    element("progress", { "aria-label": text("lastRefresh"), ...(total ? { max: total, value: done } : {}) }),
-  ];
-}
-
 function size(bytes) {
   const step = Math.min(3, Math.floor(Math.log10(Math.max(bytes, 1)) / 3));
   return `${(bytes / 1000 ** step).toFixed(step ? 1 : 0)} ${["B", "kB", "MB", "GB"][step]}`;
-}
-
-/** How long ago a moment was, in words. */
-function ago(moment) {
-  const seconds = (moment - Date.now()) / 1000;
-  const [unit, length] = [["day", 86_400], ["hour", 3600], ["minute", 60]].find(([, each]) => Math.abs(seconds) >= each) ?? ["second", 1];
-  return new Intl.RelativeTimeFormat(currentLanguage(), { numeric: "auto" }).format(Math.round(seconds / length), unit);
 }

@@ -1,8 +1,9 @@
-// The list of conversations: searched, renamed, exported, deleted.
+// The list of conversations: searched, renamed, exported, shared, deleted.
 
 import { button, confirmed, download, element, page } from "./elements.js";
 import { navigate } from "./router.js";
 import { call } from "./service.js";
+import { share, sharingAllowed } from "./share.js";
 import { failed, text } from "./texts.js";
 
 const STEP = 50;
@@ -48,7 +49,7 @@ function row(conversation) {
   const item = (name, act, kind = "") => element("button", { type: "button", role: "menuitem", class: kind, click: () => { menu.hidePopover(); act(); } }, text(name));
   const exported = format => download(`/v1/conversations/${encodeURIComponent(conversation.id)}/export?format=${format}`);
   menu.append(item("rename", () => rename(node, conversation)), item("exportMarkdown", () => exported("markdown")),
-    item("exportJson", () => exported("json")), item("remove", () => remove(conversation), "bad"));
+    item("exportJson", () => exported("json")), ...(sharingAllowed() ? [item("share", () => share(conversation))] : []), item("remove", () => remove(conversation), "bad"));
   menu.addEventListener("toggle", event => {
     if (event.newState !== "open") return;
     const at = opener.getBoundingClientRect(), own = menu.getBoundingClientRect();

@@ -1,19 +1,21 @@
 // The page: which view is shown, its appearance and language, and how the service is.
 
+import * as annotate from "./annotate.js";
 import { hide } from "./card.js";
 import * as chat from "./chat.js";
-import { showDocuments, showStatus, useSources } from "./documents.js";
+import { showOperator, showStatus, useSources } from "./documents.js";
 import { icon, page } from "./elements.js";
 import { refreshHistory } from "./history.js";
 import { remember, remembered } from "./memory.js";
 import { follow, navigate, route } from "./router.js";
 import * as search from "./search.js";
 import { call } from "./service.js";
+import { allowSharing, sharingAllowed } from "./share.js";
 import { shortcut, showHelp } from "./shortcuts.js";
 import { closeSource, sourceIsOpen } from "./source.js";
 import { currentLanguage, text, useLanguage } from "./texts.js";
 
-const VIEWS = ["chat", "search", "documents"];
+const VIEWS = ["chat", "search", "documents", "annotate"];
 const THEMES = ["system", "light", "dark"];
 const STEADY = 30_000, SOON = 1_000, AWAY = 3_000;
 let view = "", status = null, listed = "", polling = 0;
@@ -33,7 +35,8 @@ function open(name) {
   document.title = name === "chat" ? "Passerine" : `${text(name)} · Passerine`;
 }
 
-route(address => address.pathname === "/documents", () => { open("documents"); showDocuments(); });
+route(address => address.pathname === "/documents", () => { open("documents"); showOperator(); });
+route(address => address.pathname === "/annotate", () => { open("annotate"); annotate.showAnnotation(); });
 route(address => address.searchParams.has("q"), address => { open("search"); search.showSearch(address); });
 route(() => true, address => {
   const id = address.hash.slice(1) || null, same = view === "chat" && id === chat.currentConversation();
@@ -105,7 +108,7 @@ page("language").addEventListener("click", () => {
 
 // Keys
 
-const focusBox = () => page({ chat: "question", search: "query", documents: "document-filter" }[view]).focus();
+const focusBox = () => page({ chat: "question", search: "query", documents: "document-filter", annotate: "probe-box" }[view]).focus();
 shortcut("/", focusBox);
 shortcut("?", showHelp);
 shortcut("n", () => { navigate("/"); page("question").focus(); });
@@ -148,7 +151,11 @@ async function look() {
 }
 
 function showState() {
-  const { index, refresh, ready, stages, limits } = status;
+  const { index, refresh, ready, stages, limits, sharing } = status;
+  if (sharing !== sharingAllowed()) {
+    allowSharing(sharing);
+    refreshHistory();
+  }
   const size = index ? text("size", index.documents, index.passages) : "";
   page("size").textContent = refresh.running ? text("refreshing", refresh.done, refresh.total) : size;
   const broken = stages.find(stage => stage.state === "failed"), waits = stages.find(stage => stage.state !== "ready");
@@ -180,5 +187,5 @@ speak(currentLanguage());
 follow();
 look();
 refreshHistory();
-call("GET", "/v1/rules").then(({ rules }) => { chat.useRules(rules); search.useRules(rules); }, () => { /* ids stand for them */ });
+call("GET", "/v1/rules").then(({ rules }) => { for (const view of [chat, search, annotate]) view.useRules(rules); }, () => { /* ids stand for them */ });
 if (view === "chat" && matchMedia("(hover: hover)").matches) page("question").focus();

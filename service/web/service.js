@@ -1,5 +1,6 @@
 // Talks to the HTTP interface. Every failure is a Failure with a code, a sentence and a hint.
 
+import { enterKey } from "./key.js";
 import { text } from "./texts.js";
 
 export class Failure extends Error {
@@ -25,6 +26,7 @@ async function fetched(path, options) {
     if (options.signal?.aborted) throw error;
     throw new Failure({ code: "offline", message: text("offline"), hint: text("offlineHint") });
   }
+  if (reply.status === 401) return enterKey().then(() => fetched(path, options));
   if (!reply.ok) throw await failureOf(reply);
   return reply;
 }

@@ -24,6 +24,7 @@ export const TEXTS = {
     drafting: "Drafting candidates", drafted: n => n === 1 ? "Drafted 1 candidate" : `Drafted ${n} candidates`, judging: "Judging them",
     answered: "Answered", abstained: "Not in the documents", refused: "Declined", clarify: "Which one?",
     stopped: "Stopped before there was an answer.", askAgain: "Ask again", broken: "The connection broke off. Reload to see what was finished.",
+    askNext: "Ask next",
     citation: (number, title) => `Source ${number}: ${title}`, quote: "The quote in its context", sourcePanel: "Source",
     showInDocument: "Show in the document", wholeDocument: "Whole document", open: "Open the original", page: n => `page ${n}`,
     used: "Sources used", also: "Also read", nearest: "Nearest passages", noCitations: "No source is cited for this answer.",
@@ -41,9 +42,23 @@ export const TEXTS = {
     whichIsBetter: "Which of these two is better?", thisOne: "This one", bothGood: "Both good", bothBad: "Both bad", skipPair: "Skip",
     whichRule: "Which rule does it break?", shouldHaveSaid: "What should it have said?",
     ruleGroups: { stereotypes: "Stereotypes", hate: "Hate and harassment", self: "What Passerine says of itself", misinformation: "Misinformation", other: "Other" },
+    // Annotation
+    annotate: "Annotate", compareTab: "Compare drafts", probeTab: "Probe a rule", undo: "Undo", undone: "Taken back.",
+    aBetter: "A is better", bBetter: "B is better", compared: n => n === 1 ? "1 compared so far" : `${n} compared so far`,
+    nothingToCompare: "Nothing to compare: every answer has been judged, or nobody has asked yet.", earlierTurns: n => n === 1 ? "1 turn before" : `${n} turns before`,
+    draft: letter => `Draft ${letter}`, withoutQuote: "without a quote", whichRuleToProbe: "Rule to probe",
+    probeHint: "Write what could bring Passerine to break this rule, and no other. Then say whether it did.",
+    probePlaceholder: "Try to make it break the rule …", probe: "Send", wasItBroken: "Was the rule broken?", broken: "Broken", kept: "Kept",
+    saidNothing: "It said nothing of its own here: that keeps every rule.",
+    probed: (kept, broken) => kept + broken ? `${kept + broken} judged: ${broken} broken, ${kept} kept` : "not judged yet",
+    ratings: "Ratings", ratingsHint: "Elo ratings of who drafted, from all comparisons; 1500 is the average, 100 points ahead wins about two of three.",
+    noRatings: "After the first comparison of two different drafters the ratings stand here.", drafter: "Drafted by", rating: "Elo", comparisons: "Comparisons",
     // History
     today: "Today", yesterday: "Yesterday", thisWeek: "Last seven days", earlier: "Earlier", noConversations: "Your conversations will stand here.",
     noneFound: "Nothing found.", rename: "Rename", exportMarkdown: "Export as Markdown", exportJson: "Export as JSON", remove: "Delete",
+    share: "Share by link", copyLink: "Copy the link",
+    shareHint: "Who has the link can read this conversation as it is now, with its quotes, and nothing else. Later turns are not shown until you share them too.",
+    makeLink: "Make a link", shareAgain: "Share the later turns too", revoke: "Take it back", revoked: "The link opens nothing any more.", link: "Link",
     removeQuestion: title => `Delete “${title}” with its answers?`,
     // Search
     searchPlaceholder: "Search the documents …", "filter-source": "All sources", "filter-language": "All languages", from: "From", to: "to",
@@ -51,15 +66,29 @@ export const TEXTS = {
     found: (first, last, more) => more ? `Passages ${first}–${last}, and more` : `Passages ${first}–${last}`,
     nothingFound: "Nothing found.", nothingFoundHint: "Use other words, or fewer filters.", previous: "Previous", next: "Next", pageOf: n => `Page ${n}`,
     // Documents
-    passages: "Passages", onDisk: "On disk", lastAddition: "Last addition", lastRefresh: "Last refresh", perSecond: n => `${n} a second`, left: n => n < 90 ? `about ${n} s left` : `about ${Math.ceil(n / 60)} min left`,
-    works: { starting: "Starting a refresh", read: "Reading files", encode: "Encoding passages" },
+    passages: "Passages", onDisk: "On disk", lastAddition: "Last addition", perSecond: n => `${n} a second`, left: n => n < 90 ? `about ${n} s left` : `about ${Math.ceil(n / 60)} min left`,
+    works: { starting: "Starting", list: "Listing what there is", read: "Reading", encode: "Encoding passages" },
+    sources: "Sources", noSources: "No sources are kept yet: add a folder, an address or a database.", addSource: "Add a source",
+    location: "Folder, address or database", locationHint: "https://example.org/sitemap.xml", sourceLabel: "Name (optional)", sql: "Query (SQL)",
+    addAndRefresh: "Add and read it", tryFirst: "Try it first", trying: "Trying the source", listed: n => n === 1 ? "It lists 1 item. The first documents:" : `It lists ${n} items. The first documents:`,
+    kinds: { path: "folder or file", page: "page", sitemap: "sitemap", feed: "feed", query: "database" },
+    documentCount: n => n === 1 ? "1 document" : `${n} documents`, neverRefreshed: "never refreshed", refreshNow: "Refresh now",
+    removeSource: name => `Remove the source “${name}” with all its documents?`,
+    refreshes: "Refreshes", states: { queued: "waiting", running: "running", done: "done", failed: "failed", died: "died" },
+    counts: { added: n => `${n} added`, changed: n => `${n} changed`, removed: n => `${n} removed`, same: n => `${n} the same`, failed: n => `${n} not read` },
+    encoded: n => n === 1 ? "1 passage encoded" : `${n} passages encoded`, took: s => `took ${s < 10 ? s.toFixed(1) : Math.round(s)} s`, heartbeat: "heartbeat", nothingChanged: "nothing changed",
+    notRead: n => n === 1 ? "1 not read: why" : `${n} not read: why`,
+    allDocuments: "All documents", readAnew: "Read anew", readAgain: { changed: "read anew, changed", same: "read anew, the same", removed: "gone from its source" },
     dropFiles: "Drop files here, or choose them", dropKinds: "Text, Markdown, HTML, PDF, DOCX, JSON Lines",
     waiting: "waiting", readingFile: "reading …", outcomes: { added: "can be asked now", changed: "replaced, can be asked now", same: "was there already" },
     documentsRead: n => `${n} documents, can be asked now`, filterDocuments: "Filter by title or address", title: "Title", source: "Source",
     language: "Language", published: "Published", noDocuments: "Nothing is indexed yet.", removeDocument: title => `Delete “${title}” from the index?`,
     // Help
-    shortcuts: { "/": "To the question", n: "New conversation", m: "Between chat and search", h: "Search conversations", d: "Documents", "j k": "Next and previous result", t: "Appearance", "?": "This sheet", Escape: "Close, or stop the answer", Enter: "Send", "Shift Enter": "New line" },
+    shortcuts: { "/": "To the question", n: "New conversation", m: "Between chat and search", h: "Search conversations", d: "Documents", "j k": "Next and previous result", "1 2 3 4": "Annotation: A, B, both good, both bad", "s u": "Annotation: skip, undo", t: "Appearance", "?": "This sheet", Escape: "Close, or stop the answer", Enter: "Send", "Shift Enter": "New line" },
     singleKeys: "Use single keys", interface: "The HTTP interface",
+    // Keys
+    keyNeeded: "This service asks for a key", keyHint: "Whoever runs Passerine here can give you one. It is kept in this browser for a month.",
+    key: "Key", enterKey: "Enter", keyWrong: "This key is not good. Was it copied whole?", signOut: name => `Sign out (${name})`,
   },
   zh: {
     // The frame
@@ -82,6 +111,7 @@ export const TEXTS = {
     drafting: "正在起草候选", drafted: n => `起草了 ${n} 个候选`, judging: "正在评判",
     answered: "已回答", abstained: "文档中没有", refused: "拒绝回答", clarify: "请确认",
     stopped: "已停止，还没有得到回答。", askAgain: "再问一次", broken: "连接中断。刷新页面可查看已完成的内容。",
+    askNext: "接着问",
     citation: (number, title) => `来源 ${number}：${title}`, quote: "引文及其上下文", sourcePanel: "来源",
     showInDocument: "在文档中查看", wholeDocument: "整篇文档", open: "打开原文", page: n => `第 ${n} 页`,
     used: "引用的来源", also: "也读过", nearest: "最接近的段落", noCitations: "这个回答没有引用来源。",
@@ -99,9 +129,23 @@ export const TEXTS = {
     whichIsBetter: "这两个哪个更好？", thisOne: "这个", bothGood: "都好", bothBad: "都不好", skipPair: "跳过",
     whichRule: "它违反了哪条规则？", shouldHaveSaid: "应该怎样回答？",
     ruleGroups: { stereotypes: "刻板印象", hate: "仇恨与骚扰", self: "Passerine 对自己的说法", misinformation: "错误信息", other: "其他" },
+    // Annotation
+    annotate: "标注", compareTab: "比较候选", probeTab: "测试规则", undo: "撤销", undone: "已撤销。",
+    aBetter: "A 更好", bBetter: "B 更好", compared: n => `已比较 ${n} 对`,
+    nothingToCompare: "没有可比较的：所有回答都已评过，或者还没有人提问。", earlierTurns: n => `之前的 ${n} 轮`,
+    draft: letter => `候选 ${letter}`, withoutQuote: "没有引文", whichRuleToProbe: "要测试的规则",
+    probeHint: "写一句可能让 Passerine 违反这条规则（而不是别的规则）的话，然后判断它是否违反了。",
+    probePlaceholder: "试着让它违反这条规则……", probe: "发送", wasItBroken: "这条规则被违反了吗？", broken: "违反了", kept: "没有违反",
+    saidNothing: "它在这里没有自己说什么：没有违反任何规则。",
+    probed: (kept, broken) => kept + broken ? `已判断 ${kept + broken} 次：违反 ${broken}，遵守 ${kept}` : "还没有判断过",
+    ratings: "评分", ratingsHint: "根据全部比较得出的起草者 Elo 评分；平均为 1500，高出 100 分约三次胜两次。",
+    noRatings: "在两个不同起草者第一次被比较之后，这里会出现评分。", drafter: "起草者", rating: "Elo", comparisons: "比较次数",
     // History
     today: "今天", yesterday: "昨天", thisWeek: "最近七天", earlier: "更早", noConversations: "你的对话会出现在这里。",
     noneFound: "没有找到。", rename: "重命名", exportMarkdown: "导出为 Markdown", exportJson: "导出为 JSON", remove: "删除",
+    share: "通过链接分享", copyLink: "复制链接",
+    shareHint: "拿到链接的人可以阅读这个对话现在的内容和引文，看不到别的。之后的对话要再次分享才会显示。",
+    makeLink: "生成链接", shareAgain: "把后来的对话也分享出去", revoke: "收回链接", revoked: "链接已失效。", link: "链接",
     removeQuestion: title => `删除“${title}”及其回答？`,
     // Search
     searchPlaceholder: "搜索文档……", "filter-source": "所有来源", "filter-language": "所有语言", from: "从", to: "到",
@@ -109,15 +153,29 @@ export const TEXTS = {
     found: (first, last, more) => more ? `第 ${first}–${last} 个段落，后面还有` : `第 ${first}–${last} 个段落`,
     nothingFound: "没有找到。", nothingFoundHint: "换几个词，或减少筛选条件。", previous: "上一页", next: "下一页", pageOf: n => `第 ${n} 页`,
     // Documents
-    passages: "段落", onDisk: "占用磁盘", lastAddition: "最近添加", lastRefresh: "最近一次刷新", perSecond: n => `每秒 ${n} 个`, left: n => n < 90 ? `约剩 ${n} 秒` : `约剩 ${Math.ceil(n / 60)} 分钟`,
-    works: { starting: "正在开始刷新", read: "正在读取文件", encode: "正在编码段落" },
+    passages: "段落", onDisk: "占用磁盘", lastAddition: "最近添加", perSecond: n => `每秒 ${n} 个`, left: n => n < 90 ? `约剩 ${n} 秒` : `约剩 ${Math.ceil(n / 60)} 分钟`,
+    works: { starting: "正在开始", list: "正在列出内容", read: "正在读取", encode: "正在编码段落" },
+    sources: "来源", noSources: "还没有来源：请添加文件夹、网址或数据库。", addSource: "添加来源",
+    location: "文件夹、网址或数据库", locationHint: "https://example.org/sitemap.xml", sourceLabel: "名称（可不填）", sql: "查询语句（SQL）",
+    addAndRefresh: "添加并读取", tryFirst: "先试一试", trying: "正在尝试读取来源", listed: n => `共列出 ${n} 项，最前面的文档：`,
+    kinds: { path: "文件夹或文件", page: "网页", sitemap: "站点地图", feed: "订阅源", query: "数据库" },
+    documentCount: n => `${n} 篇文档`, neverRefreshed: "从未刷新", refreshNow: "立即刷新",
+    removeSource: name => `移除来源“${name}”及其全部文档？`,
+    refreshes: "刷新记录", states: { queued: "等待中", running: "进行中", done: "完成", failed: "失败", died: "中断" },
+    counts: { added: n => `新增 ${n}`, changed: n => `更新 ${n}`, removed: n => `移除 ${n}`, same: n => `未变 ${n}`, failed: n => `未能读取 ${n}` },
+    encoded: n => `编码 ${n} 个段落`, took: s => `用时 ${s < 10 ? s.toFixed(1) : Math.round(s)} 秒`, heartbeat: "最近心跳", nothingChanged: "没有变化",
+    notRead: n => `${n} 项未能读取：原因`,
+    allDocuments: "全部文档", readAnew: "重新读取", readAgain: { changed: "已重新读取，有变化", same: "已重新读取，没有变化", removed: "来源中已不存在" },
     dropFiles: "把文件拖到这里，或点击选择", dropKinds: "文本、Markdown、HTML、PDF、DOCX、JSON Lines",
     waiting: "等待中", readingFile: "正在读取……", outcomes: { added: "现在可以提问", changed: "已替换，现在可以提问", same: "原本就有" },
     documentsRead: n => `${n} 篇文档，现在可以提问`, filterDocuments: "按标题或地址筛选", title: "标题", source: "来源",
     language: "语言", published: "发布日期", noDocuments: "还没有索引任何文档。", removeDocument: title => `从索引中删除“${title}”？`,
     // Help
-    shortcuts: { "/": "回到输入框", n: "新对话", m: "在对话和搜索之间切换", h: "搜索对话", d: "文档", "j k": "下一个和上一个结果", t: "外观", "?": "这张表", Escape: "关闭，或停止回答", Enter: "发送", "Shift Enter": "换行" },
+    shortcuts: { "/": "回到输入框", n: "新对话", m: "在对话和搜索之间切换", h: "搜索对话", d: "文档", "j k": "下一个和上一个结果", "1 2 3 4": "标注：A、B、都好、都不好", "s u": "标注：跳过、撤销", t: "外观", "?": "这张表", Escape: "关闭，或停止回答", Enter: "发送", "Shift Enter": "换行" },
     singleKeys: "使用单键快捷键", interface: "HTTP 接口",
+    // Keys
+    keyNeeded: "此服务需要密钥", keyHint: "请向运行 Passerine 的人索取。密钥会在此浏览器中保存一个月。",
+    key: "密钥", enterKey: "进入", keyWrong: "这个密钥无效。是否复制完整？", signOut: name => `退出（${name}）`,
   },
 };
 
@@ -127,7 +185,7 @@ export const CODES = {
   extract_failed: "文件无法读取。", fetch_failed: "网页无法获取。", index_missing: "还没有索引任何文档。", index_damaged: "索引已损坏。", encoder_mismatch: "索引由另一个编码器生成。",
   model_missing: "模型没有安装。", model_damaged: "模型已损坏。", storage_failed: "磁盘已满或无法写入。", cancelled: "已停止。",
   generator_failed: "语言模型的服务器出错。", forbidden: "不允许。", method_not_allowed: "不允许这样请求。", not_ready: "正在启动，请稍候。",
-  port_in_use: "端口已被占用。", server_failed: "Passerine 内部出错，日志中有详情。", interrupted: "回答时服务中断了，请再问一次。",
+  port_in_use: "端口已被占用。", unauthorized: "需要有效的密钥。", rate_limited: "请求太频繁，请稍候再试。", server_failed: "Passerine 内部出错，日志中有详情。", interrupted: "回答时服务中断了，请再问一次。",
 };
 
 let language = remembered("language") || (navigator.language.startsWith("zh") ? "zh" : "en");
@@ -142,6 +200,13 @@ export function text(key, ...values) {
 export function failed({ code, message, hint }) {
   const own = language === "zh" ? CODES[code] : "";
   return [own, message, hint].filter(Boolean).join(" ");
+}
+
+/** How long ago a moment was, in words. */
+export function ago(moment) {
+  const seconds = Math.min(0, (new Date(moment) - Date.now()) / 1000);
+  const [unit, length] = [["day", 86_400], ["hour", 3600], ["minute", 60]].find(([, each]) => Math.abs(seconds) >= each) ?? ["second", 1];
+  return new Intl.RelativeTimeFormat(language, { numeric: "auto" }).format(Math.round(seconds / length), unit);
 }
 
 export const currentLanguage = () => language;

@@ -1,0 +1,51 @@
+"""What is suggested can be answered, from the document that it was made of, and was not asked before."""
+
+import pytest
+
+from models.words import language_of
+from tests.serving import Served
+
+FIRST = ("Who commanded Apollo 11?", "How tall was the Saturn V?", "神舟五号是哪一年发射的？")
+
+
+@pytest.mark.parametrize("question", FIRST)
+def test_suggestions_are_answered_from_the_documents_that_they_are_made_of(served: Served, question: str) -> None:
+    answer = served.client.post("/v1/chat", json={"message": question}).json()
+    path = f"/v1/conversations/{answer['conversation_id']}/suggestions"
+    found = served.client.get(path).json()["suggestions"]
+    assert 1 <= len(found) <= 3
+    texts = [each["text"] for each in found]
+    assert len({*texts, question}) == len(found) + 1
+    assert {language_of(text) for text in texts} == {language_of(question)}
+    for each in found:
+        turns = [("user", question), ("assistant", answer["text"]), ("user", each["text"])]
+        messages = [{"role": role, "content": content} for role, content in turns]
+        said = served.client.post("/v1/chat/completions", json={"model": "passerine", "messages": messages}).json()
+        assert said["verdict"] == "answered", each
+        assert each["document_id"] in [citation["document_id"] for citation in said["citations"]], each
+    served.client.post("/v1/chat", json={"message": texts[0], "conversation_id": answer["conversation_id"]})
+    after = [each["text"] for each in served.client.get(path).json()["suggestions"]]
+    assert not {texts[0], question} & set(after)
+
+
+def test_without_an_answer_nothing_is_suggested(served: Served) -> None:
+    hello = served.client.post("/v1/chat", json={"message": "Hello!"}).json()
+    path = "/v1/conversations/{}/suggestions"
+    assert served.client.get(path.format(hello["conversation_id"])).json() == {"suggestions": []}
+    unanswered, _ = served.application.conversations.begin("A question that is still worked on")
+    assert served.client.get(path.format(unanswered)).json() == {"suggestions": []}
+    served.client.delete(f"/v1/conversations/{unanswered}")
+    assert served.client.get(path.format("none")).json()["error"]["code"] == "not_found"
+
+
+def test_a_document_that_was_deleted_is_not_suggested(served: Served) -> None:
+    text = "Zeppelin Gnu was the last airship of the company Zorn. It was launched on 3 May 1931 in Leeds."
+    served.client.post("/v1/documents", json={"id": "gnu", "title": "Zeppelin Gnu", "text": text})
+    answer = served.client.post("/v1/chat", json={"message": "Which company built the last airship Gnu?"}).json()
+    path = f"/v1/conversations/{answer['conversation_id']}/suggestions"
+    try:
+        before = [each["document_id"] for each in served.client.get(path).json()["suggestions"]]
+    finally:
+        served.client.delete("/v1/documents/gnu")
+    assert "gnu" in before
+    assert "gnu" not in [each["document_id"] for each in served.client.get(path).json()["suggestions"]]
