@@ -66,8 +66,8 @@ def test_a_key_that_is_revoked_meanwhile_is_asked_for_again(browser: Browser, ke
         enter(page, secret)
         expect(page.get_by_role("button", name="Sign out (Ada)")).to_be_visible()
         keyed.application.keys.revoke(first.id)
-        page.locator("#question").fill("When was Skylab launched?")
-        page.locator("#question").press("Enter")
+        # Whatever the page asks the service next opens the dialog, and no key reaches what lies behind it.
+        page.evaluate("question.value = 'When was Skylab launched?', composer.requestSubmit()")
         enter(page, another)
         expect(page.locator(".answer .text")).to_contain_text("1973")
         expect(page.get_by_role("button", name="Sign out (Ida)")).to_be_visible()

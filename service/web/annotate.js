@@ -2,8 +2,8 @@
 
 import { answerView } from "./answer.js";
 import { announce, button, element, page } from "./elements.js";
-import { ruleText } from "./feedback.js";
 import { remember, remembered } from "./memory.js";
+import { ruleOptions, rulesKnown, ruleText } from "./rules.js";
 import { ask, call, Failure } from "./service.js";
 import { shortcut } from "./shortcuts.js";
 import { skeleton } from "./source.js";
@@ -11,18 +11,13 @@ import { currentLanguage, failed, text } from "./texts.js";
 
 const BATCH = 20;
 const view = page("annotate"), comparing = page("compare-panel"), note = page("annotate-note"), consent = page("annotate-consent");
-let rules = [], pairs = [], skipped = new Set(), given = [], summary = { pairs: 0, ratings: [], rules: [] }, asked = 0;
-
-export const useRules = found => {
-  rules = found;
-  fillRules();
-};
+let pairs = [], skipped = new Set(), given = [], summary = { pairs: 0, ratings: [], rules: [] }, asked = 0;
 
 /** Shows the view anew: what waits to be compared, and what the comparisons add up to. */
 export async function showAnnotation() {
   consent.checked = remembered("consent") === "true";
   show(remembered("annotation", "compare"));
-  fillRules();
+  rulesKnown.then(fillRules);
   await Promise.all([next(true), summed()]);
 }
 
@@ -129,16 +124,14 @@ let conversation = null, works = null;
 
 function fillRules() {
   const select = page("probe-rule"), chosen = select.value || remembered("probed rule");
-  const groups = Object.entries(Object.groupBy(rules, rule => rule.group)).map(([name, own]) => element("optgroup", { label: text("ruleGroups")[name] ?? name },
-    ...own.map(rule => element("option", { value: rule.id }, ruleText(rules, rule.id)))));
-  select.replaceChildren(...groups);
-  if (rules.some(rule => rule.id === chosen)) select.value = chosen;
+  select.replaceChildren(...ruleOptions());
+  if ([...select.options].some(option => option.value === chosen)) select.value = chosen;
   fillRule();
 }
 
 function fillRule() {
   const id = page("probe-rule").value, found = summary.rules.find(each => each.rule === id);
-  page("rule-text").textContent = id ? ruleText(rules, id) : "";
+  page("rule-text").textContent = id ? ruleText(id) : "";
   page("probe-count").textContent = id ? text("probed", found?.kept ?? 0, found?.broken ?? 0) : "";
 }
 
@@ -152,7 +145,7 @@ async function probe() {
   const words = page("probe-box").value.trim(), rule = page("probe-rule").value;
   if (!words || !rule || works) return;
   page("probe-box").value = "";
-  const shown = answerView(rules, null);
+  const shown = answerView(null);
   const turn = element("section", { class: "turn" }, element("h3", { class: "asked long", dir: "auto" }, words), shown.node);
   page("probe-turns").append(turn);
   const stopping = works = new AbortController();
@@ -177,7 +170,7 @@ function verdict(answer, rule) {
     for (const each of node.querySelectorAll("button")) each.disabled = true;
     const back = () => { if (node.isConnected) fill(); };
     if (await give({ kind: "rule", answer_id: answer.id, candidate: answer.chosen, rule, kept }, back)) {
-      node.replaceChildren(element("span", { class: "badge" }, text(kept ? "kept" : "broken")), element("span", { class: "quiet", dir: "auto" }, ruleText(rules, rule)));
+      node.replaceChildren(element("span", { class: "badge" }, text(kept ? "kept" : "broken")), element("span", { class: "quiet", dir: "auto" }, ruleText(rule)));
       summed();
     } else for (const each of node.querySelectorAll("button")) each.disabled = false;
   };

@@ -3,12 +3,13 @@
 import { attachCard } from "./card.js";
 import { announce, button, element } from "./elements.js";
 import { feedback } from "./feedback.js";
+import { rulesKnown } from "./rules.js";
 import { facts, openSource, placeOf, skeleton } from "./source.js";
 import { failed, text } from "./texts.js";
 import { why } from "./why.js";
 
 /** An empty answer in the page; `handle` takes the events of the stream, `show` a whole answer. `retry` asks again. */
-export function answerView(rules, retry) {
+export function answerView(retry) {
   const stages = element("ol", { class: "stages" });
   const words = element("div", { class: "text", dir: "auto" });
   const waiting = element("div", { class: "waiting" }, ...skeleton());
@@ -53,7 +54,8 @@ export function answerView(rules, retry) {
     stages.remove();
     words.replaceChildren(...marked(answer));
     if (answer.verdict !== "answered") node.prepend(element("p", { class: `verdict ${answer.verdict}` }, text(answer.verdict)));
-    rest.replaceChildren(sources(answer), why(answer, rules), feedback(answer, rules));
+    rest.replaceChildren(sources(answer));
+    rulesKnown.then(() => rest.append(why(answer), feedback(answer)));
   }
 
   function settle() {

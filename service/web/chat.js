@@ -13,15 +13,11 @@ import { failed, text } from "./texts.js";
 const LOOK_AGAIN = 1000;
 const chat = page("chat"), messages = page("messages"), box = page("question");
 const running = new Map();
-let rules = [], conversation = null, last = "", opening = 0;
+let conversation = null, last = "", opening = 0;
 
 export const currentConversation = () => conversation;
 /** What the search view looks for when it takes over: what is being written, else the last question. */
 export const currentQuestion = () => box.value.trim() || last;
-
-export function useRules(found) {
-  rules = found;
-}
 
 /** Writes a question into the box, to be sent by the person. */
 export function propose(question) {
@@ -79,7 +75,7 @@ async function offer(id, node) {
 
 /** A question with its answer below. Asking again takes the place of an attempt that failed. */
 function newTurn(question) {
-  const view = answerView(rules, () => { node.remove(); send(question); });
+  const view = answerView(() => { node.remove(); send(question); });
   const node = element("section", { class: "turn" }, element("h2", { class: question.length > 140 ? "asked long" : "asked", dir: "auto" }, question), view.node);
   return { node, view };
 }

@@ -2,11 +2,12 @@
 
 import { button, element } from "./elements.js";
 import { remember, remembered } from "./memory.js";
+import { ruleOptions } from "./rules.js";
 import { call } from "./service.js";
 import { currentLanguage, failed, text } from "./texts.js";
 
 /** The bar under an answer. Each of its tools opens below it; one at a time. */
-export function feedback(answer, rules) {
+export function feedback(answer) {
   const tool = element("div", { class: "tool", hidden: true });
   const note = element("span", { class: "quiet", role: "status" });
   const consent = element("input", { type: "checkbox", change: () => remember("consent", String(consent.checked)) });
@@ -48,7 +49,7 @@ export function feedback(answer, rules) {
   return element("div", { class: "feedback" },
     element("div", { class: "row" }, up, down,
       distinct.length ? opening("compare", text("compare"), done => comparison(answer, distinct, send, done)) : null,
-      answer.chosen == null ? null : opening("flag", text("reportRule"), done => ruleForm(answer.chosen, rules, send, done)),
+      answer.chosen == null ? null : opening("flag", text("reportRule"), done => ruleForm(answer.chosen, send, done)),
       opening("edit", text("correct"), done => correction(answer, send, done)),
       button("copy", text("copy"), async () => {
         try { await navigator.clipboard.writeText(copied(answer)); note.textContent = text("copied"); } catch { note.textContent = text("notCopied"); }
@@ -124,26 +125,18 @@ function comparison(answer, waiting, send, done) {
   return node;
 }
 
-/** The words of a rule in the page's language, its id while they are unknown. */
-export function ruleText(rules, id) {
-  const rule = rules.find(each => each.id === id);
-  return rule ? (currentLanguage() === "zh" ? rule.text_zh : rule.text_en) : id;
-}
-
 /** A report about one draft, for the list under "why this answer". */
-export function ruleReport(answer, index, rules) {
+export function ruleReport(answer, index) {
   const note = element("span", { class: "quiet", role: "status" });
   const node = element("div");
-  const opener = button("flag", text("reportRule"), () => node.replaceChildren(ruleForm(index, rules, sender(answer, note), close), note), { shown: true });
+  const opener = button("flag", text("reportRule"), () => node.replaceChildren(ruleForm(index, sender(answer, note), close), note), { shown: true });
   const close = () => node.replaceChildren(opener, note);
   close();
   return node;
 }
 
-function ruleForm(candidate, rules, send, done) {
-  const groups = Object.entries(Object.groupBy(rules, rule => rule.group)).map(([name, own]) => element("optgroup", { label: text("ruleGroups")[name] ?? name },
-    ...own.map(rule => element("option", { value: rule.id }, ruleText(rules, rule.id)))));
-  const select = element("select", { "aria-label": text("whichRule"), required: true }, element("option", { value: "" }, text("whichRule")), ...groups);
+function ruleForm(candidate, send, done) {
+  const select = element("select", { "aria-label": text("whichRule"), required: true }, element("option", { value: "" }, text("whichRule")), ...ruleOptions());
   const comment = element("textarea", { rows: 2, maxlength: 20000, placeholder: text("comment"), "aria-label": text("comment") });
   return form(text("reportRule"), [select, comment], done, async () => {
     const words = comment.value.trim();

@@ -187,5 +187,4 @@ speak(currentLanguage());
 follow();
 look();
 refreshHistory();
-call("GET", "/v1/rules").then(({ rules }) => { for (const view of [chat, search, annotate]) view.useRules(rules); }, () => { /* ids stand for them */ });
 if (view === "chat" && matchMedia("(hover: hover)").matches) page("question").focus();

@@ -14,9 +14,8 @@ const PER_PAGE = 10;
 const LAST_OFFSET = 100;
 const FILTERS = ["source", "language", "from", "to"];
 const box = page("query"), results = page("results"), overview = page("overview");
-let rules = [], stopping = new AbortController(), answered = { key: "", id: null };
+let stopping = new AbortController(), answered = { key: "", id: null };
 
-export const useRules = found => { rules = found; };
 export const currentQuery = () => box.value.trim();
 /** The conversation that holds the answer on top, null while there is none. */
 export const answeredConversation = () => answered.id;
@@ -104,7 +103,7 @@ export const sourceName = source => source.split(/[\\/]/).filter(Boolean).at(-1)
 /** The generated answer, asked for when the list is there; a fault of it leaves the list alone. A reload, or the way
  * back, finds the answer that was given instead of asking again. */
 async function answer(query, key, searchParams, signal) {
-  const view = answerView(rules, () => { overview.replaceChildren(); answer(query, key, searchParams, signal); });
+  const view = answerView(() => { overview.replaceChildren(); answer(query, key, searchParams, signal); });
   answered = { key, id: null };
   overview.replaceChildren(element("h2", { class: "quiet" }, text("overview")), view.node);
   if (await shownBefore(view, signal)) return;

@@ -2,11 +2,12 @@
 // sentence that says why it won or lost.
 
 import { element } from "./elements.js";
-import { ruleReport, ruleText } from "./feedback.js";
+import { ruleReport } from "./feedback.js";
+import { ruleText } from "./rules.js";
 import { openSource, placeOf } from "./source.js";
 import { text } from "./texts.js";
 
-export function why(answer, rules) {
+export function why(answer) {
   const scores = answer.judgements.map(judgement => judgement.score);
   const order = answer.candidates.map((_, index) => index).sort((a, b) => (b === answer.chosen) - (a === answer.chosen) || scores[b] - scores[a]);
   const total = answer.timings.total;
@@ -14,7 +15,7 @@ export function why(answer, rules) {
     element("summary", {}, text("why"), total ? element("span", { class: "quiet" }, ` · ${seconds(total)}`) : null),
     element("p", { class: "verdict-reason", dir: "auto" }, answer.reason),
     element("dl", { class: "plan" }, ...plan(answer.plan), ...times(answer.timings)),
-    element("ol", { class: "candidates" }, ...order.map(index => candidate(answer, index, rules))));
+    element("ol", { class: "candidates" }, ...order.map(index => candidate(answer, index))));
 }
 
 const seconds = value => value < 1 ? `${Math.round(value * 1000)} ms` : `${value.toFixed(2)} ${text("seconds")}`;
@@ -38,7 +39,7 @@ function times({ total, ...stages }) {
   return [element("dt", {}, text("time")), element("dd", {}, bar, element("span", { class: "quiet" }, words))];
 }
 
-function candidate(answer, index, rules) {
+function candidate(answer, index) {
   const draft = answer.candidates[index], judged = answer.judgements[index], won = index === answer.chosen;
   const kept = Object.entries(judged.rules).sort((a, b) => a[1] - b[1]);
   const hit = draft.evidence[0];
@@ -54,7 +55,7 @@ function candidate(answer, index, rules) {
       meter("score", judged.score), meter("support", judged.support),
       kept.length ? meter("rules", mean(kept.map(([, share]) => share))) : null,
       element("div", {}, `${text("preference")} `, element("b", {}, judged.preference.toFixed(2)))),
-    kept.length ? ruleList(answer, index, kept, rules) : null);
+    kept.length ? ruleList(answer, index, kept) : null);
 }
 
 /** The geometric mean, as the score takes it. */
@@ -65,13 +66,13 @@ function meter(key, value) {
 }
 
 /** Every rule with the probability that the candidate keeps it, the weakest first; filled when it is opened. */
-function ruleList(answer, index, kept, rules) {
+function ruleList(answer, index, kept) {
   const list = element("ol", { class: "rules" });
-  const node = element("details", {}, element("summary", {}, `${text("weakestRule")}: ${kept[0][1].toFixed(2)} · ${ruleText(rules, kept[0][0])}`), list);
+  const node = element("details", {}, element("summary", {}, `${text("weakestRule")}: ${kept[0][1].toFixed(2)} · ${ruleText(kept[0][0])}`), list);
   node.addEventListener("toggle", () => {
     if (!node.open || list.childElementCount) return;
-    list.append(...kept.map(([id, share]) => element("li", {}, element("b", {}, share.toFixed(2)), element("span", { dir: "auto" }, ruleText(rules, id)))));
-    node.append(ruleReport(answer, index, rules));
+    list.append(...kept.map(([id, share]) => element("li", {}, element("b", {}, share.toFixed(2)), element("span", { dir: "auto" }, ruleText(id)))));
+    node.append(ruleReport(answer, index));
   });
   return node;
 }
