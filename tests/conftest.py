@@ -1,17 +1,26 @@
 """What many tests stand on: a small index, a web server, the installed base models, the whole service."""
 
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from indexing.fetch import Fetcher
 from indexing.store import Index
 from indexing.types import Encoder, PasserineError
-from models.trunk import Trunk
 from tests.hashing import HashingEncoder
 from tests.serving import Served, running
 from tests.site import LOOPBACK, Site, serving
+
+if TYPE_CHECKING:
+    from models.generator import LocalGenerator
+    from models.reader import Reader
+    from models.trunk import Trunk
+    from rewards.readings import Readings
+
+ENCODER = "multilingual-e5-small"
 
 
 @pytest.fixture
@@ -40,17 +49,33 @@ def fetcher() -> Iterator[Fetcher]:
 
 
 @pytest.fixture(scope="session")
-def models_home() -> Path:
-    """The home folder whose `models/` holds the installed base models."""
+def models_home() -> Iterator[Path]:
+    """The home folder whose `models/` holds the installed base models. From here on every service and command of this
+    process takes the encoder and the reader that the first of them loaded: both cost seconds and remember nothing."""
+    import models.encoder
+    from models.reader import BUNDLED, Reader
     from models.weights import model_folder
     from service.config import load
 
     home = load().home
     try:
-        model_folder(home, "multilingual-e5-small")
+        installed = model_folder(home, ENCODER).resolve()
     except PasserineError as error:
         pytest.fail(f"{error.message} Run 'make test', which installs the base models.", pytrace=False)
-    return home
+    load_encoder, load_reader = models.encoder.load_encoder, Reader.load
+    usual_encoder, usual_reader = cache(lambda: load_encoder(ENCODER, home, "cpu")), cache(load_reader)
+
+    def encoder_of(name: str, home: Path, device: str = "auto", precision: str = "auto") -> Encoder:
+        usual = (home / "models" / name).resolve() == installed and device in ("auto", "cpu") and precision == "auto"
+        return usual_encoder() if usual else load_encoder(name, home, device, precision)
+
+    def reader_of(trunk: "Trunk", folder: Path = BUNDLED) -> "Reader":
+        return usual_reader(trunk) if folder == BUNDLED else load_reader(trunk, folder)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(models.encoder, "load_encoder", encoder_of)
+        patch.setattr(Reader, "load", reader_of)
+        yield home
 
 
 @pytest.fixture(scope="session")
@@ -58,15 +83,50 @@ def encoder(models_home: Path) -> Encoder:
     """The real multilingual encoder, as the service loads it."""
     from models.encoder import load_encoder
 
-    return load_encoder("multilingual-e5-small", models_home)
+    return load_encoder(ENCODER, models_home)
 
 
 @pytest.fixture(scope="session")
-def trunk(models_home: Path) -> Trunk:
-    """The bare trunk that the heads sit on."""
-    from models.weights import model_folder
+def trunk(encoder: Encoder) -> "Trunk":
+    """The encoder's trunk, which the heads sit on."""
+    from models.encoder import TrunkEncoder
 
-    return Trunk.load(model_folder(models_home, "multilingual-e5-small"))
+    assert isinstance(encoder, TrunkEncoder)
+    return encoder.trunk
+
+
+@pytest.fixture(scope="session")
+def exact_trunk(models_home: Path) -> "Trunk":
+    """The same in float32."""
+    from models.trunk import Trunk
+
+    return Trunk.load(models_home / "models" / ENCODER, precision="float32")
+
+
+@pytest.fixture(scope="session")
+def reader(trunk: "Trunk") -> "Reader":
+    """The bundled reader."""
+    from models.reader import Reader
+
+    return Reader.load(trunk)
+
+
+@pytest.fixture(scope="session")
+def readings(trunk: "Trunk") -> "Readings":
+    """What the judges read."""
+    from rewards.readings import Readings
+
+    return Readings(trunk)
+
+
+@pytest.fixture(scope="session")
+def local(models_home: Path) -> "LocalGenerator":
+    """The chat model by transformers, in float32: in bfloat16 a text depends on the texts computed beside it."""
+    from models.generator import LocalGenerator
+
+    local = LocalGenerator.load("smollm2", models_home / "models" / "smollm2-135m-instruct")
+    local.model.float()
+    return local
 
 
 @pytest.fixture(scope="session")

@@ -10,9 +10,7 @@ from eval import calibrate, outcomes, planted, selection
 from eval.datasets import Labelled, Question
 from eval.outcomes import Outcome
 from indexing.types import BadInput, Document, Hit, Passage
-from models.trunk import Trunk
 from models.types import Candidate, Plan, Quote
-from models.weights import model_folder
 from rewards.readings import Readings
 from rewards.select import Thresholds, load_thresholds
 from rewards.support import FEATURES, TrainedSupport
@@ -192,8 +190,8 @@ def test_a_floor_strikes_out_hardly_any_right_statement() -> None:
     assert 0 < sum(one.trials[0].rules["threats"] < floor for one in rows) <= 0.006 * len(rows)
 
 
-def test_what_was_asked_is_kept_and_read_back(models_home: Path, tmp_path: Path) -> None:
-    judge = TrainedSupport.load(Readings(Trunk.load(model_folder(models_home, "multilingual-e5-small"))))
+def test_what_was_asked_is_kept_and_read_back(readings: Readings, tmp_path: Path) -> None:
+    judge = TrainedSupport.load(readings)
     kept = tmp_path / "asked.jsonl"
     one = calibrate.asked_of(ASKED, answered(RIGHT, WRONG, scores=(0.8, 0.3), chosen=0), judge)
     kept.write_text(json.dumps(calibrate.asdict(one)) + "\n" + '{"id": "half')

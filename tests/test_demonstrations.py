@@ -98,8 +98,7 @@ def test_an_article_is_on_one_side_of_the_split(data: Path) -> None:
     assert all(len(side) == 1 for side in sides.values())
 
 
-def test_only_passerines_own_words_are_learnt(data: Path, models_home: Path) -> None:
-    local = LocalGenerator.load("smollm2", models_home / "models" / "smollm2-135m-instruct")
+def test_only_passerines_own_words_are_learnt(data: Path, local: LocalGenerator) -> None:
     one = next(one for one in demonstrations(data) if one.messages[-1].text == "Ann Hale")
     example = encoded(local, one)
     rendered = local.template.render(one.messages[:-1]) + one.messages[-1].text + "<|im_end|>"

@@ -18,6 +18,11 @@ PASSAGES = [
 ]
 
 
+@pytest.fixture(scope="module")
+def exact(models_home: Path) -> Encoder:
+    return load_encoder("multilingual-e5-small", models_home, precision="float32")
+
+
 def test_queries_are_nearest_to_the_passage_that_answers_them(encoder: Encoder) -> None:
     scores = encoder.encode_queries(QUERIES) @ encoder.encode_passages(PASSAGES).T
     assert scores.argmax(axis=1).tolist() == [0, 1]
@@ -62,16 +67,18 @@ def test_queries_and_passages_carry_their_own_prompts(encoder: Encoder) -> None:
     assert float(encoder.encode_queries(["tea"])[0] @ encoder.encode_passages(["tea"])[0]) < 0.999
 
 
-def test_the_vectors_are_those_of_sentence_transformers(models_home: Path) -> None:
-    exact = load_encoder("multilingual-e5-small", models_home, precision="float32")
+def test_the_vectors_are_those_of_sentence_transformers(exact: Encoder, models_home: Path) -> None:
+    assert isinstance(exact, TrunkEncoder)
     plain = plain_encoder("multilingual-e5-small", models_home)
     np.testing.assert_allclose(exact.encode_passages(PASSAGES), plain.encode_passages(PASSAGES), atol=1e-4)
     np.testing.assert_allclose(exact.encode_queries(QUERIES), plain.encode_queries(QUERIES), atol=1e-4)
     assert exact.fingerprint == plain.fingerprint
 
 
-def test_the_fingerprint_is_of_the_model_and_not_of_the_arithmetic(encoder: Encoder, models_home: Path) -> None:
-    assert load_encoder("multilingual-e5-small", models_home, precision="float32").fingerprint == encoder.fingerprint
+def test_the_fingerprint_is_of_the_model_and_not_of_the_arithmetic(
+    encoder: Encoder, exact: Encoder, models_home: Path
+) -> None:
+    assert exact.fingerprint == encoder.fingerprint
     recipe = read_recipe(model_folder(models_home, "multilingual-e5-small"))
     assert recipe.fingerprint("a") != recipe.fingerprint("b")
 

@@ -1,7 +1,6 @@
 """The policy that writes: its decisions, and the quotes that its sentences earn."""
 
 from datetime import datetime
-from pathlib import Path
 
 import pytest
 
@@ -31,8 +30,8 @@ OTHER = "Luna 2 was the first craft to reach the Moon. It struck the surface on 
 SECOND = Hit(Passage("e-0", "e", 0, 0, len(OTHER), OTHER), Document("e", "", "Luna 2", OTHER), 0.5)
 
 
-def test_an_untuned_model_searches_for_a_fact_and_not_for_thanks(models_home: Path) -> None:
-    policy = GenerativePolicy(LocalGenerator.load("smollm2", models_home / "models" / "smollm2-135m-instruct"))
+def test_an_untuned_model_searches_for_a_fact_and_not_for_thanks(local: LocalGenerator) -> None:
+    policy = GenerativePolicy(local)
     assert policy.plan(ask("When did Apollo 11 land on the Moon?")).queries
     assert not policy.plan(ask("Thanks a lot!")).queries
     for candidate in policy.propose(ask("Who landed the Eagle?"), [(HIT,)], 2):

@@ -16,11 +16,6 @@ from models.types import Message, Sampling
 HELLO = (Message("user", "Say hello."),)
 
 
-@pytest.fixture(scope="module")
-def local(models_home: Path) -> LocalGenerator:
-    return LocalGenerator.load("smollm2", models_home / "models" / "smollm2-135m-instruct")
-
-
 def test_the_same_seed_draws_the_same_text(local: LocalGenerator) -> None:
     sampling = Sampling(max_tokens=6, seed=3)
     first, again = local.generate([HELLO], 2, sampling), local.generate([HELLO], 2, sampling)
@@ -132,7 +127,8 @@ def test_a_refused_request_is_not_repeated(remote: RemoteGenerator) -> None:
     assert len(ChatServer.requests) == 1
 
 
-def test_a_server_that_is_not_there_is_named() -> None:
+def test_a_server_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(RemoteGenerator, "TRIES", 1)  # it waits before the others
     generator = RemoteGenerator("remote", "http://127.0.0.1:9/v1", "big", timeout_s=1)
     with generator.client, pytest.raises(GeneratorFailed, match=r"127\.0\.0\.1:9"):
         generator.generate([HELLO], 1, Sampling())

@@ -1,6 +1,5 @@
 """The preference judge."""
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,11 +17,8 @@ from tests.hashed_reader import HashedReader, one_thread
 
 
 @pytest.fixture(scope="module")
-def judge(models_home: Path) -> TrainedPreference:
-    from models.trunk import Trunk
-    from models.weights import model_folder
-
-    return TrainedPreference.load(Readings(Trunk.load(model_folder(models_home, "multilingual-e5-small"))))
+def judge(readings: Readings) -> TrainedPreference:
+    return TrainedPreference.load(readings)
 
 
 def quoting(text: str) -> Candidate:

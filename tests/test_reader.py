@@ -4,6 +4,7 @@ import json
 import math
 import random
 import shutil
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -27,11 +28,6 @@ BRIDGE = (
 )
 TEA = "茶叶在采摘之后要先晾晒。绿茶不经过发酵，红茶则完全发酵。陈宗懋在一九八八年建立了第一座茶叶农药检测实验室。"
 FROGS = "Tree frogs have discs on their toes. They hunt at night and sleep on leaves by day."
-
-
-@pytest.fixture(scope="module")
-def reader(trunk: Trunk) -> Reader:
-    return Reader.load(trunk)
 
 
 @pytest.mark.parametrize(
@@ -58,8 +54,10 @@ def test_it_says_where_the_answer_is_not(reader: Reader) -> None:
 def test_spans_lie_apart_in_different_sentences_first(reader: Reader) -> None:
     reading = reader.read("When was the bridge opened?", [BRIDGE], n=3)[0]
     assert len(reading.spans) == 3
-    ends = [BRIDGE.count(". ", 0, span.start) for span in reading.spans]
-    assert len(set(ends)) == 3
+    sentences = [BRIDGE.count(". ", 0, span.start) for span in reading.spans]
+    assert sentences[1] != sentences[0]
+    for span, other in pairwise(sorted(reading.spans, key=lambda span: span.start)):
+        assert span.end <= other.start
     assert all(0 <= span.start < span.end <= len(BRIDGE) for span in reading.spans)
     assert 0 < sum(span.probability for span in reading.spans) <= 1 + 1e-6
 

@@ -14,9 +14,7 @@ from indexing.types import Filters, Query, Retriever, Vectors
 from models.orders import OrderDetector
 from models.reader import Reader, Reading
 from models.reranker import KEPT, ReadingReranker, RememberingReader
-from models.trunk import Trunk
 from models.types import Cancelled, never
-from models.weights import model_folder
 from tests.hashing import HashingEncoder, document
 
 TEXTS = {
@@ -134,9 +132,8 @@ LONGER = [
 ]
 
 
-def test_the_reader_prefers_the_passage_that_answers(models_home: Path) -> None:
-    trunk = Trunk.load(model_folder(models_home, "multilingual-e5-small"))
-    reranker = ReadingReranker(Reader.load(trunk), OrderDetector.load())
+def test_the_reader_prefers_the_passage_that_answers(reader: Reader) -> None:
+    reranker = ReadingReranker(reader, OrderDetector.load())
     scores = reranker.score("When was the bridge over the Orne opened?", LONGER)
     assert scores.shape == (3,)
     assert scores.argmax() == 0

@@ -1,7 +1,6 @@
 """The rule judge."""
 
 import random
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -39,11 +38,7 @@ RUDE = [
 
 
 @pytest.fixture(scope="module")
-def judge(models_home: Path) -> TrainedRules:
-    from models.trunk import Trunk
-    from models.weights import model_folder
-
-    readings = Readings(Trunk.load(model_folder(models_home, "multilingual-e5-small")))
+def judge(readings: Readings) -> TrainedRules:
     return TrainedRules.load(readings, load_rules())
 
 

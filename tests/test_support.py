@@ -41,15 +41,6 @@ TEXT = (
 
 
 @pytest.fixture(scope="module")
-def readings(models_home: Path) -> Readings:
-    """The real trunk, shared by the judges' tests."""
-    from models.trunk import Trunk
-    from models.weights import model_folder
-
-    return Readings(Trunk.load(model_folder(models_home, "multilingual-e5-small")))
-
-
-@pytest.fixture(scope="module")
 def judge(readings: Readings) -> TrainedSupport:
     return TrainedSupport.load(readings)
 

@@ -7,7 +7,7 @@ import torch
 from torch.nn import functional
 
 from indexing.types import BadInput, ModelDamaged
-from models import layers, precision, trunk
+from models import layers, precision
 from models.trunk import Trunk, groups
 from models.weights import model_folder
 
@@ -27,8 +27,8 @@ def folder(models_home: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def exact(folder: Path) -> Trunk:
-    return Trunk.load(folder, precision="float32")
+def exact(exact_trunk: Trunk) -> Trunk:
+    return exact_trunk
 
 
 def means(states: list[torch.Tensor]) -> torch.Tensor:
@@ -112,9 +112,11 @@ def test_8_bits_stay_within_a_cosine_of_999_thousandths(folder: Path, exact: Tru
 
 
 @BYTES
-def test_auto_goes_back_to_float32_where_8_bits_do_not_fit(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert Trunk.load(folder).precision == "int8"
-    monkeypatch.setattr(trunk, "FAITHFUL", 1.1)
+def test_auto_goes_back_to_float32_where_8_bits_do_not_fit(
+    folder: Path, trunk: Trunk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert trunk.precision == "int8"
+    monkeypatch.setattr("models.trunk.FAITHFUL", 1.1)
     assert Trunk.load(folder).precision == "float32"
 
 
