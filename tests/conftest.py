@@ -96,14 +96,6 @@ def trunk(encoder: Encoder) -> "Trunk":
 
 
 @pytest.fixture(scope="session")
-def exact_trunk(models_home: Path) -> "Trunk":
-    """The same in float32."""
-    from models.trunk import Trunk
-
-    return Trunk.load(models_home / "models" / ENCODER, precision="float32")
-
-
-@pytest.fixture(scope="session")
 def reader(trunk: "Trunk") -> "Reader":
     """The bundled reader."""
     from models.reader import Reader

@@ -20,7 +20,7 @@ from models.types import Message, Sampling
 
 HELLO = (Message("system", "You are a helpful assistant."), Message("user", "Say hello to the four birds."))
 PASSAGE = (*HELLO, Message("assistant", "Hello, birds."), Message("user", "Who opened the bridge in 1932?"))
-GREEDY = Sampling(max_tokens=8, temperature=0.0)
+GREEDY = Sampling(max_tokens=6, temperature=0.0)
 
 
 @pytest.fixture(scope="module")
@@ -34,32 +34,31 @@ def exact(folder: Path) -> LlamaGenerator:
 
 
 @pytest.fixture(scope="module")
-def plain(folder: Path) -> LocalGenerator:
-    local = LocalGenerator.load("smollm2", folder)
-    local.model.float()
-    return local
+def pressed(folder: Path, exact: LlamaGenerator) -> Llama:
+    return Llama.load(folder, sample=exact.template.tokens(SAMPLE))
 
 
-def test_it_writes_what_transformers_writes(exact: LlamaGenerator, plain: LocalGenerator) -> None:
+def test_it_writes_what_transformers_writes(exact: LlamaGenerator, local: LocalGenerator) -> None:
     for prompt in (HELLO, PASSAGE):
-        [[ours]], [[theirs]] = exact.generate([prompt], 1, GREEDY), plain.generate([prompt], 1, GREEDY)
+        [[ours]], [[theirs]] = exact.generate([prompt], 1, GREEDY), local.generate([prompt], 1, GREEDY)
         assert ours.text == theirs.text
         assert ours.log_probs == pytest.approx(theirs.log_probs, abs=1e-3)
 
 
-def test_replies_have_the_log_probs_that_transformers_gives(exact: LlamaGenerator, plain: LocalGenerator) -> None:
+def test_replies_have_the_log_probs_that_transformers_gives(exact: LlamaGenerator, local: LocalGenerator) -> None:
     prompts, replies = [HELLO, HELLO, PASSAGE], ["Hello, four birds!", "No.", "The king did."]
-    ours, theirs = exact.log_probs(prompts, replies), plain.log_probs(prompts, replies)
+    ours, theirs = exact.log_probs(prompts, replies), local.log_probs(prompts, replies)
     for own, other in zip(ours, theirs, strict=True):
         assert own == pytest.approx(other, abs=1e-3)
 
 
-def test_a_prompt_reads_the_same_alone_beside_others_and_again(folder: Path) -> None:
-    generator = LlamaGenerator.load("smollm2", folder, precision="float32")
+def test_a_prompt_reads_the_same_alone_beside_others_and_again(exact: LlamaGenerator) -> None:
+    exact.forget()
     longer = (*PASSAGE, Message("assistant", "The premier."), Message("user", "And who closed it?"))
-    together = generator.generate([HELLO, PASSAGE, longer], 2, GREEDY)
-    again = generator.generate([longer], 1, GREEDY)
-    alone = LlamaGenerator.load("smollm2", folder, precision="float32").generate([longer], 1, GREEDY)
+    together = exact.generate([HELLO, PASSAGE, longer], 2, GREEDY)
+    again = exact.generate([longer], 1, GREEDY)
+    exact.forget()
+    alone = exact.generate([longer], 1, GREEDY)
     assert [one.text for one in together[2]] == [alone[0][0].text] * 2
     assert again[0][0].text == alone[0][0].text
     assert len(together) == 3
@@ -73,32 +72,33 @@ def test_drafts_differ_by_chance_and_repeat_by_seed(exact: LlamaGenerator) -> No
 
 
 def test_a_stop_ends_one_draft_and_not_the_others(exact: LlamaGenerator) -> None:
-    [free] = exact.generate([HELLO], 4, Sampling(max_tokens=12, seed=5))
+    [free] = exact.generate([HELLO], 4, Sampling(max_tokens=8, seed=5))
     word = free[0].text.split()[1]
-    [stopped] = exact.generate([HELLO], 4, Sampling(max_tokens=12, seed=5, stop=(word,)))
+    [stopped] = exact.generate([HELLO], 4, Sampling(max_tokens=8, seed=5, stop=(word,)))
     assert all(word not in one.text for one in stopped)
     assert stopped[0].finished
 
 
 @pytest.mark.skipif(not has_fast_bytes(), reason="this CPU does not multiply bytes fast")
-def test_eight_bits_stay_close(folder: Path, exact: LlamaGenerator) -> None:
+def test_eight_bits_stay_close(pressed: Llama, exact: LlamaGenerator) -> None:
     ids = exact.template.tokens("The Sydney Harbour Bridge was opened in 1932 by the premier, who cut the ribbon.")
-    model = Llama.load(folder, sample=exact.template.tokens(SAMPLE))
-    both = [one.logits(one.extend(one.empty(len(ids)), [ids])).log_softmax(-1) for one in (exact.model, model)]
+    both = [one.logits(one.extend(one.empty(len(ids)), [ids])).log_softmax(-1) for one in (exact.model, pressed)]
     divergence = (both[0].exp() * (both[0] - both[1])).sum(-1).mean()
     assert float(divergence) < 0.05
 
 
 @pytest.mark.skipif(not has_fast_bytes(), reason="this CPU does not multiply bytes fast")
-def test_compiled_steps_say_what_plain_ones_say(folder: Path, exact: LlamaGenerator) -> None:
-    model = Llama.load(folder, sample=exact.template.tokens(SAMPLE))
+def test_compiled_steps_say_what_plain_ones_say(
+    pressed: Llama, exact: LlamaGenerator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = pressed
     cache = model.empty(12)
     model.extend(cache, [exact.template.tokens("The bridge was opened by the king in")])
     caches = [cache.forked(0, cache.lengths[0], 3, 2) for _ in range(2)]
     for one in caches:
         one.lengths = [cache.lengths[0], 4, 6]
     chances = [model.logits(model.extend(caches[0], [[504], [260], [99]])).log_softmax(-1)]
-    model._stepper = None
+    monkeypatch.setattr(model, "_stepper", None)
     chances.append(model.logits(model.extend(caches[1], [[504], [260], [99]])).log_softmax(-1))
     divergence = (chances[0].exp() * (chances[0] - chances[1])).sum(-1)
     assert float(divergence.max()) < 0.05, "bytes may round apart, what is likely stays so"
@@ -135,8 +135,8 @@ def test_cancelling_streaming_and_bad_input(exact: LlamaGenerator, tmp_path: Pat
 def test_callers_at_the_same_time_share_the_steps_and_get_their_own_drafts(
     exact: LlamaGenerator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked = [(HELLO, 2, Sampling(max_tokens=24, seed=1)), (PASSAGE, 1, Sampling(max_tokens=20, temperature=0.0)),
-             (HELLO, 3, Sampling(max_tokens=16, seed=7))]  # fmt: skip
+    asked = [(HELLO, 2, Sampling(max_tokens=12, seed=1)), (PASSAGE, 1, Sampling(max_tokens=10, temperature=0.0)),
+             (HELLO, 3, Sampling(max_tokens=8, seed=7))]  # fmt: skip
     alone = [exact.generate([prompt], count, sampling) for prompt, count, sampling in asked]
     widths: list[int] = []
     extend = exact.model.extend
@@ -171,7 +171,7 @@ def test_copies_are_stretches_of_their_text(exact: LlamaGenerator) -> None:
 def test_held_drafts_differ_by_chance_and_stand_in_their_text(exact: LlamaGenerator) -> None:
     texts, silent = ["Ann Hale built the mill in 1791.", "Saturn V was 110.6 metres tall."], "Nothing says so."
     prompts = [(Message("user", "Who built the mill?"),), (Message("user", "How tall was Saturn V?"),)]
-    sampling = Sampling(max_tokens=24, temperature=5.0, top_p=1.0, seed=3)
+    sampling = Sampling(max_tokens=12, temperature=5.0, top_p=1.0, seed=3)
     found = exact.stretches(prompts, texts, [silent], 6, sampling)
     for own, text in zip(found, texts, strict=True):
         assert all(one.text in text or one.text == silent for one in own)
@@ -182,7 +182,7 @@ def test_held_drafts_differ_by_chance_and_stand_in_their_text(exact: LlamaGenera
 
 
 def test_a_caller_that_leaves_or_fails_leaves_the_others_alone(exact: LlamaGenerator) -> None:
-    patient = Sampling(max_tokens=24, temperature=0.0)
+    patient = Sampling(max_tokens=12, temperature=0.0)
     alone = exact.generate([PASSAGE], 1, patient)
     steps = itertools.count()
 

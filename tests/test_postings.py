@@ -84,7 +84,7 @@ def exhaustive(lexical: Lexical, query: list[str], k: int, admitted: np.ndarray 
     return rows[order].tolist(), scores[rows[order]].tolist()
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.integers(0, 2**32 - 1), st.integers(1, 3), st.sampled_from([1, 3, 10, 1000]), st.data())
 def test_the_best_are_those_of_exhaustive_scoring(
     monkeypatch: pytest.MonkeyPatch, seed: int, segments: int, k: int, data: st.DataObject

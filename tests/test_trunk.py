@@ -27,8 +27,8 @@ def folder(models_home: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def exact(exact_trunk: Trunk) -> Trunk:
-    return exact_trunk
+def exact(folder: Path) -> Trunk:
+    return Trunk.load(folder, precision="float32")
 
 
 def means(states: list[torch.Tensor]) -> torch.Tensor:

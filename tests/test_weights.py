@@ -15,6 +15,7 @@ from safetensors.numpy import save_file
 
 from indexing.types import BadInput, ModelDamaged, ModelMissing, StorageFailed
 from models import e5_format, manifest, wheels
+from models.generator import LocalGenerator
 from models.gguf_format import _unpermute
 from models.weights import MODELS, install, model_folder, verify
 from models.wheels import Wheel
@@ -248,15 +249,11 @@ def test_rotary_rows_come_back_in_halves() -> None:
     assert np.array_equal(_unpermute(paired, heads), halves)
 
 
-def test_the_chat_model_answers_and_splits_digits(models_home: Path) -> None:
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-
-    folder = model_folder(models_home, "smollm2-135m-instruct")
-    tokenizer = AutoTokenizer.from_pretrained(folder)
+def test_the_chat_model_answers_and_splits_digits(local: LocalGenerator) -> None:
+    tokenizer = local.template.tokenizer
     assert tokenizer.tokenize("in 1969") == ["in", "Ġ", "1", "9", "6", "9"]
     turns = [{"role": "user", "content": "What is the capital of France? Answer in one sentence."}]
     prompt = tokenizer.apply_chat_template(turns, add_generation_prompt=True, return_tensors="pt", return_dict=True)
     assert tokenizer.decode(prompt["input_ids"][0]).endswith("<|im_end|>\n<|im_start|>assistant\n")
-    model = AutoModelForCausalLM.from_pretrained(folder)
-    reply = model.generate(**prompt, max_new_tokens=12, do_sample=False)[0, prompt["input_ids"].shape[1] :]
+    reply = local.model.generate(**prompt, max_new_tokens=12, do_sample=False)[0, prompt["input_ids"].shape[1] :]
     assert tokenizer.decode(reply) == "The capital of France is Paris.<|im_end|>"
