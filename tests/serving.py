@@ -83,7 +83,7 @@ def listening(application: Application) -> Iterator[httpx.Client]:
         while not server.started:
             time.sleep(0.01)
         [port] = [bound.getsockname()[1] for listener in server.servers for bound in listener.sockets]
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60, verify=False) as client:
             yield client
     finally:
         server.should_exit = True

@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from models.types import Candidate, Conversation, Plan, Policy
-from tests.serving import Served, events, running, stream
+from tests.serving import Served, events, quick, running, stream
 
 QUESTION = "When was Skylab launched?"
 
@@ -120,9 +120,9 @@ def test_fast_mode_reads_less(served: Served) -> None:
 
 
 @pytest.fixture(scope="module")
-def slow(examples_home: Path) -> Iterator[Served]:
-    """The service with a policy that thinks for a while, on which silence and leaving can be tried."""
-    with running(examples_home, keep_alive=0.02) as service:
+def slow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """A service with a policy that thinks for a while, on which silence and leaving can be tried."""
+    with quick(tmp_path_factory.mktemp("slow"), keep_alive=0.02) as service:
         made = service.application.parts._value
         made[0] = replace(made[0], policy=Slow(made[0].policy))
         yield service
