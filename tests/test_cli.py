@@ -176,8 +176,7 @@ def test_ctrl_c_leaves_a_usable_index(examples_home: Path, tmp_path: Path) -> No
     for number in range(400):
         text = "\n\n".join(f"Sentence {line} of document {number} tells of bird {number * line}." for line in range(6))
         (folder / f"{number:03}.md").write_text(f"# Bird {number}\n\n{text}\n")
-    command = [sys.executable, "-m", "service.cli", "--home", str(home)]
-    command += ["--set", "precision=float32", "refresh", str(folder)]  # loads sooner than 8 bits
+    command = [sys.executable, "-m", "service.cli", "--home", str(home), "refresh", str(folder)]
     process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, env={**os.environ, "TERM": "dumb"})
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline and not list(home.glob("index/segments/*.seg")):

@@ -48,11 +48,8 @@ def test_a_refresh_is_timed_beside_the_encoder_on_the_same_passages(encoder: Enc
     assert figures["speed/refresh/passages"].baseline
 
 
-def test_events_are_timed_over_http(examples_home: Path, tmp_path: Path) -> None:
-    for name in ("models", "index"):
-        (tmp_path / name).symlink_to(examples_home / name)
-    (tmp_path / "settings.yaml").write_text("precision: float32")  # loads sooner than 8 bits
-    with started(tmp_path) as server:
+def test_events_are_timed_over_http(examples_home: Path) -> None:
+    with started(examples_home) as server:
         times = event_times(server.client, "Who landed on the Moon first?")
         fast = event_times(server.client, "Who landed on the Moon first?", "fast")
         memory = server.memory()
