@@ -35,6 +35,7 @@ from service.metrics import Metrics
 from service.pipeline import Parts, answer
 from service.refreshes import Refreshes, Worker
 from service.registry import BUNDLED, Registry
+from service.rulebook import Rulebook
 from service.sharing import Shares
 from service.sources import Sources
 from service.startup import Lazy, Startup
@@ -69,6 +70,7 @@ def build(settings: Settings) -> Application:
     database, metrics = connect(settings.database), Metrics()
     conversations = Conversations(database)
     rules = load_rules()
+    rulebook = Rulebook(database, rules, load_thresholds())
     encoder: Lazy[Encoder] = Lazy("encoder", lambda: make_encoder(settings))
     library: Lazy[Library] = Lazy("index", lambda: make_library(settings, encoder.now()))
     parts: Lazy[Parts] = Lazy("judges and policy", lambda: make_parts(settings, encoder.now(), library.now(), rules))
@@ -84,9 +86,9 @@ def build(settings: Settings) -> Application:
         keys=Keys(database),
         limits=RequestLimits(),
         metrics=metrics,
-        rules=rules,
+        rulebook=rulebook,
         approved=make_approved(settings),
-        asking=Asking(settings, conversations, metrics),
+        asking=Asking(settings, conversations, metrics, rulebook),
         encoder=encoder,
         library=library,
         parts=parts,

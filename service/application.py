@@ -1,13 +1,11 @@
 """What a running Passerine consists of. `service/app.py` builds it; routes and commands are handed it."""
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Engine
 
 from indexing.types import Encoder
-from rewards.types import Rule
 from service.approved import ApprovedStore
 from service.asking import Asking
 from service.config import Settings
@@ -19,6 +17,7 @@ from service.limits import RequestLimits
 from service.metrics import Metrics
 from service.pipeline import Parts
 from service.refreshes import Refreshes, Worker
+from service.rulebook import Rulebook
 from service.sharing import Shares
 from service.startup import Lazy, Startup
 
@@ -35,7 +34,7 @@ class Application:
     keys: Keys
     limits: RequestLimits
     metrics: Metrics
-    rules: Sequence[Rule]
+    rulebook: Rulebook
     approved: ApprovedStore
     asking: Asking
     encoder: Lazy[Encoder]

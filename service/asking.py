@@ -19,6 +19,7 @@ from service.events import Done, Event
 from service.logs import ACCESS
 from service.metrics import Metrics
 from service.pipeline import FAST, Counts, Parts, answer
+from service.rulebook import Rulebook
 from service.schemas import answer_json
 from service.types import Answer
 
@@ -73,8 +74,14 @@ class Turnstile:
 class Asking:
     """Answers questions with stored conversations."""
 
-    def __init__(self, settings: Settings, conversations: Conversations, metrics: Metrics | None = None) -> None:
-        self.settings, self.conversations = settings, conversations
+    def __init__(
+        self,
+        settings: Settings,
+        conversations: Conversations,
+        metrics: Metrics | None = None,
+        rulebook: Rulebook | None = None,
+    ) -> None:
+        self.settings, self.conversations, self.rulebook = settings, conversations, rulebook
         self.metrics = metrics or Metrics()
         self.turnstile = Turnstile(settings.workers)
         self.pool = ThreadPoolExecutor(THREADS, thread_name_prefix="answer")
@@ -100,7 +107,7 @@ class Asking:
         conversation_id, turn_id = kept.begin(question.message, question.conversation_id, question.once)
         try:
             conversation = kept.read(conversation_id, turn_id, self.settings.conversation_limit)
-            flow = answer(conversation, parts, self.counts(question.mode), question.filters, cancelled)
+            flow = self._flow(conversation, parts, question.mode, question.filters, cancelled)
             yield next(flow)  # Accepted: at once, whoever else is being answered
             with self.turnstile.passed(cancelled):
                 for event in flow:
@@ -122,13 +129,25 @@ class Asking:
         cancelled: CancelledCheck = never,
     ) -> Iterator[Event]:
         """The flow's events for a conversation that somebody else keeps. Raises what the flow raises."""
-        flow = answer(conversation, parts, self.counts(mode), filters, cancelled)
+        flow = self._flow(conversation, parts, mode, filters, cancelled)
         yield next(flow)
         with self.turnstile.passed(cancelled):
             for event in flow:
                 if isinstance(event, Done):
                     self._answered(event.answer)
                 yield event
+
+    def _flow(
+        self,
+        conversation: Conversation,
+        parts: Parts,
+        mode: Literal["careful", "fast"] | None,
+        filters: Filters | None,
+        cancelled: CancelledCheck,
+    ) -> Iterator[Event]:
+        """Under the rules as they are set now."""
+        obeying = self.rulebook.applied(parts) if self.rulebook else parts
+        return answer(conversation, obeying, self.counts(mode), filters, cancelled)
 
     def _answered(self, answer: Answer) -> None:
         self.metrics.answered(answer)

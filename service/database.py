@@ -11,6 +11,7 @@ from sqlalchemy import (
     Column,
     DateTime,
     Engine,
+    Float,
     ForeignKey,
     Index,
     Integer,
@@ -123,7 +124,13 @@ KEYS = Table(
     Column("expires_at", Moment),
     Column("revoked_at", Moment),
 )
-
+RULES = Table(
+    "rules",
+    METADATA,
+    Column("id", String, primary_key=True),
+    Column("enabled", Boolean, nullable=False),
+    Column("floor", Float),
+)
 SHARES = Table(
     "shares",
     METADATA,

@@ -196,6 +196,15 @@ class SessionIn(Taken):
     key: Name
 
 
+class RuleIn(Taken):
+    model_config = ConfigDict(json_schema_extra={"examples": [{"enabled": False}, {"floor": 0.3}, {"floor": None}]})
+
+    enabled: bool = Field(True, description="whether answers are judged by it; absent: as it was")
+    floor: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] | None = Field(
+        None, description="least probability of being kept, 0 to 1; null: the usual one; absent: as it was"
+    )
+
+
 class ApprovedIn(Taken):
     """Several wordings of a question make it easier to find; an answer is said in the language of the question."""
 
