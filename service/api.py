@@ -43,7 +43,7 @@ from service.schemas import ErrorOut
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
 ACCESS_LOG = logging.getLogger(ACCESS)
 WEB = Path(__file__).parent / "web"
-PAGES = ("/", "/documents", "/annotate")
+PAGES = ("/", "/documents", "/annotate", "/admin")
 """Paths of the page; what each shows stands in service/web/page.js."""
 STATUSES = {
     401: "a key is needed, and none came that is good",

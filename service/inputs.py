@@ -188,6 +188,9 @@ class KeyIn(Taken):
         None, description="requests a minute; absent: as many as it likes"
     )
     expires_at: Moment | None = Field(None, description="absent: never")
+    takes_over: Literal["local"] | None = Field(
+        None, description="local: the conversations and feedback made without a key are its own from now on"
+    )
 
 
 class SessionIn(Taken):

@@ -26,6 +26,8 @@ MARK = "psn_"
 SHOWN = len(MARK) + 8
 NAME_LENGTH = 100
 MOST_PER_MINUTE = 100_000
+LOCAL = "local"
+"""Names what belongs to no key: asked on the machine itself, or before there were keys."""
 USE_STEP = timedelta(minutes=1)
 """The last use is written no more often than this, so that reading does not become writing."""
 
