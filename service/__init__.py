@@ -17,6 +17,7 @@ rulebook              the rules as the operator set them
 approved              approved answers, edited while the service runs
 keys                  who may use the service, how far and how often
 metrics               what Passerine counts about itself
+tracing               traces by OpenTelemetry
 logs                  the log, for people or programs
 limits                requests a minute of a key
 annotation            drafts to compare, and ratings
@@ -51,7 +52,7 @@ routes_keys           /v1/keys and /v1/session
 routes_status         /healthz, /readyz, /v1/status
 reference             the page at /docs
 api                   the ASGI application
-web                   the page: chat, search, documents
+web                   the page: chat, search, documents, annotation, administration
 
 Running:
 application           what a running Passerine consists of

@@ -104,7 +104,7 @@ def create_api(application: Application) -> Guard:
     api.add_exception_handler(Exception, on_error)
     settings = application.settings
     hosts = {*LOOPBACK, settings.host, *(name.rpartition(":")[0] or name for name in settings.allowed_hosts)}
-    edges = partial(admitted, application), partial(observed, application)
+    edges = partial(admitted, application), partial(observed, application), application.tracing.request
     return Guard(api, hosts | set(settings.allowed_hosts), settings.body_limit, *edges)
 
 
@@ -115,6 +115,7 @@ def observed(application: Application, scope: Scope, status: int, seconds: float
     route = template or ("/static" if scope["path"].startswith("/static/") else "other")
     method = scope["method"] if scope["method"] in METHODS else "other"
     application.metrics.request(method, route, status, seconds)
+    application.tracing.replied(method, route, status, scope["state"]["request_id"])
     caller = scope["state"].get("caller") or Caller()
     told = {"method": method, "route": route, "status": status, "seconds": round(seconds, 4)}
     ACCESS_LOG.info("request", extra={**told, "key": caller.owner})

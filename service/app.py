@@ -39,6 +39,7 @@ from service.rulebook import Rulebook
 from service.sharing import Shares
 from service.sources import Sources
 from service.startup import Lazy, Startup
+from service.tracing import Tracing
 
 if TYPE_CHECKING:
     from models.encoder import TrunkEncoder
@@ -67,7 +68,7 @@ def build(settings: Settings) -> Application:
     Raises StorageFailed when the data folder cannot be written, BadInput for an unusable database_url.
     """
     make_home(settings.home)
-    database, metrics = connect(settings.database), Metrics()
+    database, metrics, tracing = connect(settings.database), Metrics(), Tracing()
     conversations = Conversations(database)
     rules = load_rules()
     rulebook = Rulebook(database, rules, load_thresholds())
@@ -86,9 +87,10 @@ def build(settings: Settings) -> Application:
         keys=Keys(database),
         limits=RequestLimits(),
         metrics=metrics,
+        tracing=tracing,
         rulebook=rulebook,
         approved=make_approved(settings),
-        asking=Asking(settings, conversations, metrics, rulebook),
+        asking=Asking(settings, conversations, metrics, rulebook, tracing),
         encoder=encoder,
         library=library,
         parts=parts,

@@ -20,6 +20,7 @@ from service.refreshes import Refreshes, Worker
 from service.rulebook import Rulebook
 from service.sharing import Shares
 from service.startup import Lazy, Startup
+from service.tracing import Tracing
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,7 @@ class Application:
     keys: Keys
     limits: RequestLimits
     metrics: Metrics
+    tracing: Tracing
     rulebook: Rulebook
     approved: ApprovedStore
     asking: Asking
@@ -50,9 +52,10 @@ class Application:
         self.conversations.recover(json.dumps(error))
 
     def close(self) -> None:
-        """Ends the refresh, keeping what it did, and lets go of the database and the index."""
+        """Ends the refresh, keeping what it did, sends the last traces, and lets go of the database and the index."""
         self.worker.stop()
         self.asking.pool.shutdown(wait=False, cancel_futures=True)
         if self.library.stage.state == "ready":
             self.library.get().index.close()
+        self.tracing.close()
         self.database.dispose()

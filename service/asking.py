@@ -21,6 +21,7 @@ from service.metrics import Metrics
 from service.pipeline import FAST, Counts, Parts, answer
 from service.rulebook import Rulebook
 from service.schemas import answer_json
+from service.tracing import Tracing
 from service.types import Answer
 
 LOG = logging.getLogger(ACCESS)
@@ -80,9 +81,10 @@ class Asking:
         conversations: Conversations,
         metrics: Metrics | None = None,
         rulebook: Rulebook | None = None,
+        tracing: Tracing | None = None,
     ) -> None:
         self.settings, self.conversations, self.rulebook = settings, conversations, rulebook
-        self.metrics = metrics or Metrics()
+        self.metrics, self.tracing = metrics or Metrics(), tracing or Tracing()
         self.turnstile = Turnstile(settings.workers)
         self.pool = ThreadPoolExecutor(THREADS, thread_name_prefix="answer")
 
@@ -147,10 +149,11 @@ class Asking:
     ) -> Iterator[Event]:
         """Under the rules as they are set now."""
         obeying = self.rulebook.applied(parts) if self.rulebook else parts
-        return answer(conversation, obeying, self.counts(mode), filters, cancelled)
+        return answer(conversation, obeying, self.counts(mode), filters, cancelled, self.tracing.stage)
 
     def _answered(self, answer: Answer) -> None:
         self.metrics.answered(answer)
+        self.tracing.answered(answer.verdict)
         told = {"answer_id": answer.id, "verdict": answer.verdict, "timings": dict(answer.timings)}
         LOG.info("answered", extra=told)
 

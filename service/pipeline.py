@@ -5,8 +5,8 @@ It knows no web framework, no database and no model library: it is handed its pa
 
 import time
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 
 from indexing.split import sentences
@@ -19,6 +19,9 @@ from service import phrases
 from service.citations import checked, cite
 from service.events import Accepted, Cited, Delta, Done, Event, Judged, Planned, Proposed, Searched
 from service.types import Answer, Citation
+
+Around = Callable[[str], AbstractContextManager[None]]
+"""What is opened around each stage, by its name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +59,10 @@ def answer(
     counts: Counts = CAREFUL,
     filters: Filters | None = None,
     cancelled: CancelledCheck = never,
+    around: Around = lambda _: nullcontext(),
 ) -> Iterator[Event]:
     """Events up to Done. Raises Cancelled soon after `cancelled()` turns true."""
-    clock = Clock(cancelled)
+    clock = Clock(cancelled, around)
     answer_id, where = uuid.uuid4().hex, filters or Filters()
     yield Accepted(answer_id, conversation.id)
 
@@ -183,6 +187,7 @@ class Clock:
     """Seconds by stage, and a look at `cancelled` before each."""
 
     cancelled: CancelledCheck
+    around: Around
     began: float = field(default_factory=time.perf_counter)
     seconds: dict[str, float] = field(default_factory=dict)
 
@@ -191,7 +196,8 @@ class Clock:
         if self.cancelled():
             raise Cancelled("Stopped.", "Ask again when you like.")
         before = time.perf_counter()
-        yield
+        with self.around(name):
+            yield
         self.seconds[name] = round(time.perf_counter() - before, 5)
 
     def timings(self) -> Mapping[str, float]:
