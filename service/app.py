@@ -158,6 +158,7 @@ def make_parts(settings: Settings, encoder: Encoder, library: Library, rules: Se
         support=TrainedSupport.load(readings, folder("support", JUDGES / "support")),
         thresholds=thresholds,
         rules=rules,
+        caches={"passages": reader.recent, "judged": readings.recent},
     )
 
 

@@ -8,9 +8,11 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
+from typing import Any
 
 from indexing.split import sentences
 from indexing.types import Cancelled, Filters, Hit, Retriever
+from models.recent import Recent
 from models.types import Cancelled as CancelledCheck
 from models.types import Candidate, Conversation, Evidence, Policy, never
 from rewards.select import Selection, Thresholds, select
@@ -26,7 +28,7 @@ Around = Callable[[str], AbstractContextManager[None]]
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What an answer is made with. `rules` are the texts that a refusal names."""
+    """What an answer is made with. `rules` are the texts that a refusal names; `caches` what its models remember."""
 
     policy: Policy
     retriever: Retriever
@@ -35,6 +37,7 @@ class Parts:
     support: SupportJudge
     thresholds: Thresholds
     rules: Sequence[Rule] = ()
+    caches: Mapping[str, Recent[Any, Any]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
