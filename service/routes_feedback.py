@@ -41,7 +41,7 @@ def pairs(app: App, limit: Annotated[int, Query(ge=1, le=100)] = 20) -> PairsOut
 
 def annotated(app: App) -> AnnotatedOut:
     """Comparisons, the Elo ratings of the policies that took part, and rules found kept or broken."""
-    return AnnotatedOut.model_validate(annotation.summary(app.feedback))
+    return AnnotatedOut.model_validate(annotation.summary(app.database))
 
 
 def take_back(feedback_id: str, app: App, who: Who) -> None:

@@ -43,4 +43,7 @@ def test_400_points_are_ten_wins_in_eleven() -> None:
 
 def test_no_games_no_ratings_and_nobody_plays_himself() -> None:
     assert ratings([]) == {}
+    assert ratings([Game("a", "b", 1.0, 3), Game("b", "c", 0.5, 2)]) == pytest.approx(
+        ratings([Game("a", "b", 1.0)] * 3 + [Game("b", "c", 0.5)] * 2)
+    ), "many games of one end are counted at once"
     assert games_of([("a", "a", 1.0), ("a", "b", 0.0)]) == [Game("a", "b", 0.0)]
