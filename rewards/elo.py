@@ -1,7 +1,7 @@
 """Elo ratings of policies (or candidates) from pairwise comparisons."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 START = 1500.0
@@ -62,8 +62,3 @@ def _step(
             share[a] += count / (strength[a] + strength[b])
             share[b] += count / (strength[a] + strength[b])
     return {name: won[name] / share[name] for name in strength}
-
-
-def games_of(pairs: Iterable[tuple[str, str, float]]) -> list[Game]:
-    """Games of (a, b, share) rows, those of a player with itself left out."""
-    return [Game(a, b, share) for a, b, share in pairs if a != b]
