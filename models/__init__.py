@@ -36,6 +36,7 @@ overlap         sentences that share words with a question
 orders          orders to the assistant in a passage, and the passage without them
 quotes          verbatim whole sentences, checked
 reader          question + passages -> spans and "not here"
+recent          what was made last, and how often that was asked for
 reranker        the reader's order of the hits
 extractive      the policy that only quotes
 unaided         candidates without evidence

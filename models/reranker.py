@@ -4,8 +4,6 @@ What was read for the order of the passages is remembered, so that drafting answ
 twice.
 """
 
-import threading
-from collections import OrderedDict
 from collections.abc import Sequence
 
 import numpy as np
@@ -14,6 +12,7 @@ from indexing.types import Vectors
 from models.extractive import SPANS, Reads
 from models.orders import OrderDetector
 from models.reader import Reading
+from models.recent import Recent
 from models.types import Cancelled, never
 
 WEIGHT = 0.4
@@ -28,23 +27,14 @@ class RememberingReader:
 
     def __init__(self, reader: Reads) -> None:
         self.reader = reader
-        self._kept: OrderedDict[tuple[str, str, int], Reading] = OrderedDict()
-        self._turn = threading.Lock()
+        self.recent: Recent[tuple[str, str, int], Reading] = Recent(KEPT)
 
     def read(self, question: str, passages: Sequence[str], n: int = 1, cancelled: Cancelled = never) -> list[Reading]:
         """One reading a passage; those that are not known are read together."""
-        with self._turn:
-            known = {text: self._kept[key] for text in passages if (key := (question, text, n)) in self._kept}
-        new = [text for text in dict.fromkeys(passages) if text not in known]
-        if new:
-            known |= zip(new, self.reader.read(question, new, n, cancelled), strict=True)
-        with self._turn:
-            for text in passages:
-                self._kept[question, text, n] = known[text]
-                self._kept.move_to_end((question, text, n))
-            while len(self._kept) > KEPT:
-                self._kept.popitem(last=False)
-        return [known[text] for text in passages]
+        return self.recent.of(
+            [(question, text, n) for text in passages],
+            lambda new: self.reader.read(question, [text for _, text, _ in new], n, cancelled),
+        )
 
 
 class ReadingReranker:

@@ -1,7 +1,7 @@
 """Elo ratings of policies (or candidates) from pairwise comparisons."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 START = 1500.0
@@ -11,11 +11,12 @@ SCALE = 400.0
 
 @dataclass(frozen=True, slots=True)
 class Game:
-    """One comparison; `share` is 1 when a was preferred, 0 when b was, 0.5 for a tie."""
+    """One comparison, or `count` of the same end; `share` is 1 when a was preferred, 0 when b was, 0.5 for a tie."""
 
     a: str
     b: str
     share: float
+    count: int = 1
 
 
 def expected(a: float, b: float) -> float:
@@ -36,10 +37,10 @@ def ratings(games: Sequence[Game], rounds: int = 2000, tie: float = 1.0) -> dict
     won = dict.fromkeys(names, tie / 2)
     met: dict[tuple[str, str], float] = {}
     for game in games:
-        won[game.a] += game.share
-        won[game.b] += 1.0 - game.share
+        won[game.a] += game.share * game.count
+        won[game.b] += (1.0 - game.share) * game.count
         pair = (min(game.a, game.b), max(game.a, game.b))
-        met[pair] = met.get(pair, 0.0) + 1.0
+        met[pair] = met.get(pair, 0.0) + game.count
     strength = dict.fromkeys(names, 1.0)
     for _ in range(rounds):
         fresh = _step(strength, won, met, tie)
@@ -61,8 +62,3 @@ def _step(
             share[a] += count / (strength[a] + strength[b])
             share[b] += count / (strength[a] + strength[b])
     return {name: won[name] / share[name] for name in strength}
-
-
-def games_of(pairs: Iterable[tuple[str, str, float]]) -> list[Game]:
-    """Games of (a, b, share) rows, those of a player with itself left out."""
-    return [Game(a, b, share) for a, b, share in pairs if a != b]

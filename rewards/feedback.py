@@ -1,7 +1,7 @@
 """What people said of answers, read from the exported file (docs/feedback.md has its schema), for the trainers."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -9,7 +9,6 @@ from typing import Any, Literal, cast
 
 from indexing.types import BadInput, NotFound
 from models.types import Role, Turn
-from rewards.elo import Game, games_of
 from rewards.preference_data import Ranking
 from rewards.readings import Draft, titled
 from rewards.rule_data import RuleExample
@@ -178,9 +177,3 @@ def rule_examples_from(rows: Iterable[Feedback]) -> list[RuleExample]:
             drafted = _draft(row, row.candidate)
             made.append(RuleExample(drafted, {row.rule: row.label}, "feedback", "train", ""))
     return made
-
-
-def games_from(rows: Sequence[Feedback]) -> list[Game]:
-    """Comparisons of policies, for Elo ratings."""
-    pairs = [row for row in rows if row.kind == "pair" and row.a and row.b and row.label is not None]
-    return games_of((r.a.origin, r.b.origin, r.label) for r in pairs if r.a and r.b and r.label is not None)

@@ -4,7 +4,6 @@ The three judges of an answer share one `Readings`: the question and every candi
 once, all in one call, whatever the number of judges and rules.
 """
 
-from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from models.recent import Recent
 from models.types import Candidate, Conversation
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ class Readings:
     def __init__(self, trunk: "Trunk", layer: int = LAYER) -> None:
         self.trunk = trunk
         self.layer = layer
-        self._kept: OrderedDict[str, TokenStates] = OrderedDict()
+        self.recent: Recent[str, TokenStates] = Recent(KEPT)
 
     @property
     def fingerprint(self) -> str:
@@ -87,19 +87,15 @@ class Readings:
 
     def read(self, texts: Sequence[str]) -> list[TokenStates]:
         """One reading a text (with its prefix), in one call to the trunk for those not remembered."""
-        fresh = list(dict.fromkeys(text for text in texts if text not in self._kept))
-        found = {text: self._kept[text] for text in texts if text in self._kept}
-        if fresh:
-            pieces = tokens(self.trunk, fresh)
-            states = self.trunk.hidden([ids.tolist() for ids, _ in pieces], last=self.layer)
-            for text, (ids, spans), rows in zip(fresh, pieces, states, strict=True):
-                found[text] = TokenStates(ids, spans, rows.detach().cpu().float().numpy().astype(np.float16))
-        for text in texts:
-            self._kept[text] = found[text]
-            self._kept.move_to_end(text)
-        while len(self._kept) > KEPT:
-            self._kept.popitem(last=False)
-        return [found[text] for text in texts]
+        return self.recent.of(texts, self._states)
+
+    def _states(self, texts: Sequence[str]) -> list[TokenStates]:
+        pieces = tokens(self.trunk, texts)
+        states = self.trunk.hidden([ids.tolist() for ids, _ in pieces], last=self.layer)
+        return [
+            TokenStates(ids, spans, rows.detach().cpu().float().numpy().astype(np.float16))
+            for (ids, spans), rows in zip(pieces, states, strict=True)
+        ]
 
 
 def tokens(trunk: "Trunk", texts: Sequence[str]) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:

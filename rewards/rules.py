@@ -1,6 +1,6 @@
 """The rules as data (bundled/rules.yaml), and those that a program decides exactly.
 
-A user edits the file or names another one; a fault in it is reported with its line and rule.
+A fault in the file is reported with its line and rule.
 """
 
 import re
@@ -31,7 +31,7 @@ def load_rules(path: Path = BUNDLED) -> tuple[Rule, ...]:
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError as error:
-        raise NotFound(f"The rules file {path} does not exist.", "Name another file in the settings.") from error
+        raise NotFound(f"The rules file {path} does not exist.", "Install Passerine again.") from error
     except UnicodeDecodeError as error:
         raise BadInput(f"The rules file {path} is not UTF-8 text.", "Save it as UTF-8.") from error
     return parse_rules(text, path.name)
@@ -121,9 +121,9 @@ def _texts(node: yaml.Node | None, field: str, what: str, name: str) -> tuple[st
     return tuple(" ".join(str(item.value).split()) for item in node.value)
 
 
-def _share(node: yaml.Node | None, what: str, name: str) -> float:
+def _share(node: yaml.Node | None, what: str, name: str) -> float | None:
     if node is None:
-        return 0.0
+        return None
     try:
         value = float(str(node.value))
     except ValueError:

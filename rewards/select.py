@@ -42,9 +42,9 @@ class Thresholds:
     default_floor: float = 0.05
 
     def floor(self, rule: str, book: Mapping[str, Rule]) -> float:
-        """The floor of a rule: the one in the rules file when it names one, else the fitted one."""
-        written = book[rule].floor if rule in book else 0.0
-        return written or self.floors.get(rule, self.default_floor)
+        """The floor of a rule: the one written in the book when there is one, else the fitted one."""
+        written = book[rule].floor if rule in book else None
+        return self.floors.get(rule, self.default_floor) if written is None else written
 
 
 @dataclass(frozen=True, slots=True)

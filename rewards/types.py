@@ -9,7 +9,8 @@ from models.types import Candidate, Conversation
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One rule in both languages. `floor` is the least probability of being kept that a candidate may have."""
+    """One rule in both languages. `floor` is the least probability of being kept that a candidate may have; None: the
+    fitted one."""
 
     id: str
     group: str
@@ -17,7 +18,7 @@ class Rule:
     text_zh: str
     keeps: tuple[str, ...] = ()
     breaks: tuple[str, ...] = ()
-    floor: float = 0.0
+    floor: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

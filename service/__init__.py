@@ -13,9 +13,11 @@ database              the tables, in SQLite by default
 conversations         turns and answers
 sharing               links to conversations
 feedback              what people say about answers, and its export
+rulebook              the rules as the operator set them
 approved              approved answers, edited while the service runs
 keys                  who may use the service, how far and how often
 metrics               what Passerine counts about itself
+tracing               traces by OpenTelemetry
 logs                  the log, for people or programs
 limits                requests a minute of a key
 annotation            drafts to compare, and ratings
@@ -43,13 +45,14 @@ routes_sources        /v1/sources and /v1/jobs
 routes_conversations  /v1/conversations
 routes_sharing        a conversation's link, and /shared
 shared_page           what is behind it
-routes_feedback       /v1/feedback and /v1/rules
+routes_feedback       /v1/feedback
+routes_rules          /v1/rules
 routes_approved       /v1/approved-answers
 routes_keys           /v1/keys and /v1/session
 routes_status         /healthz, /readyz, /v1/status
 reference             the page at /docs
 api                   the ASGI application
-web                   the page: chat, search, documents
+web                   the page: chat, search, documents, annotation, administration
 
 Running:
 application           what a running Passerine consists of

@@ -39,6 +39,7 @@ NEEDED: Mapping[str, Scope | None] = {
     "GET /v1/feedback/pairs": "admin",
     "GET /v1/feedback/summary": "admin",
     "GET /v1/rules": "read",
+    "PATCH /v1/rules/{rule_id}": "admin",
     "GET /v1/approved-answers": "read",
     "GET /v1/approved-answers/{id}": "read",
     "GET /v1/status": "read",

@@ -2,16 +2,16 @@
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
 from typing import Any
 
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, func, select
 
-from rewards.elo import ratings
-from rewards.feedback import checked_row, games_from
-from service.database import TURNS
+from rewards.elo import Game, ratings
+from service.database import FEEDBACK, TURNS
 from service.feedback import Feedback
 
 LOOKED_AT = 500
@@ -67,13 +67,13 @@ class Summary:
 
 def waiting(engine: Engine, feedback: Feedback, limit: int) -> list[Pair]:
     """Pairs that nobody compared yet, one an answer, the newest answers first."""
-    done = {(row["answer_id"], texts(row)) for row in feedback.export(everything=True, kind="pair")}
     newest = select(TURNS.c.id, TURNS.c.answer).where(TURNS.c.answer.is_not(None))
     found: list[Pair] = []
     with engine.connect() as connection:
         for answer_id, stored in connection.execute(newest.order_by(TURNS.c.created_at.desc()).limit(LOOKED_AT)):
             answer = json.loads(stored)
-            pair = next((pair for pair in pairs(answer) if (answer_id, texts_of(answer, pair)) not in done), None)
+            done = {texts(row) for row in feedback.export(everything=True, kind="pair", answer_id=answer_id)}
+            pair = next((pair for pair in pairs(answer) if texts_of(answer, pair) not in done), None)
             if pair:
                 _, dialogue, _ = feedback.answer(answer_id, None)
                 a, b = ordered(answer_id, pair)
@@ -111,16 +111,25 @@ def texts_of(answer: Mapping[str, Any], pair: tuple[int, int]) -> frozenset[str]
     return frozenset(answer["candidates"][index]["text"] for index in pair)
 
 
-def summary(feedback: Feedback) -> Summary:
-    """Elo ratings from all comparisons, and what became of each rule that was reported or probed."""
-    rows = [checked_row(row) for row in feedback.export(everything=True)]
-    games = games_from(rows)
-    played = [name for game in games for name in (game.a, game.b)]
+def summary(engine: Engine) -> Summary:
+    """Elo ratings from all comparisons, and what became of each rule that was reported or probed. Added up by the
+    database, so that a long log is as quick as a short one."""
+    pair, count = FEEDBACK.c.kind == "pair", func.count()
+    ends = (FEEDBACK.c.origin_a, FEEDBACK.c.origin_b, FEEDBACK.c.label)
+    found = (FEEDBACK.c.rule, FEEDBACK.c.label)
+    with engine.connect() as connection:
+        compared = connection.execute(select(*ends, count).where(pair).group_by(*ends)).all()
+        judged = connection.execute(
+            select(*found, count).where(FEEDBACK.c.kind == "rule").group_by(*found).order_by(*found)
+        ).all()
+    games = [Game(*row) for row in compared if row.origin_a != row.origin_b]
+    played: Counter[str] = Counter()
+    for game in games:
+        played.update({game.a: game.count, game.b: game.count})
     rated = sorted(ratings(games).items(), key=lambda item: -item[1])
     rules: dict[str, Probed] = {}
-    for row in rows:
-        if row.kind == "rule" and row.rule:
-            own = rules.setdefault(row.rule, Probed(row.rule))
-            own.kept, own.broken = own.kept + (row.label == 1.0), own.broken + (row.label == 0.0)
-    compared = sum(row.kind == "pair" for row in rows)
-    return Summary(compared, [Rated(name, value, played.count(name)) for name, value in rated], list(rules.values()))
+    for rule, label, times in judged:
+        own = rules.setdefault(rule, Probed(rule))
+        own.kept, own.broken = own.kept + times * (label == 1.0), own.broken + times * (label == 0.0)
+    named = [Rated(name, value, played[name]) for name, value in rated]
+    return Summary(sum(row[-1] for row in compared), named, list(rules.values()))

@@ -24,6 +24,7 @@ from service import (
     routes_documents,
     routes_feedback,
     routes_keys,
+    routes_rules,
     routes_sharing,
     routes_sources,
     routes_status,
@@ -42,7 +43,7 @@ from service.schemas import ErrorOut
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
 ACCESS_LOG = logging.getLogger(ACCESS)
 WEB = Path(__file__).parent / "web"
-PAGES = ("/", "/documents", "/annotate")
+PAGES = ("/", "/documents", "/annotate", "/admin")
 """Paths of the page; what each shows stands in service/web/page.js."""
 STATUSES = {
     401: "a key is needed, and none came that is good",
@@ -83,6 +84,7 @@ def create_api(application: Application) -> Guard:
         routes_conversations,
         routes_sharing,
         routes_feedback,
+        routes_rules,
         routes_approved,
         routes_keys,
         routes_sources,
@@ -102,7 +104,7 @@ def create_api(application: Application) -> Guard:
     api.add_exception_handler(Exception, on_error)
     settings = application.settings
     hosts = {*LOOPBACK, settings.host, *(name.rpartition(":")[0] or name for name in settings.allowed_hosts)}
-    edges = partial(admitted, application), partial(observed, application)
+    edges = partial(admitted, application), partial(observed, application), application.tracing.request
     return Guard(api, hosts | set(settings.allowed_hosts), settings.body_limit, *edges)
 
 
@@ -113,6 +115,7 @@ def observed(application: Application, scope: Scope, status: int, seconds: float
     route = template or ("/static" if scope["path"].startswith("/static/") else "other")
     method = scope["method"] if scope["method"] in METHODS else "other"
     application.metrics.request(method, route, status, seconds)
+    application.tracing.replied(method, route, status, scope["state"]["request_id"])
     caller = scope["state"].get("caller") or Caller()
     told = {"method": method, "route": route, "status": status, "seconds": round(seconds, 4)}
     ACCESS_LOG.info("request", extra={**told, "key": caller.owner})

@@ -35,9 +35,11 @@ from service.metrics import Metrics
 from service.pipeline import Parts, answer
 from service.refreshes import Refreshes, Worker
 from service.registry import BUNDLED, Registry
+from service.rulebook import Rulebook
 from service.sharing import Shares
 from service.sources import Sources
 from service.startup import Lazy, Startup
+from service.tracing import Tracing
 
 if TYPE_CHECKING:
     from models.encoder import TrunkEncoder
@@ -66,9 +68,10 @@ def build(settings: Settings) -> Application:
     Raises StorageFailed when the data folder cannot be written, BadInput for an unusable database_url.
     """
     make_home(settings.home)
-    database, metrics = connect(settings.database), Metrics()
+    database, metrics, tracing = connect(settings.database), Metrics(), Tracing()
     conversations = Conversations(database)
     rules = load_rules()
+    rulebook = Rulebook(database, rules, load_thresholds())
     encoder: Lazy[Encoder] = Lazy("encoder", lambda: make_encoder(settings))
     library: Lazy[Library] = Lazy("index", lambda: make_library(settings, encoder.now()))
     parts: Lazy[Parts] = Lazy("judges and policy", lambda: make_parts(settings, encoder.now(), library.now(), rules))
@@ -84,9 +87,10 @@ def build(settings: Settings) -> Application:
         keys=Keys(database),
         limits=RequestLimits(),
         metrics=metrics,
-        rules=rules,
+        tracing=tracing,
+        rulebook=rulebook,
         approved=make_approved(settings),
-        asking=Asking(settings, conversations, metrics),
+        asking=Asking(settings, conversations, metrics, rulebook, tracing),
         encoder=encoder,
         library=library,
         parts=parts,
@@ -154,6 +158,7 @@ def make_parts(settings: Settings, encoder: Encoder, library: Library, rules: Se
         support=TrainedSupport.load(readings, folder("support", JUDGES / "support")),
         thresholds=thresholds,
         rules=rules,
+        caches={"passages": reader.recent, "judged": readings.recent},
     )
 
 

@@ -1,13 +1,11 @@
 """What a running Passerine consists of. `service/app.py` builds it; routes and commands are handed it."""
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Engine
 
 from indexing.types import Encoder
-from rewards.types import Rule
 from service.approved import ApprovedStore
 from service.asking import Asking
 from service.config import Settings
@@ -19,8 +17,10 @@ from service.limits import RequestLimits
 from service.metrics import Metrics
 from service.pipeline import Parts
 from service.refreshes import Refreshes, Worker
+from service.rulebook import Rulebook
 from service.sharing import Shares
 from service.startup import Lazy, Startup
+from service.tracing import Tracing
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,8 @@ class Application:
     keys: Keys
     limits: RequestLimits
     metrics: Metrics
-    rules: Sequence[Rule]
+    tracing: Tracing
+    rulebook: Rulebook
     approved: ApprovedStore
     asking: Asking
     encoder: Lazy[Encoder]
@@ -51,9 +52,10 @@ class Application:
         self.conversations.recover(json.dumps(error))
 
     def close(self) -> None:
-        """Ends the refresh, keeping what it did, and lets go of the database and the index."""
+        """Ends the refresh, keeping what it did, sends the last traces, and lets go of the database and the index."""
         self.worker.stop()
         self.asking.pool.shutdown(wait=False, cancel_futures=True)
         if self.library.stage.state == "ready":
             self.library.get().index.close()
+        self.tracing.close()
         self.database.dispose()

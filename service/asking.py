@@ -19,7 +19,9 @@ from service.events import Done, Event
 from service.logs import ACCESS
 from service.metrics import Metrics
 from service.pipeline import FAST, Counts, Parts, answer
+from service.rulebook import Rulebook
 from service.schemas import answer_json
+from service.tracing import Tracing
 from service.types import Answer
 
 LOG = logging.getLogger(ACCESS)
@@ -73,9 +75,16 @@ class Turnstile:
 class Asking:
     """Answers questions with stored conversations."""
 
-    def __init__(self, settings: Settings, conversations: Conversations, metrics: Metrics | None = None) -> None:
-        self.settings, self.conversations = settings, conversations
-        self.metrics = metrics or Metrics()
+    def __init__(
+        self,
+        settings: Settings,
+        conversations: Conversations,
+        metrics: Metrics | None = None,
+        rulebook: Rulebook | None = None,
+        tracing: Tracing | None = None,
+    ) -> None:
+        self.settings, self.conversations, self.rulebook = settings, conversations, rulebook
+        self.metrics, self.tracing = metrics or Metrics(), tracing or Tracing()
         self.turnstile = Turnstile(settings.workers)
         self.pool = ThreadPoolExecutor(THREADS, thread_name_prefix="answer")
 
@@ -100,7 +109,7 @@ class Asking:
         conversation_id, turn_id = kept.begin(question.message, question.conversation_id, question.once)
         try:
             conversation = kept.read(conversation_id, turn_id, self.settings.conversation_limit)
-            flow = answer(conversation, parts, self.counts(question.mode), question.filters, cancelled)
+            flow = self._flow(conversation, parts, question.mode, question.filters, cancelled)
             yield next(flow)  # Accepted: at once, whoever else is being answered
             with self.turnstile.passed(cancelled):
                 for event in flow:
@@ -122,7 +131,7 @@ class Asking:
         cancelled: CancelledCheck = never,
     ) -> Iterator[Event]:
         """The flow's events for a conversation that somebody else keeps. Raises what the flow raises."""
-        flow = answer(conversation, parts, self.counts(mode), filters, cancelled)
+        flow = self._flow(conversation, parts, mode, filters, cancelled)
         yield next(flow)
         with self.turnstile.passed(cancelled):
             for event in flow:
@@ -130,8 +139,21 @@ class Asking:
                     self._answered(event.answer)
                 yield event
 
+    def _flow(
+        self,
+        conversation: Conversation,
+        parts: Parts,
+        mode: Literal["careful", "fast"] | None,
+        filters: Filters | None,
+        cancelled: CancelledCheck,
+    ) -> Iterator[Event]:
+        """Under the rules as they are set now."""
+        obeying = self.rulebook.applied(parts) if self.rulebook else parts
+        return answer(conversation, obeying, self.counts(mode), filters, cancelled, self.tracing.stage)
+
     def _answered(self, answer: Answer) -> None:
         self.metrics.answered(answer)
+        self.tracing.answered(answer.verdict)
         told = {"answer_id": answer.id, "verdict": answer.verdict, "timings": dict(answer.timings)}
         LOG.info("answered", extra=told)
 

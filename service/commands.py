@@ -69,8 +69,8 @@ def add(
 
     def rules() -> None:
         """The rules that every answer is judged by."""
-        for rule in application().rules:
-            out().print(f"[bold]{rule.id}[/] ({rule.group})")
+        for rule in application().rulebook.list():
+            out().print(f"[bold]{rule.id}[/] ({rule.group}){'' if rule.enabled else ': switched off'}")
             out().print(f"  {rule.text_en}\n  {rule.text_zh}", markup=False)
 
     def probe(
@@ -88,7 +88,7 @@ def add(
         asked = probing.read_probes(probes or probing.BUNDLED, rule or ())
         if write:
             writer = make_writer(chosen)
-            asked += list(probing.written_probes(writer, {one.id: one for one in own.rules}, asked, write))
+            asked += list(probing.written_probes(writer, {one.id: one for one in own.rulebook.rules}, asked, write))
         parts = own.parts.now()
 
         def ask(conversation: Conversation) -> Answer:

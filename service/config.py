@@ -29,6 +29,8 @@ from service.logs import Format
 PREFIX = "PASSERINE_"
 FILE = "settings.yaml"
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
+STANDARD_TRACING = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_TRACES_EXPORTER")
+"""Any of OpenTelemetry's own variables that says where traces go switches tracing on; the rest it reads by itself."""
 
 
 def default_home() -> Path:
@@ -48,6 +50,8 @@ class Settings(BaseModel):
     database_url: str = Field("", description="SQLAlchemy URL of conversations and feedback; empty: SQLite in home")
 
     log_format: Format = Field("text", description="text for people, or json: one object a line, for programs")
+
+    tracing: bool = Field(False, description="whether traces go out by OpenTelemetry (the extra otel)")
 
     encoder: str = Field("multilingual-e5-small", description="encoder: a model store name, a folder, or a hub name")
     device: str = Field("auto", description="where models run: auto, cpu, cuda, cuda:1, ...")
@@ -159,8 +163,10 @@ def load(options: Mapping[str, object] | None = None, environment: Mapping[str, 
     }
     home = Path(str(given.get("home") or named.get("home") or default_home())).expanduser().absolute()
     written = read_file(home / FILE)
-    values: dict[str, object] = {**written, **named, **given}
-    origins = {name: str(home / FILE) for name in written}
+    standard = standard_tracing(variables)
+    values: dict[str, object] = {**({"tracing": True} if standard else {}), **written, **named, **given}
+    origins = {"tracing": f"environment {standard}"} if standard else {}
+    origins |= {name: str(home / FILE) for name in written}
     origins |= {name: f"environment {PREFIX}{name.upper()}" for name in named}
     origins |= {name: f"option --{name.replace('_', '-')}" for name in given}
     try:
@@ -172,6 +178,13 @@ def load(options: Mapping[str, object] | None = None, environment: Mapping[str, 
             f"The setting '{name}' (from {origins.get(name, 'default')}) is wrong: {first['msg']}.",
             f"It is the {Settings.model_fields[name].description}.",
         ) from None
+
+
+def standard_tracing(variables: Mapping[str, str]) -> str:
+    """OpenTelemetry's own variable that switches tracing on, "" when none does."""
+    if variables.get("OTEL_SDK_DISABLED", "").lower() == "true" or variables.get("OTEL_TRACES_EXPORTER") == "none":
+        return ""
+    return next((name for name in STANDARD_TRACING if variables.get(name)), "")
 
 
 def read_file(path: Path) -> dict[str, object]:

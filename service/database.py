@@ -1,6 +1,7 @@
 """The tables of what Passerine keeps beside the index, in SQLite unless a URL names another database."""
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,8 +10,10 @@ from typing import Any
 from sqlalchemy import (
     Boolean,
     Column,
+    Connection,
     DateTime,
     Engine,
+    Float,
     ForeignKey,
     Index,
     Integer,
@@ -19,6 +22,7 @@ from sqlalchemy import (
     Table,
     Text,
     TypeDecorator,
+    bindparam,
     create_engine,
     event,
     insert,
@@ -33,10 +37,11 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 from indexing.types import BadInput, StorageFailed
 from service.errors import explain
 
-SCHEMA = "2"
+SCHEMA = "3"
 """Raised by one with every change of a table, not with a new one; a database of an earlier schema is brought up to it,
 one of another is refused, never half read."""
-STEPS: Mapping[str, tuple[str, Sequence[str]]] = {
+Step = str | Callable[[Connection], None]
+STEPS: Mapping[str, tuple[str, Sequence[Step]]] = {
     "1": (
         "2",  # whose conversations and feedback: those from before belong to nobody's key
         [
@@ -44,8 +49,18 @@ STEPS: Mapping[str, tuple[str, Sequence[str]]] = {
             "ALTER TABLE feedback ADD COLUMN owner VARCHAR DEFAULT '' NOT NULL",
         ],
     ),
+    "2": (
+        "3",  # what sums of feedback are made of, so that they need not read every row
+        [
+            "ALTER TABLE feedback ADD COLUMN rule VARCHAR",
+            "ALTER TABLE feedback ADD COLUMN origin_a VARCHAR",
+            "ALTER TABLE feedback ADD COLUMN origin_b VARCHAR",
+            "ALTER TABLE feedback ADD COLUMN label FLOAT",
+            lambda connection: fill_summed(connection),
+        ],
+    ),
 }
-"""From each earlier schema: the next one, and the statements that lead there, on SQLite and PostgreSQL alike."""
+"""From each earlier schema: the next one, and what leads there, on SQLite and PostgreSQL alike."""
 
 
 class Moment(TypeDecorator[datetime]):
@@ -99,6 +114,11 @@ FEEDBACK = Table(
     Column("answer_id", String, nullable=False, index=True),
     Column("row", Text, nullable=False),
     Column("owner", String, nullable=False, server_default=""),
+    Column("rule", String),
+    Column("origin_a", String),
+    Column("origin_b", String),
+    Column("label", Float),
+    Index("feedback_sums", "kind", "rule", "origin_a", "origin_b", "label"),
 )
 REPEATS = Table(
     "repeats",
@@ -123,7 +143,13 @@ KEYS = Table(
     Column("expires_at", Moment),
     Column("revoked_at", Moment),
 )
-
+RULES = Table(
+    "rules",
+    METADATA,
+    Column("id", String, primary_key=True),
+    Column("enabled", Boolean, nullable=False),
+    Column("floor", Float),
+)
 SHARES = Table(
     "shares",
     METADATA,
@@ -211,16 +237,36 @@ def create(engine: Engine, tables: Sequence[Table]) -> None:
                 connection.execute(CreateIndex(index, if_not_exists=True))
 
 
+def summed(row: Mapping[str, Any]) -> dict[str, Any]:
+    """The columns that sums are made of, as a row of feedback says them itself."""
+    origins = {f"origin_{side}": (row.get(side) or {}).get("origin") for side in ("a", "b")}
+    return {"rule": row.get("rule"), "label": row.get("label"), **origins}
+
+
+def fill_summed(connection: Connection) -> None:
+    """Fills them for rows that were written before there were such columns, a thousand at a time."""
+    numbered, last = FEEDBACK.c.number, 0
+    fill = update(FEEDBACK).where(numbered == bindparam("of"))
+    while rows := connection.execute(
+        select(numbered, FEEDBACK.c.row).where(numbered > last).order_by(numbered).limit(1000)
+    ).all():
+        last = rows[-1].number
+        connection.execute(fill, [{"of": number, **summed(json.loads(row))} for number, row in rows])
+
+
 def check_schema(engine: Engine) -> None:
     """Marks a new database, and brings one of an earlier schema up to this one. Raises StorageFailed for another."""
     named = PROPERTIES.c.name == "schema"
-    for earlier, (later, statements) in STEPS.items():
+    for earlier, (later, steps) in STEPS.items():
         with engine.begin() as connection:
             mark = update(PROPERTIES).where(named, PROPERTIES.c.value == earlier).values(value=later)
             # The mark first: it locks the database, and of two processes that start only one finds the earlier schema.
             if connection.execute(mark).rowcount:
-                for statement in statements:
-                    connection.execute(text(statement))
+                for step in steps:
+                    if isinstance(step, str):
+                        connection.execute(text(step))
+                    else:
+                        step(connection)
     with suppress(IntegrityError), engine.begin() as connection:  # marked already
         connection.execute(insert(PROPERTIES).values(name="schema", value=SCHEMA))
     with engine.connect() as connection:

@@ -15,7 +15,7 @@ from sqlalchemy import Engine, delete, func, insert, select
 
 from indexing.types import BadInput, NotFound
 from service.citations import without_markers
-from service.database import CONVERSATIONS, FEEDBACK, TURNS
+from service.database import CONVERSATIONS, FEEDBACK, TURNS, summed
 
 SCHEMA = "passerine.feedback/1"
 FeedbackKind = Literal["vote", "pair", "rule", "edit", "comment"]
@@ -95,6 +95,7 @@ class Feedback:
             "answer_id": opinion.answer_id,
             "row": json.dumps(row, ensure_ascii=False),
             "owner": owner,
+            **summed(row),
         }
         with self.engine.begin() as connection:
             connection.execute(insert(FEEDBACK).values(columns))
@@ -107,13 +108,18 @@ class Feedback:
             if not connection.execute(delete(FEEDBACK).where(own)).rowcount:
                 raise NotFound(f"There is no feedback '{row_id}'.", "POST /v1/feedback gives the id of a row.")
 
-    def export(self, everything: bool = False, kind: FeedbackKind | None = None) -> Iterator[dict[str, Any]]:
-        """Rows in the order they were given: those with consent, or all; of one kind, or of every kind."""
+    def export(
+        self, everything: bool = False, kind: FeedbackKind | None = None, answer_id: str | None = None
+    ) -> Iterator[dict[str, Any]]:
+        """Rows in the order they were given: those with consent, or all; of one kind, or of every kind; on one answer,
+        or on every answer."""
         statement = select(FEEDBACK.c.row).order_by(FEEDBACK.c.number)
         if not everything:
             statement = statement.where(FEEDBACK.c.consent)
         if kind:
             statement = statement.where(FEEDBACK.c.kind == kind)
+        if answer_id:
+            statement = statement.where(FEEDBACK.c.answer_id == answer_id)
         with self.engine.connect() as connection:
             for (row,) in connection.execute(statement):
                 yield json.loads(row)

@@ -9,6 +9,7 @@ import json
 import logging
 import time
 from collections.abc import Awaitable, Callable, Collection, Mapping
+from contextlib import AbstractContextManager
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -21,6 +22,7 @@ from service.logs import REQUEST_ID
 
 LOG = logging.getLogger("passerine.http")
 Observe = Callable[[Scope, int, float], None]
+Trace = Callable[[Headers], AbstractContextManager[None]]
 Admit = Callable[[str, Headers], Awaitable[tuple[Caller | None, Mapping[str, str]]]]
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; "
@@ -42,17 +44,24 @@ class Guard:
     """ASGI middleware around the whole application. `hosts` are names without a port, lower case.
 
     `admit` says who the caller is, by path and headers, and what headers the reply has for it; `observe` is told of
-    each request with its status (499 when nobody waited for one) and its seconds.
+    each request with its status (499 when nobody waited for one) and its seconds; `trace` is open around it.
     """
 
-    def __init__(self, app: ASGIApp, hosts: Collection[str], body_limit: int, admit: Admit, observe: Observe) -> None:
+    def __init__(
+        self, app: ASGIApp, hosts: Collection[str], body_limit: int, admit: Admit, observe: Observe, trace: Trace
+    ) -> None:
         self.app, self.hosts, self.body_limit = app, frozenset(host.lower() for host in hosts), body_limit
-        self.admit, self.observe = admit, observe
+        self.admit, self.observe, self.trace = admit, observe, trace
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
+        with self.trace(Headers(scope=scope)):
+            await self.guarded(scope, receive, send)
+
+    async def guarded(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request, from its headers to the end of its reply."""
         request_id = new_request_id()
         state = scope.setdefault("state", {})
         state["request_id"] = request_id

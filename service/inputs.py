@@ -188,12 +188,24 @@ class KeyIn(Taken):
         None, description="requests a minute; absent: as many as it likes"
     )
     expires_at: Moment | None = Field(None, description="absent: never")
+    takes_over: Literal["local"] | None = Field(
+        None, description="local: the conversations and feedback made without a key are its own from now on"
+    )
 
 
 class SessionIn(Taken):
     model_config = ConfigDict(json_schema_extra={"examples": [{"key": "psn_…"}]})
 
     key: Name
+
+
+class RuleIn(Taken):
+    model_config = ConfigDict(json_schema_extra={"examples": [{"enabled": False}, {"floor": 0.3}, {"floor": None}]})
+
+    enabled: bool = Field(True, description="whether answers are judged by it; absent: as it was")
+    floor: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] | None = Field(
+        None, description="least probability of being kept, 0 to 1; null: the usual one; absent: as it was"
+    )
 
 
 class ApprovedIn(Taken):

@@ -8,12 +8,9 @@ import typer
 
 from service.application import Application
 from service.console import err, out, show_table
-from service.keys import MOST_PER_MINUTE, Scope
+from service.keys import LOCAL, MOST_PER_MINUTE, Scope
 
 Reporting = Callable[[Callable[..., Any]], Callable[..., Any]]
-
-LOCAL = "local"
-"""Names what belongs to no key: asked on the machine itself, or before there were keys."""
 
 
 def key_commands(application: Callable[[], Application], reporting: Reporting) -> typer.Typer:

@@ -6,6 +6,9 @@ letters, by which people tell keys apart.
 
 import hashlib
 import secrets
+import threading
+import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
@@ -26,6 +29,9 @@ MARK = "psn_"
 SHOWN = len(MARK) + 8
 NAME_LENGTH = 100
 MOST_PER_MINUTE = 100_000
+LOCAL = "local"
+"""Names what belongs to no key: asked on the machine itself, or before there were keys."""
+EXIST_SECONDS = 0.5
 USE_STEP = timedelta(minutes=1)
 """The last use is written no more often than this, so that reading does not become writing."""
 
@@ -68,8 +74,10 @@ class Caller:
 class Keys:
     """The table of keys. Safe to use from several threads and processes."""
 
-    def __init__(self, engine: Engine) -> None:
-        self.engine = engine
+    def __init__(self, engine: Engine, clock: Callable[[], float] = time.monotonic) -> None:
+        self.engine, self.clock = engine, clock
+        self._exist: tuple[bool, float] | None = None
+        self._turn = threading.Lock()
 
     def add(
         self, name: str, scope: Scope = "read", per_minute: int | None = None, expires_at: datetime | None = None
@@ -89,6 +97,7 @@ class Keys:
         row = {field.name: getattr(key, field.name) for field in fields(key)}
         with self.engine.begin() as connection:
             connection.execute(insert(KEYS).values(hash=hashed(secret), **row))
+        self._changed()
         return key, secret
 
     def find(self, secret: str) -> Key:
@@ -110,9 +119,22 @@ class Keys:
 
     def exist(self) -> bool:
         """Whether any key was made and not forgotten. An expired or revoked one counts: the service that asked for keys
-        must not fall open with its last one."""
-        with self.engine.connect() as connection:
-            return connection.scalar(select(KEYS.c.id).limit(1)) is not None
+        must not fall open with its last one.
+
+        Asked at every request, and remembered for EXIST_SECONDS: so long a key that another process makes may go
+        unnoticed; what this one makes is known at once.
+        """
+        now = self.clock()
+        with self._turn:
+            if self._exist is None or now >= self._exist[1]:
+                with self.engine.connect() as connection:
+                    found = connection.scalar(select(KEYS.c.id).limit(1)) is not None
+                self._exist = found, now + EXIST_SECONDS
+            return self._exist[0]
+
+    def _changed(self) -> None:
+        with self._turn:
+            self._exist = None
 
     def list(self, limit: int = 50, offset: int = 0) -> "list[Key]":
         """Newest first, the revoked ones too."""
@@ -137,6 +159,7 @@ class Keys:
         with self.engine.begin() as connection:
             if not connection.execute(delete(KEYS).where(KEYS.c.id == key_id)).rowcount:
                 raise unknown(key_id)
+        self._changed()
 
 
 _COLUMNS = [KEYS.c[field.name] for field in fields(Key)]

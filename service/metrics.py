@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, get_args
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector, generate_latest
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 from service.types import Answer, Verdict
 
@@ -79,6 +79,12 @@ class Now:
         for state, count in app.refreshes.jobs.by_state().items():
             jobs.add_metric([state], count)
         yield jobs
+        if app.parts.stage.state == "ready":
+            cache = CounterMetricFamily("passerine_cache", "Readings asked for.", labels=["cache", "outcome"])
+            for name, recent in app.parts.get().caches.items():
+                cache.add_metric([name, "hit"], recent.hits)
+                cache.add_metric([name, "miss"], recent.misses)
+            yield cache
         if app.library.stage.state == "ready":
             counts = app.library.get().counts()
             yield GaugeMetricFamily("passerine_index_documents", "Documents in the index.", counts.documents)

@@ -5,12 +5,14 @@ It knows no web framework, no database and no model library: it is handed its pa
 
 import time
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
+from typing import Any
 
 from indexing.split import sentences
 from indexing.types import Cancelled, Filters, Hit, Retriever
+from models.recent import Recent
 from models.types import Cancelled as CancelledCheck
 from models.types import Candidate, Conversation, Evidence, Policy, never
 from rewards.select import Selection, Thresholds, select
@@ -20,10 +22,13 @@ from service.citations import checked, cite
 from service.events import Accepted, Cited, Delta, Done, Event, Judged, Planned, Proposed, Searched
 from service.types import Answer, Citation
 
+Around = Callable[[str], AbstractContextManager[None]]
+"""What is opened around each stage, by its name."""
+
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What an answer is made with. `rules` are the texts that a refusal names."""
+    """What an answer is made with. `rules` are the texts that a refusal names; `caches` what its models remember."""
 
     policy: Policy
     retriever: Retriever
@@ -32,6 +37,7 @@ class Parts:
     support: SupportJudge
     thresholds: Thresholds
     rules: Sequence[Rule] = ()
+    caches: Mapping[str, Recent[Any, Any]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +62,10 @@ def answer(
     counts: Counts = CAREFUL,
     filters: Filters | None = None,
     cancelled: CancelledCheck = never,
+    around: Around = lambda _: nullcontext(),
 ) -> Iterator[Event]:
     """Events up to Done. Raises Cancelled soon after `cancelled()` turns true."""
-    clock = Clock(cancelled)
+    clock = Clock(cancelled, around)
     answer_id, where = uuid.uuid4().hex, filters or Filters()
     yield Accepted(answer_id, conversation.id)
 
@@ -183,6 +190,7 @@ class Clock:
     """Seconds by stage, and a look at `cancelled` before each."""
 
     cancelled: CancelledCheck
+    around: Around
     began: float = field(default_factory=time.perf_counter)
     seconds: dict[str, float] = field(default_factory=dict)
 
@@ -191,7 +199,8 @@ class Clock:
         if self.cancelled():
             raise Cancelled("Stopped.", "Ask again when you like.")
         before = time.perf_counter()
-        yield
+        with self.around(name):
+            yield
         self.seconds[name] = round(time.perf_counter() - before, 5)
 
     def timings(self) -> Mapping[str, float]:

@@ -1,4 +1,4 @@
-"""/v1/feedback and /v1/rules: what people say about answers, and the rules that answers keep."""
+"""/v1/feedback: what people say about answers."""
 
 from typing import Annotated
 
@@ -10,7 +10,7 @@ from service.application import Application
 from service.feedback import Opinion
 from service.inputs import FeedbackIn
 from service.keys import Caller
-from service.schemas import AnnotatedOut, FeedbackOut, PairOut, PairsOut, RuleOut, RulesOut
+from service.schemas import AnnotatedOut, FeedbackOut, PairOut, PairsOut
 
 App = Annotated[Application, Depends(application)]
 Who = Annotated[Caller, Depends(caller)]
@@ -24,7 +24,6 @@ def router() -> APIRouter:
     routes.add_api_route(
         "/feedback/{feedback_id}", take_back, methods=["DELETE"], status_code=204, summary="Take something back"
     )
-    routes.add_api_route("/rules", rules, methods=["GET"], summary="The rules that every answer is judged by")
     return routes
 
 
@@ -42,14 +41,9 @@ def pairs(app: App, limit: Annotated[int, Query(ge=1, le=100)] = 20) -> PairsOut
 
 def annotated(app: App) -> AnnotatedOut:
     """Comparisons, the Elo ratings of the policies that took part, and rules found kept or broken."""
-    return AnnotatedOut.model_validate(annotation.summary(app.feedback))
+    return AnnotatedOut.model_validate(annotation.summary(app.database))
 
 
 def take_back(feedback_id: str, app: App, who: Who) -> None:
     """Removes one row of one's own, said by mistake; it is in no later export."""
     app.feedback.take_back(feedback_id, who.owner)
-
-
-def rules(app: App) -> RulesOut:
-    """In the order of the rules file."""
-    return RulesOut(rules=[RuleOut.model_validate(rule) for rule in app.rules])

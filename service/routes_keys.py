@@ -41,6 +41,8 @@ def add(body: KeyIn, app: App, who: Annotated[Caller, Depends(caller)]) -> MadeK
             "The first key is not made from another machine.", "Use `passerine key add NAME` on the machine itself."
         )
     key, secret = app.keys.add(body.name, body.scope, body.per_minute, body.expires_at)
+    if body.takes_over:
+        app.conversations.of(key.id).take_over("")
     return MadeKeyOut(key=KeyOut.model_validate(key), secret=secret)
 
 

@@ -217,11 +217,16 @@ class ShareOut(Given):
 
 
 class RuleOut(Given):
+    """A draft that keeps the rule with less probability than `floor` is left out; `usual_floor` holds where none was
+    set. A rule that is not `enabled` strikes out nothing and weighs nothing."""
+
     id: str
     group: str
     text_en: str
     text_zh: str
+    enabled: bool
     floor: float
+    usual_floor: float
 
 
 class RulesOut(Given):

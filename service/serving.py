@@ -22,6 +22,7 @@ from service.config import LOOPBACK, Settings
 from service.console import bar, err, show_error
 from service.errors import Forbidden, PortInUse
 from service.keys import Keys
+from service.tracing import provider
 
 LOG = logging.getLogger("passerine")
 
@@ -78,6 +79,7 @@ def first_index(application: Application) -> None:
 def serve(application: Application, docs: Sequence[Path], open_page: bool, debug: bool) -> None:
     """Serves until it is stopped. What is not loaded yet is loaded beside the open port."""
     settings = application.settings
+    application.tracing.start(provider(settings))
     application.startup.start(report_failure(show_error))
     application.worker.start(bar)
     for path in docs:

@@ -85,6 +85,14 @@ def documents(page: Page) -> None:
     expect(page.locator("#tiles")).to_contain_text("On disk")
 
 
+def administration(page: Page) -> None:
+    """The rules that answers are judged by."""
+    page.goto(f"{page.url.split('#')[0]}admin")
+    page.locator("#rules-tab").click()
+    page.locator(".rule [role=switch]").nth(2).click()
+    expect(page.locator(".rule.off")).to_be_visible()
+
+
 def abstention(page: Page) -> None:
     """On a telephone: nothing answers, and what came near."""
     ask_page(page, "What is the capital of Peru?")
@@ -95,6 +103,7 @@ PICTURES: dict[str, tuple[Callable[[Page], None], bool, str]] = {
     "why": (why, True, "dark"),
     "search": (search, True, "light"),
     "documents": (documents, True, "dark"),
+    "administration": (administration, True, "light"),
     "telephone": (abstention, False, "light"),
 }
 """By file name: what to show, whether on a wide window, in which appearance."""

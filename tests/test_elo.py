@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from rewards.elo import Game, expected, games_of, ratings
+from rewards.elo import Game, expected, ratings
 
 
 def test_equal_players_have_equal_ratings() -> None:
@@ -41,6 +41,8 @@ def test_400_points_are_ten_wins_in_eleven() -> None:
     assert expected(1900, 1500) == pytest.approx(10 / 11)
 
 
-def test_no_games_no_ratings_and_nobody_plays_himself() -> None:
+def test_no_games_are_no_ratings_and_games_of_one_end_are_counted_at_once() -> None:
     assert ratings([]) == {}
-    assert games_of([("a", "a", 1.0), ("a", "b", 0.0)]) == [Game("a", "b", 0.0)]
+    assert ratings([Game("a", "b", 1.0, 3), Game("b", "c", 0.5, 2)]) == pytest.approx(
+        ratings([Game("a", "b", 1.0)] * 3 + [Game("b", "c", 0.5)] * 2)
+    )

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from indexing.types import BadInput, NotFound
-from rewards.feedback import games_from, parse_row, rankings_from, read_feedback, rule_examples_from
+from rewards.feedback import parse_row, rankings_from, read_feedback, rule_examples_from
 
 SAID = {
     "text": "It steered by hand.",
@@ -54,15 +54,13 @@ def written(path: Path, *rows: dict[str, Any]) -> Path:
     return path
 
 
-def test_a_pair_becomes_a_ranking_and_a_game(tmp_path: Path) -> None:
+def test_a_pair_becomes_a_ranking(tmp_path: Path) -> None:
     rows = list(read_feedback(written(tmp_path / "f.jsonl", row())))
     (ranking,) = rankings_from(rows)
     assert ranking.pairs == ((0, 1, 1.0),)
     assert ranking.drafts[0].answer == "Lander: It steered by hand."
     assert ranking.drafts[0].evidence == ""
     assert ranking.drafts[1].evidence == "It steered by hand."
-    (game,) = games_from(rows)
-    assert (game.a, game.b, game.share) == ("extractive", "generative", 1.0)
 
 
 def test_an_edit_is_better_than_what_it_mends(tmp_path: Path) -> None:

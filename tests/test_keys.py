@@ -72,6 +72,20 @@ def test_a_revoked_key_opens_nothing_and_stays_on_the_list_until_it_is_forgotten
             act(key.id)
 
 
+def test_the_first_key_of_another_process_is_noticed_within_a_second(keys: Keys) -> None:
+    now = 1000.0
+    serving, command = Keys(keys.engine, lambda: now), keys
+    assert not serving.exist()
+    key, _ = command.add("one")
+    now += 1
+    assert serving.exist()
+    command.forget(key.id)
+    now += 1
+    assert not serving.exist()
+    serving.add("another")
+    assert serving.exist(), "its own at once"
+
+
 def test_a_key_expires(keys: Keys) -> None:
     key, secret = keys.add("one", expires_at=datetime.now(UTC) + timedelta(hours=1))
     assert keys.find(secret).state == "live"

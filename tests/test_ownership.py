@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from indexing.types import NotFound, StorageFailed
+from service import annotation
 from service.app import build
 from service.asking import Question
 from service.config import load
@@ -43,8 +44,10 @@ INSERT INTO turns VALUES ('q', 'c', 0, 'user', 'When?', 'done', NULL, NULL, '202
 INSERT INTO turns VALUES ('a', 'c', 1, 'assistant', 'In 1969.', 'done', '{"verdict": "answered", "chosen": null,
     "candidates": [], "judgements": []}', NULL, '2026-01-01 10:00:01');
 INSERT INTO feedback VALUES (1, 'f', '2026-01-01 10:00:02', 'vote', 1, 'c', 'a', '{"id": "f"}');
+INSERT INTO feedback VALUES (2, 'g', '2026-01-01 10:00:03', 'pair', 0, 'c', 'a', '{"id": "g", "label": 1.0,
+    "a": {"origin": "extractive"}, "b": {"origin": "mixed"}}');
 """
-"""A database as schema 1 was, with a conversation and a vote."""
+"""A database as schema 1 was, with a conversation, a vote and a comparison."""
 
 
 @dataclass(frozen=True)
@@ -141,6 +144,8 @@ def test_a_database_of_schema_1_is_brought_up_without_loss_by_whoever_starts_fir
     assert [turn.text for turn in kept.turns("c")] == ["When?", "In 1969."]
     assert list(feedback.export()) == [{"id": "f"}]
     assert feedback.add(Opinion("vote", "a", thumb="up"))
+    summary = annotation.summary(engines[0])
+    assert (summary.pairs, [each.name for each in summary.ratings]) == (1, ["extractive", "mixed"])
     assert kept.of("psn_x").count() == 0
 
     def shape(path: Path) -> dict[str, set[tuple[Any, ...]]]:

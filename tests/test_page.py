@@ -632,6 +632,108 @@ def test_a_rule_is_probed_in_a_conversation_of_its_own(browser: Browser, served:
         assert [turn["role"] for turn in row["dialogue"]] == ["user", "assistant", "user"]
 
 
+# Administration
+
+
+def test_approved_answers_are_written_mended_and_removed(browser: Browser, empty: Served) -> None:
+    approved = empty.application.approved
+    with opened(browser, empty, "/admin", calm=False) as page:  # asking whether a name is free is told to the console
+        panel = page.locator("#approved-panel")
+        page.get_by_role("button", name="Add an answer").click()
+        new = page.get_by_role("form", name="Add an answer")
+        new.get_by_label("Questions that it answers").first.fill("Where can visitors park?\n\nIs there parking?")
+        new.get_by_role("button", name="Save").click()
+        expect(new.get_by_role("alert")).to_have_text("Write a question and an answer, in one language at least.")
+        new.get_by_label("Answer", exact=True).last.fill("在 B 排。")
+        page.locator("#language").click()
+        expect(new.locator("textarea").last).to_have_value("在 B 排。")  # nothing that was written is lost
+        page.locator("#language").click()
+        new.get_by_label("Name").fill("privacy")
+        new.get_by_role("button", name="Save").click()
+        expect(new.get_by_role("alert")).to_contain_text("named privacy already")
+        new.get_by_label("Name").fill("")
+        new.get_by_role("button", name="Save").click()
+        expect(panel.locator(".entry").first).to_contain_text("在 B 排。")
+        entry = approved.get("where-can-visitors-park")
+        assert entry.phrases == {"en": ("Where can visitors park?", "Is there parking?")}
+        panel.get_by_role("button", name="Edit: Where can visitors park?").click()
+        mended = page.get_by_role("form", name="Edit")
+        mended.get_by_label("Answer", exact=True).first.fill("In row B.")
+        mended.get_by_role("button", name="Save").click()
+        expect(panel.locator(".entry").first).to_contain_text("In row B.")
+        assert approved.get(entry.id).answers == {"en": ("In row B.",), "zh": ("在 B 排。",)}
+        panel.get_by_role("button", name="Delete: Where can visitors park?").click()
+        page.locator("dialog").get_by_role("button", name="Delete").click()
+        expect(panel).not_to_contain_text("Where can visitors park?")
+        assert entry.id not in [each.id for each in approved.list()]
+
+
+def test_rules_are_read_in_both_languages_switched_and_set(browser: Browser, empty: Served) -> None:
+    first = empty.application.rulebook.list()[0]
+    with opened(browser, empty, "/admin") as page:
+        page.get_by_role("tab", name="Rules").click()
+        rule = page.locator("#rules-panel .rule").first
+        expect(rule).to_contain_text(first.text_en)
+        expect(rule).to_contain_text(first.text_zh)
+        rule.get_by_role("switch").press("Space")
+        expect(rule).to_contain_text("Off")
+        expect(rule.get_by_role("switch")).to_be_focused()
+        rule.get_by_role("spinbutton").fill("1.5")
+        rule.get_by_role("spinbutton").blur()
+        assert empty.application.rulebook.list()[0].floor == first.floor
+        rule.get_by_role("spinbutton").fill("0.25")
+        rule.get_by_role("spinbutton").press("Enter")
+        expect(rule.get_by_role("button", name="Back to the usual floor")).to_be_visible()
+        chosen = empty.application.rulebook.list()[0]
+        assert (chosen.enabled, chosen.floor) == (False, 0.25)
+        page.reload()
+        expect(rule.get_by_role("switch")).not_to_be_checked()
+        rule.get_by_role("button", name="Back to the usual floor").click()
+        expect(rule.get_by_role("spinbutton")).to_have_value(str(first.floor))
+        assert empty.application.rulebook.list()[0].floor == first.floor
+
+
+def test_the_first_key_lets_its_maker_stay_and_a_lesser_one_sees_what_it_may(browser: Browser, empty: Served) -> None:
+    told(empty, "When was Skylab launched?")
+    keys = empty.application.keys
+    with opened(browser, empty, "/admin") as page:
+        panel = page.locator("#keys-panel")
+        page.get_by_role("tab", name="API keys").click()
+        expect(panel).to_contain_text("From the first key on, every request needs one")
+        panel.get_by_label("Whose key is it?").fill("Ada")
+        panel.get_by_role("button", name="Make a key").click()
+        secret = panel.get_by_label("Key", exact=True).input_value()
+        assert (keys.find(secret).scope, keys.list()[0].name) == ("admin", "Ada")
+        expect(panel).to_contain_text("this page")
+        expect(page.locator("#history")).to_contain_text("Skylab")
+        panel.get_by_role("button", name="I have it").click()
+        expect(page.locator("#admin")).not_to_contain_text(secret)
+        panel.get_by_text("Make a key").first.click()
+        panel.get_by_label("Who or what will use it?").fill("search box")
+        panel.get_by_label("Requests a minute").fill("600")
+        panel.get_by_role("button", name="Make a key").click()
+        expect(panel.locator(".entry")).to_have_count(2)
+        lesser = panel.get_by_label("Key", exact=True).input_value()
+        assert (keys.find(lesser).scope, keys.find(lesser).per_minute) == ("read", 600)
+        with opened(browser, empty, "/admin", calm=False) as other:
+            other.get_by_role("dialog").get_by_label("Key").fill(lesser)
+            other.get_by_role("dialog").get_by_role("button", name="Enter").click()
+            expect(other.locator("#admin-note")).to_contain_text("search box")
+            expect(other.get_by_role("tab", name="API keys")).to_be_hidden()
+            expect(other.locator("#approved-panel .entry").first).to_be_visible()
+            expect(other.locator("#approved-panel").get_by_role("button")).to_have_count(0)
+            other.get_by_role("tab", name="Rules").click()
+            expect(other.locator("#rules-panel")).to_contain_text("On · floor")
+            expect(other.locator("#rules-panel input")).to_have_count(0)
+        panel.get_by_role("button", name="Revoke: search box").click()
+        page.locator("dialog").get_by_role("button", name="Revoke").click()
+        expect(panel).to_contain_text("revoked")
+        panel.get_by_role("button", name="Revoke: Ada").click()
+        expect(page.get_by_role("dialog")).to_contain_text("the last key of an administrator")
+        page.locator("dialog").get_by_role("button", name="Cancel").click()
+        assert [key.state for key in keys.list()] == ["revoked", "live"]
+
+
 # The frame
 
 
@@ -730,10 +832,10 @@ def test_every_view_fits_a_telephone_whatever_the_words(browser: Browser, served
             ask_page(page, "Who built the קטר in Vienna?")
             page.locator("details.why > summary").click()
             wide = "document.documentElement.scrollWidth"
-            for path in ("", "/?q=Vienna+Emil+Zorn", "/documents", "/annotate"):
+            for path in ("", "/?q=Vienna+Emil+Zorn", "/documents", "/annotate", "/admin"):
                 if path:
                     page.goto(served.url + path)
-                    expect(page.locator(".result, #document-rows button, .side").first).to_be_visible()
+                    expect(page.locator(".result, #document-rows button, .side, .entry").first).to_be_visible()
                 assert page.evaluate(wide) <= 360, path or "chat"
             page.locator("#menu").click()
             expect(page.locator("#new")).to_be_visible()
@@ -771,6 +873,14 @@ def test_axe_finds_nothing_serious(browser: Browser, served: Served) -> None:
         check(page, "annotation")
         page.get_by_role("tab", name="Probe a rule").click()
         check(page, "probing")
+        page.goto(f"{served.url}/admin")
+        page.get_by_role("button", name="Add an answer").click()
+        check(page, "approved answers")
+        page.get_by_role("tab", name="Rules").click()
+        expect(page.locator(".rule").first).to_be_visible()
+        check(page, "rules")
+        page.get_by_role("tab", name="API keys").click()
+        check(page, "keys")
 
 
 def check(page: Page, state: str) -> None:

@@ -76,6 +76,11 @@ def test_an_answer_is_counted_with_its_verdict_and_every_stage(served: Served) -
     for name in ("documents", "passages", "bytes"):
         assert after[(f"passerine_index_{name}",)] == index[name]
     assert after[("passerine_ready",)] == 1
+    served.client.post("/v1/chat", json={"message": "When was Skylab launched?"})
+    again = figures(served)
+    for cache in ("passages", "judged"):
+        hit, miss = (("passerine_cache_total", *sorted((cache, outcome))) for outcome in ("hit", "miss"))
+        assert (again[hit] > after[hit], again[miss]) == (True, after[miss]), "asked again, nothing is read anew"
     assert (after["passerine_questions", "working"], after["passerine_questions", "waiting"]) == (0, 0)
 
 

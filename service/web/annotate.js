@@ -7,10 +7,12 @@ import { ruleOptions, rulesKnown, ruleText } from "./rules.js";
 import { ask, call, Failure } from "./service.js";
 import { shortcut } from "./shortcuts.js";
 import { skeleton } from "./source.js";
+import { tabs } from "./tabs.js";
 import { currentLanguage, failed, text } from "./texts.js";
 
 const BATCH = 20;
 const view = page("annotate"), comparing = page("compare-panel"), note = page("annotate-note"), consent = page("annotate-consent");
+const show = tabs("annotation", ["compare", "probe"]);
 let pairs = [], skipped = new Set(), given = [], summary = { pairs: 0, ratings: [], rules: [] }, asked = 0;
 
 /** Shows the view anew: what waits to be compared, and what the comparisons add up to. */
@@ -195,26 +197,8 @@ async function summed() {
   fillRule();
 }
 
-// Tabs and keys
+// Keys
 
-function show(name) {
-  remember("annotation", name);
-  for (const each of ["compare", "probe"]) {
-    const own = each === name;
-    page(`${each}-panel`).hidden = !own;
-    page(`${each}-tab`).setAttribute("aria-selected", String(own));
-    page(`${each}-tab`).tabIndex = own ? 0 : -1;
-  }
-}
-
-for (const [name, other] of [["compare", "probe"], ["probe", "compare"]]) {
-  page(`${name}-tab`).addEventListener("click", () => show(name));
-  page(`${name}-tab`).addEventListener("keydown", event => {
-    if (event.key !== "ArrowRight" && event.key !== "ArrowLeft") return;
-    show(other);
-    page(`${other}-tab`).focus();
-  });
-}
 const compares = () => !view.hidden && !comparing.hidden;
 const where = (fits, act) => () => {
   if (!fits()) return false;

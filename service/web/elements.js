@@ -1,5 +1,7 @@
 // Building the page's elements. Text only ever becomes text: nothing here parses HTML.
 
+import { text } from "./texts.js";
+
 /** An element with attributes, properties (functions as listeners) and children (elements or strings). */
 export function element(tag, attributes = {}, ...children) {
   const node = document.createElement(tag);
@@ -93,6 +95,17 @@ export function download(address) {
   document.body.append(link);
   link.click();
   link.remove();
+}
+
+/** Words to take along: shown in a box, with a button that copies them and says so. */
+export function copyable(label, words, copies) {
+  const box = element("input", { readonly: true, dir: "ltr", class: "grow", "aria-label": label, focus: () => box.select() });
+  box.value = words;
+  const note = element("span", { class: "quiet", role: "status" });
+  const copy = async () => {
+    try { await navigator.clipboard.writeText(words); note.textContent = text("copied"); } catch { box.select(); note.textContent = text("notCopied"); }
+  };
+  return element("div", { class: "copyable" }, element("div", { class: "row" }, box, element("button", { type: "button", class: "main", click: copy }, copies)), note);
 }
 
 /** Asks before something is lost; true when it is wanted. */

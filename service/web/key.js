@@ -4,11 +4,21 @@ import { button, element, page } from "./elements.js";
 import { text } from "./texts.js";
 
 const SESSION = "/v1/session";
-let entering = null;
+let entering = null, enter = null;
+
+/** Whether the service asks for a key, and the good one that this page sends. */
+export const session = async () => (await fetch(SESSION)).json();
+
+/** Keeps a key that has just been made, so that whoever made it stays in. */
+export async function signIn(key) {
+  if (await sent(key)) return;
+  if (enter) enter();
+  else await showSignOut();
+}
 
 /** Resolves when a good key has been entered. There is no way past the dialog: without a key the page can do nothing. */
 export function enterKey() {
-  entering ??= dialog().finally(() => { entering = null; });
+  entering ??= dialog().finally(() => { entering = enter = null; });
   return entering;
 }
 
@@ -29,9 +39,9 @@ function dialog() {
       const refused = await sent(field.value);
       send.disabled = false;
       if (refused) { wrong.hidden = false; wrong.textContent = refused; return field.select(); }
-      good = true;
-      box.close();
+      return enter();
     });
+    enter = () => { good = true; box.close(); };
     box.addEventListener("close", () => {
       if (!good) return box.showModal();
       box.remove();
@@ -55,7 +65,7 @@ async function sent(key) {
 
 /** Beside the other small buttons, where a key is in use: away with it, for whoever sits here next. */
 async function showSignOut() {
-  const { key } = await (await fetch(SESSION)).json();
+  const { key } = await session();
   page("sign-out")?.remove();
   if (!key) return;
   page("theme").before(button("key", text("signOut", key.name), async () => {

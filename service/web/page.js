@@ -1,5 +1,6 @@
 // The page: which view is shown, its appearance and language, and how the service is.
 
+import { focusAdmin, showAdmin } from "./admin.js";
 import * as annotate from "./annotate.js";
 import { hide } from "./card.js";
 import * as chat from "./chat.js";
@@ -15,7 +16,7 @@ import { shortcut, showHelp } from "./shortcuts.js";
 import { closeSource, sourceIsOpen } from "./source.js";
 import { currentLanguage, text, useLanguage } from "./texts.js";
 
-const VIEWS = ["chat", "search", "documents", "annotate"];
+const VIEWS = ["chat", "search", "documents", "annotate", "admin"];
 const THEMES = ["system", "light", "dark"];
 const STEADY = 30_000, SOON = 1_000, AWAY = 3_000;
 let view = "", status = null, listed = "", polling = 0;
@@ -37,6 +38,7 @@ function open(name) {
 
 route(address => address.pathname === "/documents", () => { open("documents"); showOperator(); });
 route(address => address.pathname === "/annotate", () => { open("annotate"); annotate.showAnnotation(); });
+route(address => address.pathname === "/admin", () => { open("admin"); showAdmin(); });
 route(address => address.searchParams.has("q"), address => { open("search"); search.showSearch(address); });
 route(() => true, address => {
   const id = address.hash.slice(1) || null, same = view === "chat" && id === chat.currentConversation();
@@ -108,13 +110,14 @@ page("language").addEventListener("click", () => {
 
 // Keys
 
-const focusBox = () => page({ chat: "question", search: "query", documents: "document-filter", annotate: "probe-box" }[view]).focus();
+const focusBox = () => view === "admin" ? focusAdmin() : page({ chat: "question", search: "query", documents: "document-filter", annotate: "probe-box" }[view]).focus();
 shortcut("/", focusBox);
 shortcut("?", showHelp);
 shortcut("n", () => { navigate("/"); page("question").focus(); });
 shortcut("h", () => { toggleSidebar(true); page("find").focus(); });
 shortcut("m", () => switchTo(view === "search" ? "chat" : "search"));
 shortcut("d", () => navigate("/documents"));
+shortcut("a", () => navigate("/admin"));
 shortcut("t", nextTheme);
 shortcut("j", () => step(1));
 shortcut("k", () => step(-1));
@@ -181,6 +184,7 @@ function showLists({ sources, languages }) {
 addEventListener("online", look);
 addEventListener("offline", look);
 addEventListener("indexchanged", look);
+addEventListener("keyschanged", showAdmin);
 document.addEventListener("visibilitychange", () => { if (!document.hidden) look(); });
 
 speak(currentLanguage());

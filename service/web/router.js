@@ -1,4 +1,4 @@
-// Which address shows which view. Addresses: / and /#CONVERSATION, /?q=QUERY, /documents, /annotate.
+// Which address shows which view. Addresses: / and /#CONVERSATION, /?q=QUERY, /documents, /annotate, /admin.
 
 const routes = [];
 

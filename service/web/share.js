@@ -1,6 +1,6 @@
 // Sharing a conversation by link, where the operator allows it: made, copied and taken back in one dialog.
 
-import { element } from "./elements.js";
+import { copyable, element } from "./elements.js";
 import { call } from "./service.js";
 import { failed, text } from "./texts.js";
 
@@ -29,14 +29,8 @@ export async function share(conversation) {
   };
   function fill(found) {
     if (!found?.path) return body.replaceChildren(element("button", { type: "button", class: "main", click: act("POST") }, text("makeLink")));
-    const link = element("input", { readonly: true, dir: "ltr", "aria-label": text("link"), focus: () => link.select() });
-    link.value = location.origin + found.path;
-    const copy = async () => {
-      try { await navigator.clipboard.writeText(link.value); note.textContent = text("copied"); } catch { link.select(); note.textContent = text("notCopied"); }
-    };
     const more = conversation.turns > found.turns;
-    return body.replaceChildren(link, element("div", { class: "row" },
-      element("button", { type: "button", class: "main", click: copy }, text("copyLink")),
+    return body.replaceChildren(copyable(text("link"), location.origin + found.path, text("copyLink")), element("div", { class: "row" },
       ...(more ? [element("button", { type: "button", class: "quiet-button", click: act("POST") }, text("shareAgain"))] : []),
       element("button", { type: "button", class: "danger", click: act("DELETE", text("revoked")) }, text("revoke"))));
   }
