@@ -9,10 +9,11 @@ import numpy as np
 from indexing.catalogue import Catalogue
 from indexing.dense import Engine, choose
 from indexing.fusion import Candidates, Fusion, Ranked, fuse
+from indexing.rows import DAMAGED_FILE_HINT
 from indexing.snapshot import Snapshot
 from indexing.store import Index, searched_text
 from indexing.tokenize import is_cjk
-from indexing.types import Document, Encoder, EncoderMismatch, Filters, Hit, Passage, Query, Vectors
+from indexing.types import Document, Encoder, EncoderMismatch, Filters, Hit, IndexDamaged, Passage, Query, Vectors
 
 DEPTH = 100
 """Hits taken from each side; the fusion's scaling was measured at this depth."""
@@ -82,7 +83,7 @@ class Searcher:
         texts = [queries[i].text for i in asked]
         vectors = self.encoder.encode_queries(texts)
         found = self.candidates(texts, filters, vectors, snapshot)
-        passages = _Passages(self.index.catalogue)
+        passages = _Passages(self.index.catalogue, snapshot.generation)
         for i, text, vector, candidates in zip(asked, texts, vectors, found, strict=True):
             if self.seen:
                 candidates = self._as_seen(candidates, texts[0], text, vector, snapshot, passages, k)
@@ -171,15 +172,18 @@ class Searcher:
 class _Passages:
     """Passages with their documents, each read once in a search, whichever query finds it."""
 
-    def __init__(self, catalogue: Catalogue) -> None:
-        self._catalogue = catalogue
+    def __init__(self, catalogue: Catalogue, generation: int) -> None:
+        self._catalogue, self._generation = catalogue, generation
         self._read: dict[int, tuple[Passage, Document]] = {}
 
     def read(self, keys: Sequence[int]) -> dict[int, tuple[Passage, Document]]:
-        """By key; what is no longer there is left out."""
+        """By key; what is no longer there is left out. Raises IndexDamaged for what should be there."""
         new = [key for key in keys if key not in self._read]
         if new:
-            self._read |= self._catalogue.passages(new)
+            found = self._catalogue.passages(new)
+            if len(found) < len(new) and self._catalogue.generation() == self._generation:
+                raise IndexDamaged(f"{self._catalogue.path} has lost passages that are searched.", DAMAGED_FILE_HINT)
+            self._read |= found
         return {key: self._read[key] for key in keys if key in self._read}
 
 

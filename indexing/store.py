@@ -26,12 +26,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from indexing.catalogue import Catalogue, SourceCount
+from indexing.catalogue import FACTS, Catalogue, SourceCount
 from indexing.lexical import Mask, Parameters, Rows
 from indexing.lock import locked
 from indexing.merge import runs
 from indexing.postings import Postings
-from indexing.rows import DAMAGED_TEXT_HINT, FileState, SegmentRow, insert_document, insert_passages, insert_segment
+from indexing.rows import DAMAGED_FILE_HINT, FileState, SegmentRow, insert_document, insert_passages, insert_segment
 from indexing.segment import REPAIR_HINT, Segment, join
 from indexing.snapshot import Snapshot
 from indexing.split import HEADING_SEPARATOR
@@ -50,11 +50,9 @@ from indexing.types import (
     Vectors,
 )
 
-FORMAT = "2"
-READABLE = ("1", FORMAT)
-"""Formats that are read; the next commit writes in the newest."""
-FACTS = ("generation", "encoder", "encoder_fingerprint", "dimension", "analyser", "k1", "b")
-"""What an index says of itself, beside its format."""
+FORMAT = "3"
+READABLE = ("1", "2", FORMAT)
+"""Formats that are read; whoever writes next brings the index to the newest."""
 REBUILD_HINT = "Run `passerine refresh --rebuild`: it encodes the stored passages anew while the old index serves on."
 REFRESH_HINT = "Run `passerine refresh PATH` on your documents."
 _WAIT = 60.0  # seconds to wait for another writer's commit, which takes well under one
@@ -123,8 +121,9 @@ class Index:
             raise IndexMissing(f"The index in {folder} was never finished.", REFRESH_HINT)
         if meta["format"] not in READABLE:
             raise IndexDamaged(f"The index in {folder} has format {meta['format']}, not {FORMAT}.", REFRESH_HINT)
-        if lost := [name for name in FACTS if name not in meta]:
-            raise IndexDamaged(f"{index.catalogue.path} is damaged: it lacks {', '.join(lost)}.", DAMAGED_TEXT_HINT)
+        if lost := [name for name in ("generation", *FACTS) if name not in meta]:
+            raise IndexDamaged(f"{index.catalogue.path} is damaged: it lacks {', '.join(lost)}.", DAMAGED_FILE_HINT)
+        index.catalogue.sealed = meta["format"] == FORMAT
         return index
 
     @classmethod
@@ -138,15 +137,10 @@ class Index:
         index = cls(folder)
         with index.writing():
             index.catalogue.create()
-            values = {
-                "format": FORMAT,
-                "generation": "0",
-                **index.made_by(encoder),
-                "k1": str(parameters.k1),
-                "b": str(parameters.b),
-            }
-            with index.catalogue.transaction() as connection:
-                connection.executemany("INSERT OR IGNORE INTO meta VALUES (?, ?)", values.items())
+            if not index.meta():
+                values = {"format": FORMAT, "generation": "0", "k1": str(parameters.k1), "b": str(parameters.b)}
+                with index.catalogue.transaction() as connection:
+                    index.catalogue.establish(connection, {**values, **index.made_by(encoder)})
         index.check(encoder)
         return index
 
@@ -198,7 +192,9 @@ class Index:
         known = {segment.name: segment for segment in self._snapshot.segments} if self._snapshot else {}
         for _ in range(10):
             with self.catalogue.reading():
-                meta, rows = self.meta(), self.catalogue.segments()
+                meta = self.meta()
+                self.catalogue.sealed = meta["format"] == FORMAT
+                rows = self.catalogue.segments()
             try:
                 segments = [known.get(row.name) or Segment.open(self.path(row.name)) for row in rows]
             except FileNotFoundError as error:
@@ -284,9 +280,20 @@ class Index:
 
     @contextmanager
     def writing(self) -> Iterator[None]:
-        """Hold the writer's lock. Raises Conflict when another writer keeps it for a minute."""
+        """Hold the writer's lock, of an index in the newest format. Raises Conflict when another writer keeps it for a
+        minute."""
         with locked(self.folder / "writer.lock", "writing to the index", _WAIT):
+            if self.catalogue.rows("SELECT 1 FROM sqlite_master WHERE name = 'meta'"):
+                self._modernise(self.meta().get("format", FORMAT))
             yield
+
+    def _modernise(self, written: str) -> None:
+        if written != FORMAT:
+            with self.catalogue.transaction() as connection:
+                self.catalogue.seal(connection)
+                self.catalogue.establish(connection, {"format": FORMAT})
+                self.catalogue.advance(connection)
+        self.catalogue.sealed = True
 
     @contextmanager
     def refreshing(self) -> Iterator[None]:
@@ -315,7 +322,6 @@ class Index:
                     insert_segment(connection, SegmentRow(segment.name, int(keys[0]), len(keys)))
                 self.catalogue.remember(connection, changes.files, changes.forgotten)
                 self.catalogue.advance(connection)
-                connection.execute("UPDATE meta SET value = ? WHERE name = 'format'", (FORMAT,))
             self._swept = True
             self._merge()
 
@@ -331,13 +337,14 @@ class Index:
         return self.folder / "segments" / f"{segment}.seg"
 
     def _insert(self, connection: sqlite3.Connection, entries: Sequence[Entry]) -> tuple[Rows, Rows]:
-        keys: list[int] = []
-        owners: list[int] = []
-        for entry in entries:
-            owner = insert_document(connection, entry.document, entry.file)
-            keys += insert_passages(connection, owner, entry.passages)
-            owners += [owner] * len(entry.passages)
-        return np.array(keys, dtype=np.int64), np.array(owners, dtype=np.int64)
+        first, document = (self.catalogue.next_key(connection, table) for table in ("passages", "documents"))
+        counts = [len(entry.passages) for entry in entries]
+        keys = np.arange(first, first + sum(counts), dtype=np.int64)
+        for owner, entry in enumerate(entries, start=document):
+            insert_document(connection, owner, entry.document, entry.file)
+            insert_passages(connection, first, owner, entry.passages)
+            first += len(entry.passages)
+        return keys, np.repeat(np.arange(document, document + len(counts), dtype=np.int64), counts)
 
     def _columns(self, entries: Sequence[Entry]) -> tuple[NDArray[np.float16], Postings]:
         vectors = np.concatenate([entry.vectors for entry in entries if len(entry.passages)]).astype(np.float16)
