@@ -22,11 +22,13 @@ from indexing.rows import (
     SEALED,
     SEGMENT,
     FileState,
+    Label,
     SegmentRow,
     checksum,
     conditions,
     insert_segment,
     read_document,
+    read_label,
     read_passage,
     read_segment,
 )
@@ -191,6 +193,14 @@ class Catalogue:
                   AND (instr(lower(title), lower(?)) OR instr(lower(url), lower(?))) ORDER BY id LIMIT ?"""
         return [document for _, document in self._documents(sql, (after, *values, named, named, limit))]
 
+    def sample(self, language: str, n: int, length: int) -> list[str]:
+        """The beginnings, of `length` characters, of about n whole texts in a language, evenly over the index."""
+        first, last = self.rows("SELECT ifnull(min(key), 0), ifnull(max(key), 0) FROM documents")[0]
+        step = max(1, (int(str(last)) - int(str(first))) // n)
+        sql = "SELECT text, crc FROM documents WHERE key % ? = 0 AND language = ? LIMIT ?"
+        found = self.rows(sql, (step, language, 2 * n))
+        return [str(text)[:length] for text, crc in found if checksum(text) == crc]
+
     def languages(self) -> list[tuple[str, int]]:
         """Every language with the number of its documents, the most frequent first."""
         sql = "SELECT language, count(*) FROM documents GROUP BY language ORDER BY 2 DESC, 1"
@@ -279,11 +289,18 @@ class Catalogue:
             except IndexDamaged as error:
                 yield int(str(key)), error.message
 
-    def admitted(self, filters: Filters) -> NDArray[np.int64]:
-        """Keys of the documents that satisfy the filters, ascending. A document without a date satisfies no date."""
+    def admitted(self, filters: Filters, after: int = 0) -> NDArray[np.int64]:
+        """Keys past `after` of the documents that satisfy the filters, ascending. A document without a date satisfies
+        no date."""
         found, values = conditions(filters)
-        sql = f"SELECT key FROM documents WHERE {' AND '.join(found) or '1'} ORDER BY key"
-        return np.array([row[0] for row in self.rows(sql, values)], dtype=np.int64)
+        sql = f"SELECT key FROM documents WHERE {' AND '.join(['key > ?', *found])} ORDER BY key"
+        return np.array([row[0] for row in self.rows(sql, (after, *values))], dtype=np.int64)
+
+    def labels(self, owners: Sequence[int]) -> dict[int, Label]:
+        """What documents are sorted by, by their keys. Raises IndexDamaged."""
+        marks = ",".join("?" * len(owners))
+        found = self.rows(f"SELECT {DOCUMENT}, {self._seal} FROM documents WHERE key IN ({marks})", owners)
+        return {int(str(row[0])): read_label(row, self.path) for row in found}
 
     # Changes, inside a transaction
 

@@ -63,6 +63,15 @@ class SegmentRow:
     build: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Label:
+    """What a document is sorted and counted by."""
+
+    source: str
+    language: str
+    published_at: datetime | None
+
+
 def checksum(*values: object) -> int:
     """The CRC-32 of some columns, as text."""
     return zlib.crc32("\0".join([value.hex() if isinstance(value, bytes) else str(value) for value in values]).encode())
@@ -84,6 +93,14 @@ def read_document(row: Sequence[object], where: object) -> Document:
     return Document(
         str(key), str(url), str(title), str(text), *moments, str(language), known, str(digest), str(source)
     )  # fmt: skip
+
+
+def read_label(row: Sequence[object], where: object) -> Label:
+    """The label of (DOCUMENT, seal or None for none). Raises IndexDamaged when it fails its checksum."""
+    *sealed, seal = row
+    if seal is not None and seal != checksum(*sealed):
+        raise IndexDamaged(f"{where} holds a damaged document ({sealed[1]}).", DAMAGED_ROW_HINT)
+    return Label(str(sealed[2]), str(sealed[10]), _moment(sealed[7]))
 
 
 def insert_document(connection: sqlite3.Connection, key: int, document: Document, file: str) -> None:

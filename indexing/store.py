@@ -19,8 +19,6 @@ import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -31,9 +29,18 @@ from indexing.lexical import Mask, Parameters, Rows
 from indexing.lock import locked
 from indexing.merge import runs
 from indexing.postings import Postings
-from indexing.rows import DAMAGED_FILE_HINT, FileState, SegmentRow, insert_document, insert_passages, insert_segment
+from indexing.rows import (
+    DAMAGED_FILE_HINT,
+    FileState,
+    Label,
+    SegmentRow,
+    insert_document,
+    insert_passages,
+    insert_segment,
+)
 from indexing.segment import REPAIR_HINT, Segment, join
 from indexing.snapshot import Snapshot
+from indexing.spelling import RARE, WORD, Vocabulary, did_you_mean
 from indexing.split import HEADING_SEPARATOR
 from indexing.tokenize import Analyser
 from indexing.types import (
@@ -55,6 +62,8 @@ READABLE = ("1", "2", FORMAT)
 """Formats that are read; whoever writes next brings the index to the newest."""
 REBUILD_HINT = "Run `passerine refresh --rebuild`: it encodes the stored passages anew while the old index serves on."
 REFRESH_HINT = "Run `passerine refresh PATH` on your documents."
+_SAMPLE, _BEGINNING = 1000, 10_000  # texts, and characters of each, that spelling learns its words from
+_FILTERS = 64  # remembered, each with the documents that it admits
 _WAIT = 60.0  # seconds to wait for another writer's commit, which takes well under one
 
 
@@ -107,7 +116,8 @@ class Index:
         self._snapshot: Snapshot | None = None
         self._guard = threading.Lock()
         self._swept = False
-        self._admitted = lru_cache(maxsize=64)(self._find_admitted)
+        self._words: tuple[int, Vocabulary | None] = (0, None)
+        self._admitted: dict[object, tuple[int, Rows]] = {}
 
     @classmethod
     def open(cls, folder: Path) -> "Index":
@@ -207,26 +217,33 @@ class Index:
         raise Conflict("The index changes faster than it can be read.", "Try again in a moment.")
 
     def admitted(self, filters: Filters, snapshot: Snapshot) -> Mask | None:
-        """Live rows that satisfy the filters, bool [rows]; None when there is no filter. Remembered a generation."""
+        """Live rows that satisfy the filters, bool [rows]; None when there is no filter.
+
+        Remembered as long as the snapshot. After a commit only the new documents are looked at: a document never
+        changes under its key.
+        """
         if filters == Filters():
             return None
-        facts = tuple(sorted(filters.metadata.items()))
         dates = (filters.published_from, filters.published_to)
-        return snapshot.admitted(
-            self._admitted(snapshot.generation, filters.sources, filters.languages, *dates, metadata=facts)
-        )
+        asked = (filters.sources, filters.languages, dates, tuple(sorted(filters.metadata.items())))
+        mask = snapshot.masks.get(asked)
+        if mask is None:
+            last, owners = self._admitted.pop(asked, (0, np.zeros(0, np.int64)))
+            with self.catalogue.reading():
+                owners = np.concatenate([owners, self.catalogue.admitted(filters, last)])
+                last = self.catalogue.next_key(self.catalogue.connection, "documents") - 1
+            while len(self._admitted) >= _FILTERS:
+                self._admitted.pop(next(iter(self._admitted)), None)
+            self._admitted[asked] = last, owners
+            mask = snapshot.masks[asked] = snapshot.admitted(owners)
+        return mask
 
-    def _find_admitted(
-        self,
-        generation: int,
-        sources: tuple[str, ...],
-        languages: tuple[str, ...],
-        published_from: datetime | None,
-        published_to: datetime | None,
-        metadata: tuple[tuple[str, str], ...],
-    ) -> Rows:
-        del generation  # part of what the result is remembered under
-        return self.catalogue.admitted(Filters(sources, languages, published_from, published_to, dict(metadata)))
+    def labels(self, passages: Rows, snapshot: Snapshot) -> dict[int, tuple[int, Label]]:
+        """The key of its document, and what that is sorted by, of each passage that is there."""
+        owners = snapshot.owners(passages).tolist()
+        labels = self.catalogue.labels(sorted(set(owners)))
+        pairs = zip(passages.tolist(), owners, strict=True)
+        return {key: (owner, labels[owner]) for key, owner in pairs if owner in labels}
 
     def document(self, document_id: str) -> Document:
         """Raises NotFound, IndexDamaged."""
@@ -264,6 +281,27 @@ class Index:
             for key, (passage, document) in found.items()
             if (vector := vectors[key]) is not None
         }
+
+    def did_you_mean(self, query: str) -> str:
+        """The query with its misspelt English words replaced by words of the index, "" where none is."""
+        snapshot = self.snapshot()
+
+        def held(word: str) -> int | None:
+            tokens = self.analyser.tokens(word)
+            return snapshot.lexical.count(tokens[0]) if tokens else None
+
+        counts = [held(word) for word in WORD.findall(query)]
+        if not any(count is not None and count <= RARE for count in counts):
+            return ""
+        return did_you_mean(query, self._vocabulary(len(snapshot)), held, len(snapshot))
+
+    def _vocabulary(self, passages: int) -> Vocabulary:
+        """Words of the texts; read anew when the index has grown or shrunk by a fifth."""
+        size, vocabulary = self._words
+        if vocabulary is None or abs(passages - size) > size / 5:
+            vocabulary = Vocabulary.of(self.catalogue.sample("en", _SAMPLE, _BEGINNING))
+            self._words = passages, vocabulary
+        return vocabulary
 
     def sources(self) -> list[SourceCount]:
         """Every source with the number of its documents and passages."""
