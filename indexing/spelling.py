@@ -50,7 +50,7 @@ class Vocabulary:
         return cls(tuple(forms), tuple(forms.values()), letters)
 
     def near(self, word: str) -> Iterator[tuple[int, str, str]]:
-        """(edits, word, as it is mostly written) of the words with its first letter at an edit or, for a long one, two."""
+        """(edits, word, as it is mostly written) of the words with its first letter at one edit, or two if long."""
         most = 2 if len(word) >= LONG else 1
         apart = np.abs(self.letters - _letters(word)).sum(axis=1)
         for place in np.flatnonzero(apart <= 2 * most).tolist():
