@@ -27,4 +27,5 @@ speed      the encoder beside plain float32
 passages   a million real passages
 index_speed  the index beside others over them
 faults     what an index survives
+spelling   slips in queries mended, right queries left alone
 """

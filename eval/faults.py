@@ -1,4 +1,5 @@
-"""What an index survives: writers killed at any moment, damaged files, two writers at once, a clock that jumps.
+"""What an index survives: writers killed at any moment, damaged files, two writers at once, a clock that jumps, a
+full disk.
 
 Every refresh runs in a process of its own, which is killed at a random moment, while another process reads. After each
 kill the index must open and be whole, each document be as it was or as it is to become, and the reader have seen no
@@ -9,10 +10,12 @@ import hashlib
 import os
 import random
 import shutil
+import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from contextlib import suppress
+from dataclasses import dataclass, field
 from multiprocessing import get_context
 from multiprocessing.context import ForkServerContext, ForkServerProcess
 from multiprocessing.queues import Queue
@@ -25,9 +28,13 @@ from eval.report import Figure, Report, figure_table, write
 from indexing.rebuild import verify
 from indexing.refresh import refresh
 from indexing.store import Index
-from indexing.types import IndexDamaged, PasserineError, Progress, Vectors
+from indexing.types import IndexDamaged, PasserineError, Progress, StorageFailed, Vectors
 
-KILLS, DAMAGES, WRITERS = 200, 400, 4
+KILLS, DAMAGES, WRITERS, FILLINGS = 200, 400, 4, 40
+DISK = 8 << 20
+"""Bytes of the file system that is filled: some ten times the index."""
+ROOM = 400_000
+"""Bytes left free at most: a refresh wants about half of it."""
 FILES = 40
 FIRST = 0x4E00  # the filler is Chinese, whose language is seen without a model to load
 ASKED = ["zebra", chr(FIRST) + chr(FIRST + 1), chr(FIRST + 7) + chr(FIRST + 8)]
@@ -74,7 +81,12 @@ class Folder:
 
 
 def run_faults(
-    out: Path, progress: Progress | None = None, kills: int = KILLS, damages: int = DAMAGES, seed: int = 0
+    out: Path,
+    progress: Progress | None = None,
+    kills: int = KILLS,
+    damages: int = DAMAGES,
+    fillings: int = FILLINGS,
+    seed: int = 0,
 ) -> Report:
     """`passerine evaluate faults`: writes faults.md and faults.json into `out`."""
     chance = random.Random(seed)
@@ -85,16 +97,19 @@ def run_faults(
         catalogue = damaged(folder / "killed" / "index", "catalogue.sqlite", damages, chance, progress)
         lost = two_writers(folder / "two")
         unseen = jumping_clock(folder / "clock")
+        full = full_disk(folder / "full", fillings, chance)
     figures = {
         "faults/killed writers": broken(killed, kills),
         "faults/damaged segments": broken(segment, damages),
-        "faults/damaged catalogue, neither named nor without consequence": replace(
-            broken(catalogue, damages), target=None
-        ),
+        "faults/damaged catalogue": broken(catalogue, damages),
         "faults/two writers": broken(lost, WRITERS),
         "faults/clock": broken(unseen, 2),
     }
-    every = (*killed, *segment, *catalogue, *lost, *unseen)
+    if full is None:
+        full = ["The full disk was left out: this user may not mount a file system."]
+    else:
+        figures["faults/full disk"] = broken(full, fillings)
+    every = (*killed, *segment, *catalogue, *lost, *unseen, *full)
     report = Report(
         "faults", "passerine evaluate faults", (figure_table("Faults", figures),), figures, notes=every[:20]
     )
@@ -199,7 +214,7 @@ def answers(path: Path) -> list[object]:
         found = index.catalogue.passages(keys)
         if missing := [key for key in keys if key not in found]:
             raise IndexDamaged(f"{path} lacks {len(missing)} passages.", "")
-        return [(found[key][1].url, found[key][0].text, score) for key, score in zip(keys, scores, strict=True)]
+        return [(found[key], score) for key, score in zip(keys, scores, strict=True)]
     finally:
         index.close()
 
@@ -224,6 +239,50 @@ def two_writers(work: Path) -> list[str]:
         return problems + ([f"{stored} documents instead of {wanted}"] if stored != wanted else [])
     finally:
         index.close()
+
+
+def full_disk(work: Path, times: int, chance: random.Random) -> list[str] | None:
+    """What was wrong after any of the refreshes on a file system that is full but for some bytes; None where none may
+    be mounted. Once there is room, the index holds each document as it was or is to become, and the refresh goes on."""
+    disk = work / "disk"
+    disk.mkdir(parents=True)
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={DISK}", "tmpfs", str(disk)]
+    try:
+        subprocess.run(mount, check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    try:
+        return [problem for number in range(times) for problem in filled(work, number, chance)]
+    finally:
+        subprocess.run(["umount", "--lazy", str(disk)], check=False, capture_output=True)
+
+
+def filled(work: Path, number: int, chance: random.Random) -> list[str]:
+    """What was wrong after one refresh on the full disk."""
+    path, docs, ballast = work / "disk" / "index", work / f"docs{number}", work / "disk" / "ballast"
+    docs.mkdir()
+    folder, reader = Folder(docs, chance), Index.create(path, Hashed())
+    folder.change()
+    refresh([docs], reader, Hashed())
+    held, before, index = len(reader.snapshot()), folder.change(), Index.open(path)
+    problems = []
+    try:
+        index.counts()
+        ballast.write_bytes(bytes(max(0, shutil.disk_usage(path).free - chance.randrange(ROOM))))
+        with suppress(StorageFailed):
+            refresh([docs], index, Hashed())
+        if not len(reader.snapshot()) and held:
+            problems.append("the reader finds nothing")
+    except Exception as error:  # noqa: BLE001 - that there is no other is what is measured
+        problems.append(repr(error))
+    ballast.unlink(missing_ok=True)
+    problems += state(path, folder, before)
+    refresh([docs], index, Hashed())
+    problems += [f"after that {problem}" for problem in state(path, folder, folder.versions)]
+    for opened in (index, reader):
+        opened.close()
+    shutil.rmtree(path)
+    return [f"filling {number}: {problem}" for problem in problems]
 
 
 def jumping_clock(work: Path) -> list[str]:

@@ -36,5 +36,6 @@ lexical_kernels   the compiled side of it
 dense      vectors and FAISS (the only importer of faiss)
 fusion     two ranked lists into one
 rerank     hits read again and put in a better order
+spelling   what a misspelt query may have meant
 search     queries -> Hits: filters, fusion, near-duplicates, cap per document
 """

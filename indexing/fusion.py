@@ -102,6 +102,21 @@ def fuse(candidates: Candidates, fusion: Fusion) -> Ranked:
     return Ranked(keys[order], np.minimum(scores[order], 1.0).astype(np.float32))
 
 
+AGED = 0.5
+"""The share of its score that a document loses as it grows infinitely old; the rest is for what it says."""
+
+
+def fresher(ranked: Ranked, ages: Vectors, half_life: float) -> Ranked:
+    """The list by score * (1 - AGED + AGED * 2^(-age / half_life)), best first; ages and half-life in days.
+
+    An age of nan is not known, and counts as one half-life: neither new nor old.
+    """
+    young = np.exp2(-np.maximum(np.where(np.isnan(ages), half_life, ages), 0) / half_life)
+    scores = (ranked.scores * (1 - AGED + AGED * young)).astype(np.float32)
+    order = np.lexsort((ranked.keys, -scores))
+    return Ranked(ranked.keys[order], scores[order])
+
+
 def scaled(scores: Vectors, natural_zero: bool = False, depth: int = 100) -> Vectors:
     """Scores (best first) mapped so that the first is 1 and the hundredth 0.
 

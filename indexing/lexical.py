@@ -102,6 +102,19 @@ class Lexical:
         terms, weights, unit = self._asked(tokens)
         return float(weights.sum() + len(terms)) * unit
 
+    def rarest(self, tokens: Sequence[str], n: int) -> list[str]:
+        """Of some tokens the n that add most to a score, each once; none that no live passage holds."""
+        asked = Counter(tokens)
+        terms = self._terms(asked)
+        held = [token for token in asked if terms[token].weight]
+        return sorted(held, key=lambda token: (-terms[token].weight * math.log1p(asked[token]), token))[:n]
+
+    def count(self, token: str) -> int:
+        """The live passages that hold a token."""
+        ids = term_ids([token])
+        found = ((part, part.postings.find(ids)) for part in self._parts)
+        return sum(int(part.living(numbers)[0]) for part, numbers in found if numbers[0] >= 0)
+
     def top(self, tokens: Sequence[str], k: int, admitted: Mask | None = None) -> tuple[Rows, NDArray[np.float64]]:
         """The k best admitted rows with their scores, best first, equal ones in row order; never a zero score.
 

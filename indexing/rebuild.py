@@ -6,6 +6,7 @@ goes on where it stopped; one transaction then makes them the live ones. Readers
 
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from itertools import takewhile
 from pathlib import Path
 
@@ -24,7 +25,11 @@ def verify(index: Index) -> list[str]:
     """What is wrong with the index, one sentence each; reads every file and text."""
     problems = index.catalogue.problems()
     rows: list[int] = []
-    for row in index.catalogue.segments():
+    try:
+        live = index.catalogue.segments()
+    except IndexDamaged as error:
+        return [*problems, error.message]
+    for row in live:
         try:
             segment = Segment.open(index.path(row.name))
         except IndexDamaged as error:
@@ -36,6 +41,25 @@ def verify(index: Index) -> list[str]:
     if not problems and rows != index.catalogue.keys_after(0, len(rows) + 1):
         problems.append(f"The segments in {index.folder} do not hold exactly the stored passages.")
     return problems
+
+
+def mend(index: Index) -> list[str]:
+    """Take out the documents that fail their checksum, for the next refresh to read again; returns what was wrong.
+
+    Raises IndexDamaged when SQLite cannot make sense of the file. What segments have lost, `rebuild` makes anew.
+    """
+    catalogue = index.catalogue
+    with index.writing():
+        with catalogue.transaction() as connection:
+            connection.execute("REINDEX")  # lists of SQLite's own, which a damaged row may not agree with
+        damaged = dict(catalogue.damaged())
+        with catalogue.transaction() as connection:
+            catalogue.forget(connection, damaged)
+            dead = catalogue.erase(connection, damaged)
+            with suppress(IndexDamaged):  # the list of segments is damaged too, and is made anew by `rebuild`
+                catalogue.bury(connection, dead)
+            catalogue.advance(connection)
+    return list(damaged.values())
 
 
 def rebuild(
@@ -76,7 +100,7 @@ class _Rebuild:
         return self.encoded
 
     def _whole(self, build: str) -> Iterator[Segment]:
-        for row in self.index.catalogue.segments(build):
+        for row in self.index.catalogue.segments(build, checked=False):
             try:
                 yield Segment.open(self.index.path(row.name))
             except (IndexDamaged, FileNotFoundError):
@@ -85,9 +109,9 @@ class _Rebuild:
     def _drop_others(self) -> None:
         """Forget what an abandoned rebuild for another encoder wrote, and this one's parts from a damaged one on."""
         whole = {segment.name for segment in self._whole(self.name)}
-        parts = [row.name for row in self.index.catalogue.segments(self.name)]
+        parts = [row.name for row in self.index.catalogue.segments(self.name, checked=False)]
         good = set(takewhile(whole.__contains__, parts))
-        rows = [row for row in self.index.catalogue.segments(None) if row.build and row.name not in good]
+        rows = [row for row in self.index.catalogue.segments(None, checked=False) if row.build and row.name not in good]
         with self.index.writing(), self.index.catalogue.transaction() as connection:
             connection.executemany("DELETE FROM segments WHERE name = ?", [(row.name,) for row in rows])
         _remove([self.index.path(row.name) for row in rows])
@@ -139,7 +163,7 @@ class _Rebuild:
     def _swap(self) -> None:
         """Make the new segments live; passages that were deleted in the meantime are dead in them."""
         catalogue = self.index.catalogue
-        old = catalogue.segments()
+        old = catalogue.segments(checked=False)
         there = np.array(catalogue.keys_after(0, -1), dtype=np.int64)
         parts = list(self._whole(self.name))
         with catalogue.transaction() as connection:
@@ -147,8 +171,7 @@ class _Rebuild:
             for segment in parts:
                 dead = segment.keys[~np.isin(segment.keys, there)]
                 insert_segment(connection, SegmentRow(segment.name, int(segment.keys[0]), len(segment), dead))
-            made_by = self.index.made_by(self.encoder)
-            connection.executemany("UPDATE meta SET value = ? WHERE name = ?", [(v, k) for k, v in made_by.items()])
+            catalogue.establish(connection, self.index.made_by(self.encoder))
             catalogue.advance(connection)
         _remove([self.index.path(row.name) for row in old])
 

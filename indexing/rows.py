@@ -1,21 +1,40 @@
-"""Between SQLite's rows and the nouns: documents, passages, segments, filters."""
+"""Between SQLite's rows and the nouns: documents, passages, segments, filters.
+
+Each row carries a seal, the CRC-32 of its other columns, since SQLite's pages have no checksum of their own. It finds
+a damaged disk, and is no seal against forgery. An index of format 1 or 2 has none until it is next written to.
+"""
 
 import json
 import sqlite3
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import numpy as np
 from numpy.typing import NDArray
 
+from indexing.segment import REPAIR_HINT
 from indexing.types import Document, Filters, IndexDamaged, Passage
 
-DOCUMENT = "id, url, title, text, published_at, fetched_at, language, metadata, content_hash, source, crc"
-"""Columns that `read_document` takes, in order."""
+DOCUMENT = (
+    "key, id, source, file, url, title, crc, published_at, published, fetched_at, language, metadata, content_hash"
+)
+"""What the seal of a document covers, in order; its text by the text's own CRC-32."""
 
-DAMAGED_TEXT_HINT = "Move the index folder away and run `passerine refresh` on your documents again."
+PASSAGE = 'key, id, document, ordinal, start, "end", heading, page'
+"""What the seal of a passage covers, in order."""
+
+SEGMENT = "name, first, passages, dead, build"
+"""What the seal of a segment covers, in order."""
+
+SEALED = {"documents": DOCUMENT, "passages": PASSAGE, "segments": SEGMENT}
+
+DAMAGED_ROW_HINT = "`passerine index repair` takes it out; the next refresh reads it again."
+DAMAGED_FILE_HINT = (
+    "If `passerine index repair` cannot mend it, move the index folder away and run `passerine refresh` on your "
+    "documents again."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,32 +63,57 @@ class SegmentRow:
     build: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Label:
+    """What a document is sorted and counted by."""
+
+    source: str
+    language: str
+    published_at: datetime | None
+
+
+def checksum(*values: object) -> int:
+    """The CRC-32 of some columns, as text."""
+    return zlib.crc32("\0".join([value.hex() if isinstance(value, bytes) else str(value) for value in values]).encode())
+
+
 def read_document(row: Sequence[object], where: object) -> Document:
-    """The document of a row. Raises IndexDamaged, naming the file `where`, when its text fails its checksum, or its
-    dates or facts cannot be read."""
-    key, url, title, text, published, fetched, language, facts, digest, source, crc = row[:11]
-    if zlib.crc32(str(text).encode()) != crc:
-        raise IndexDamaged(f"{where} holds a damaged text (document {key}).", DAMAGED_TEXT_HINT)
+    """The document of (DOCUMENT, seal or None for none, text). Raises IndexDamaged, naming the file `where`, when its
+    text or another column fails its checksum, or its dates or facts cannot be read."""
+    *sealed, seal, text = row
+    _, key, source, _, url, title, crc, published, _, fetched, language, facts, digest = sealed
+    if checksum(text) != crc:
+        raise IndexDamaged(f"{where} holds a damaged text (document {key}).", DAMAGED_ROW_HINT)
     try:
+        if seal is not None and seal != checksum(*sealed):
+            raise ValueError
         moments, known = (_moment(published), _moment(fetched)), json.loads(str(facts))
     except ValueError:
-        raise IndexDamaged(f"{where} holds a damaged document ({key}).", DAMAGED_TEXT_HINT) from None
+        raise IndexDamaged(f"{where} holds a damaged document ({key}).", DAMAGED_ROW_HINT) from None
     return Document(
         str(key), str(url), str(title), str(text), *moments, str(language), known, str(digest), str(source)
     )  # fmt: skip
 
 
-def insert_document(connection: sqlite3.Connection, document: Document, file: str) -> int:
-    """Store a document; returns its key."""
+def read_label(row: Sequence[object], where: object) -> Label:
+    """The label of (DOCUMENT, seal or None for none). Raises IndexDamaged when it fails its checksum."""
+    *sealed, seal = row
+    if seal is not None and seal != checksum(*sealed):
+        raise IndexDamaged(f"{where} holds a damaged document ({sealed[1]}).", DAMAGED_ROW_HINT)
+    return Label(str(sealed[2]), str(sealed[10]), _moment(sealed[7]))
+
+
+def insert_document(connection: sqlite3.Connection, key: int, document: Document, file: str) -> None:
+    """Store a document under a key."""
     published = _aware(document.published_at)
-    values = (
+    sealed = (
+        key,
         document.id,
         document.source,
         file,
         document.url,
         document.title,
-        document.text,
-        zlib.crc32(document.text.encode()),
+        checksum(document.text),
         published.isoformat() if published else None,
         published.timestamp() if published else None,
         document.fetched_at.isoformat() if document.fetched_at else None,
@@ -77,40 +121,53 @@ def insert_document(connection: sqlite3.Connection, document: Document, file: st
         json.dumps(dict(document.metadata), ensure_ascii=False),
         document.content_hash,
     )
-    marks = ",".join("?" * len(values))
-    columns = "id, source, file, url, title, text, crc, published_at, published, fetched_at, language, metadata"
-    cursor = connection.execute(f"INSERT INTO documents({columns}, content_hash) VALUES ({marks})", values)
-    assert cursor.lastrowid is not None
-    return cursor.lastrowid
+    _insert(connection, "documents", f"{DOCUMENT}, seal, text", [(*sealed, checksum(*sealed), document.text)])
 
 
-def insert_passages(connection: sqlite3.Connection, owner: int, passages: Iterable[Passage]) -> list[int]:
-    """Store a document's passages; returns their keys."""
-    keys = []
-    sql = 'INSERT INTO passages(id, document, ordinal, start, "end", heading, page) VALUES (?,?,?,?,?,?,?)'
-    for p in passages:
-        cursor = connection.execute(sql, (p.id, owner, p.ordinal, p.start, p.end, p.heading, p.page))
-        assert cursor.lastrowid is not None
-        keys.append(cursor.lastrowid)
-    return keys
+def insert_passages(connection: sqlite3.Connection, first: int, owner: int, passages: Sequence[Passage]) -> None:
+    """Store the passages of the document with the key `owner`, under keys that begin with `first`."""
+    rows = [
+        (key, p.id, owner, p.ordinal, p.start, p.end, p.heading, p.page) for key, p in enumerate(passages, start=first)
+    ]
+    _insert(connection, "passages", f"{PASSAGE}, seal", [(*row, checksum(*row)) for row in rows])
 
 
 def insert_segment(connection: sqlite3.Connection, row: SegmentRow) -> None:
     """List a segment."""
-    values = (row.name, row.first, row.passages, row.dead.astype("<i8").tobytes(), row.build)
-    connection.execute("INSERT INTO segments VALUES (?, ?, ?, ?, ?)", values)
+    sealed = (row.name, row.first, row.passages, row.dead.astype("<i8").tobytes(), row.build)
+    _insert(connection, "segments", f"{SEGMENT}, seal", [(*sealed, checksum(*sealed))])
 
 
-def read_passage(row: Sequence[object], document: Document) -> Passage:
-    """The passage of (id, document id, ordinal, start, end, heading, page), its text cut out of the document's."""
-    passage_id, document_id, ordinal, start, end, heading, page = row
+def _insert(connection: sqlite3.Connection, table: str, columns: str, rows: Sequence[tuple[object, ...]]) -> None:
+    if rows:
+        connection.executemany(f"INSERT INTO {table}({columns}) VALUES ({','.join('?' * len(rows[0]))})", rows)
+
+
+def read_segment(row: Sequence[object], where: object) -> SegmentRow:
+    """The segment of (SEGMENT, seal or None for none). Raises IndexDamaged when it fails its checksum."""
+    *sealed, seal = row
+    if seal is not None and seal != checksum(*sealed):
+        raise IndexDamaged(f"{where} holds a damaged row (segment {sealed[0]}).", REPAIR_HINT)
+    name, first, passages, dead, build = sealed
+    gone = np.frombuffer(dead, dtype="<i8")  # type: ignore[call-overload]
+    return SegmentRow(str(name), int(str(first)), int(str(passages)), gone, str(build))
+
+
+def read_passage(row: Sequence[object], document: Document, where: object) -> Passage:
+    """The passage of (PASSAGE, seal or None for none), its text cut out of the document's. Raises IndexDamaged, naming
+    the file `where`, when it fails its checksum."""
+    *sealed, seal = row
+    if seal is not None and seal != checksum(*sealed):
+        raise IndexDamaged(f"{where} holds a damaged passage (of document {document.id}).", DAMAGED_ROW_HINT)
+    _, passage_id, _, ordinal, start, end, heading, page = sealed
+    begin, finish = int(str(start)), int(str(end))
     return Passage(
         str(passage_id),
-        str(document_id),
+        document.id,
         int(str(ordinal)),
-        int(str(start)),
-        int(str(end)),
-        document.text[int(str(start)) : int(str(end))],
+        begin,
+        finish,
+        document.text[begin:finish],
         str(heading),
         None if page is None else int(str(page)),
     )

@@ -1,18 +1,34 @@
 """Queries -> Hits: both sides, filters, fusion, near-duplicates, a cap per document."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import math
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
 import numpy as np
 
 from indexing.catalogue import Catalogue
 from indexing.dense import Engine, choose
-from indexing.fusion import Candidates, Fusion, Ranked, fuse
+from indexing.fusion import Candidates, Fusion, Ranked, fresher, fuse
+from indexing.lexical import Mask
+from indexing.rows import DAMAGED_FILE_HINT, Label
 from indexing.snapshot import Snapshot
 from indexing.store import Index, searched_text
 from indexing.tokenize import is_cjk
-from indexing.types import Document, Encoder, EncoderMismatch, Filters, Hit, Passage, Query, Vectors
+from indexing.types import (
+    Document,
+    Encoder,
+    EncoderMismatch,
+    Facets,
+    Filters,
+    Hit,
+    IndexDamaged,
+    Passage,
+    Query,
+    Vectors,
+)
 
 DEPTH = 100
 """Hits taken from each side; the fusion's scaling was measured at this depth."""
@@ -25,6 +41,9 @@ SAME_SHARE = 0.7
 
 KEPT = 256
 """Vectors remembered of passages that are not seen whole."""
+
+TELLING = 12
+"""Of its words those by which passages like one are looked for."""
 
 _NO_FILTERS = Filters()
 
@@ -47,9 +66,11 @@ class Searcher:
         per_document: int = 2,
         engine: Engine | None = None,
         seen: Seen | None = None,
+        half_life: float = 0.0,
     ) -> None:
         """`per_document` caps the passages of one document (0: no cap). What `seen` leaves out of a passage finds it,
-        but does not count for its rank. Raises EncoderMismatch."""
+        but does not count for its rank. `half_life` in days prefers what was published lately (0: it does not matter).
+        Raises EncoderMismatch."""
         index.check(encoder)
         self.index = index
         self.encoder = encoder
@@ -57,11 +78,12 @@ class Searcher:
         self.per_document = per_document
         self.engine = engine or choose()
         self.seen = seen
+        self.half_life = half_life
         self._encoded = lru_cache(KEPT)(lambda text: encoder.encode_passages([text])[0])
 
     def seeing(self, seen: Seen | None) -> "Searcher":
         """The same, with another view of the passages."""
-        return Searcher(self.index, self.encoder, self.fusion, self.per_document, self.engine, seen)
+        return Searcher(self.index, self.encoder, self.fusion, self.per_document, self.engine, seen, self.half_life)
 
     def describe(self) -> str:
         """What searches the vectors, and where."""
@@ -74,20 +96,48 @@ class Searcher:
     def search_many(self, queries: Sequence[Query], k: int, filters: Filters = _NO_FILTERS) -> list[list[Hit]]:
         """One list of hits a query; all queries are encoded and scored as one batch. Passages are seen with the first
         query's eyes: the queries of one call ask the same thing."""
+        return [hits for hits, _ in self._search(queries, k, filters)]
+
+    def faceted(self, query: Query, k: int, filters: Filters = _NO_FILTERS) -> tuple[list[Hit], Facets]:
+        """Hits, and what the documents are of that the best hundred passages of either side belong to."""
+        ((hits, candidates),) = self._search([query], k, filters)
+        keys = np.union1d(candidates.lexical.keys, candidates.dense.keys)
+        labels = self.index.labels(keys, self.index.snapshot())
+        return hits, facets({owner: label for _, (owner, label) in labels.items()}.values())
+
+    def similar(self, passage_id: str, k: int, filters: Filters = _NO_FILTERS) -> list[Hit]:
+        """Passages of other documents that say what this one says: near its vector, or with its rarest words.
+
+        Raises NotFound, IndexDamaged.
+        """
+        passage = self.index.passage(passage_id)
+        text = searched_text(self.index.document(passage.document_id), passage)
+        snapshot, key = self.index.snapshot(), self.index.catalogue.passage_key(passage_id)
+        vector = snapshot.vector(key) if key is not None else None
+        if key is None or vector is None:
+            return []
+        admitted = self.index.admitted(filters, snapshot)
+        others = snapshot.others(int(snapshot.owners(np.array([key]))[0]))
+        admitted = others if admitted is None else admitted & others
+        tokens = snapshot.lexical.rarest(self.index.analyser.tokens(text), TELLING)
+        (candidates,) = self._candidates([tokens], [is_cjk(text)], vector[None], admitted, snapshot)
+        return self._hits(candidates, snapshot, _Passages(self.index.catalogue, snapshot.generation), k)
+
+    def _search(self, queries: Sequence[Query], k: int, filters: Filters) -> list[tuple[list[Hit], Candidates]]:
         asked = [i for i, query in enumerate(queries) if query.text.strip()]
-        hits: list[list[Hit]] = [[] for _ in queries]
+        found: list[tuple[list[Hit], Candidates]] = [([], Candidates(Ranked(), Ranked())) for _ in queries]
         snapshot = self.index.snapshot()
         if not asked or not len(snapshot):
-            return hits
+            return found
         texts = [queries[i].text for i in asked]
         vectors = self.encoder.encode_queries(texts)
-        found = self.candidates(texts, filters, vectors, snapshot)
-        passages = _Passages(self.index.catalogue)
-        for i, text, vector, candidates in zip(asked, texts, vectors, found, strict=True):
+        every = self.candidates(texts, filters, vectors, snapshot)
+        passages = _Passages(self.index.catalogue, snapshot.generation)
+        for i, text, vector, candidates in zip(asked, texts, vectors, every, strict=True):
             if self.seen:
                 candidates = self._as_seen(candidates, texts[0], text, vector, snapshot, passages, k)
-            hits[i] = self._hits(candidates, snapshot, passages, k)
-        return hits
+            found[i] = self._hits(candidates, snapshot, passages, k), candidates
+        return found
 
     def candidates(
         self,
@@ -103,15 +153,35 @@ class Searcher:
         admitted = self.index.admitted(filters, snapshot)
         if vectors is None:
             vectors = self.encoder.encode_queries(queries)
+        tokens = [self.index.analyser.asked(text) for text in queries]
+        return self._candidates(tokens, [is_cjk(text) for text in queries], vectors, admitted, snapshot)
+
+    def _candidates(
+        self,
+        queries: Sequence[Sequence[str]],
+        cjk: Sequence[bool],
+        vectors: Vectors,
+        admitted: Mask | None,
+        snapshot: Snapshot,
+    ) -> list[Candidates]:
         dense = snapshot.nearest(self.engine, vectors, DEPTH, admitted)
         found = []
-        for text, (rows, cosines) in zip(queries, dense, strict=True):
-            tokens = self.index.analyser.asked(text)
+        for tokens, eastern, (rows, cosines) in zip(queries, cjk, dense, strict=True):
             best, scores = snapshot.lexical.top(tokens, DEPTH, admitted)
             lexical = Ranked(snapshot.keys[best], scores.astype(np.float32))
             coverage = float(scores[0]) / snapshot.lexical.ceiling(tokens) if len(scores) else 0.0
-            found.append(Candidates(lexical, Ranked(snapshot.keys[rows], cosines), len(tokens), is_cjk(text), coverage))
+            found.append(Candidates(lexical, Ranked(snapshot.keys[rows], cosines), len(tokens), eastern, coverage))
         return found
+
+    def _ranked(self, candidates: Candidates, snapshot: Snapshot) -> Ranked:
+        """Both sides fused, and what is new preferred where that is wanted."""
+        ranked = fuse(candidates, self.fusion)
+        if not self.half_life:
+            return ranked
+        labels, now = self.index.labels(ranked.keys, snapshot), datetime.now(UTC)
+        dates = [labels[key][1].published_at if key in labels else None for key in ranked.keys.tolist()]
+        ages = [math.nan if date is None else (now - date) / timedelta(days=1) for date in dates]
+        return fresher(ranked, np.array(ages, np.float32), self.half_life)
 
     def _as_seen(
         self,
@@ -126,7 +196,7 @@ class Searcher:
         """The candidates, those of the first k of which not all is seen with the scores of what is."""
         assert self.seen
         looked: set[int] = set()
-        while new := [key for key in fuse(candidates, self.fusion).keys[:k].tolist() if key not in looked]:
+        while new := [key for key in self._ranked(candidates, snapshot).keys[:k].tolist() if key not in looked]:
             looked.update(new)
             texts: dict[int, str] = {}
             for key, (passage, document) in passages.read(new).items():
@@ -150,7 +220,7 @@ class Searcher:
         kept: list[Hit] = []
         near = _Near(snapshot)
         used: dict[str, int] = {}
-        for key, score, hit in _read(fuse(candidates, self.fusion), passages, k):
+        for key, score, hit in _read(self._ranked(candidates, snapshot), passages, k):
             if len(kept) == k:
                 break
             twin = near.twin(key, hit.passage)
@@ -168,18 +238,32 @@ class Searcher:
         return kept
 
 
+def facets(labels: Iterable[Label]) -> Facets:
+    """Counts of some documents, the most first."""
+    counts: tuple[Counter[str], ...] = (Counter(), Counter(), Counter())
+    for label in labels:
+        year = f"{label.published_at.year:04}" if label.published_at else ""
+        for counter, value in zip(counts, (label.source, label.language, year), strict=True):
+            if value:
+                counter[value] += 1
+    return Facets(*(dict(sorted(counter.items(), key=lambda pair: (-pair[1], pair[0]))) for counter in counts))
+
+
 class _Passages:
     """Passages with their documents, each read once in a search, whichever query finds it."""
 
-    def __init__(self, catalogue: Catalogue) -> None:
-        self._catalogue = catalogue
+    def __init__(self, catalogue: Catalogue, generation: int) -> None:
+        self._catalogue, self._generation = catalogue, generation
         self._read: dict[int, tuple[Passage, Document]] = {}
 
     def read(self, keys: Sequence[int]) -> dict[int, tuple[Passage, Document]]:
-        """By key; what is no longer there is left out."""
+        """By key; what is no longer there is left out. Raises IndexDamaged for what should be there."""
         new = [key for key in keys if key not in self._read]
         if new:
-            self._read |= self._catalogue.passages(new)
+            found = self._catalogue.passages(new)
+            if len(found) < len(new) and self._catalogue.generation() == self._generation:
+                raise IndexDamaged(f"{self._catalogue.path} has lost passages that are searched.", DAMAGED_FILE_HINT)
+            self._read |= found
         return {key: self._read[key] for key in keys if key in self._read}
 
 

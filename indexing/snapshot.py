@@ -1,6 +1,6 @@
 """What a reader sees: the segments of one commit and their live rows, never changing under it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -23,6 +23,11 @@ class Snapshot:
     parameters: Parameters
     encoder: str = ""
     """The fingerprint of the encoder that made its vectors."""
+
+    @cached_property
+    def masks(self) -> dict[object, Mask]:
+        """The rows that filters admit, kept as long as the snapshot."""
+        return {}
 
     @cached_property
     def keys(self) -> Rows:
@@ -54,11 +59,25 @@ class Snapshot:
 
     def admitted(self, owners: Rows) -> Mask:
         """Live rows of the documents whose keys are in `owners`, bool [rows]."""
+        return self._rows_where(lambda segment: np.isin(segment.owners, owners))
+
+    def _rows_where(self, chosen: Callable[[Segment], Mask]) -> Mask:
         masks = [np.zeros(0, np.bool_)]
         for segment, alive in zip(self.segments, self.alive, strict=True):
-            found = np.isin(segment.owners, owners)
-            masks.append(found if alive is None else found & alive)
+            masks.append(chosen(segment) if alive is None else chosen(segment) & alive)
         return np.concatenate(masks)
+
+    def others(self, owner: int) -> Mask:
+        """Live rows of all documents but one, bool [rows]."""
+        return self._rows_where(lambda segment: segment.owners != owner)
+
+    def owners(self, keys: Rows) -> Rows:
+        """The catalogue's key of the document of each passage, -1 where the snapshot lacks the passage."""
+        owners, rows = np.full(len(keys), -1, np.int64), self.rows(keys)
+        for segment, base in zip(self.segments, self.bases, strict=False):
+            here = (rows >= base) & (rows < base + len(segment))
+            owners[here] = segment.owners[rows[here] - base]
+        return owners
 
     def rows(self, keys: Rows) -> Rows:
         """Row of each passage key, -1 where the snapshot lacks it."""

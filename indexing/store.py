@@ -19,21 +19,28 @@ import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from indexing.catalogue import Catalogue, SourceCount
+from indexing.catalogue import FACTS, Catalogue, SourceCount
 from indexing.lexical import Mask, Parameters, Rows
 from indexing.lock import locked
 from indexing.merge import runs
 from indexing.postings import Postings
-from indexing.rows import DAMAGED_TEXT_HINT, FileState, SegmentRow, insert_document, insert_passages, insert_segment
+from indexing.rows import (
+    DAMAGED_FILE_HINT,
+    FileState,
+    Label,
+    SegmentRow,
+    insert_document,
+    insert_passages,
+    insert_segment,
+)
 from indexing.segment import REPAIR_HINT, Segment, join
 from indexing.snapshot import Snapshot
+from indexing.spelling import RARE, WORD, Vocabulary, did_you_mean
 from indexing.split import HEADING_SEPARATOR
 from indexing.tokenize import Analyser
 from indexing.types import (
@@ -50,13 +57,13 @@ from indexing.types import (
     Vectors,
 )
 
-FORMAT = "2"
-READABLE = ("1", FORMAT)
-"""Formats that are read; the next commit writes in the newest."""
-FACTS = ("generation", "encoder", "encoder_fingerprint", "dimension", "analyser", "k1", "b")
-"""What an index says of itself, beside its format."""
+FORMAT = "3"
+READABLE = ("1", "2", FORMAT)
+"""Formats that are read; whoever writes next brings the index to the newest."""
 REBUILD_HINT = "Run `passerine refresh --rebuild`: it encodes the stored passages anew while the old index serves on."
 REFRESH_HINT = "Run `passerine refresh PATH` on your documents."
+_SAMPLE, _BEGINNING = 1000, 10_000  # texts, and characters of each, that spelling learns its words from
+_FILTERS = 64  # remembered, each with the documents that it admits
 _WAIT = 60.0  # seconds to wait for another writer's commit, which takes well under one
 
 
@@ -109,7 +116,8 @@ class Index:
         self._snapshot: Snapshot | None = None
         self._guard = threading.Lock()
         self._swept = False
-        self._admitted = lru_cache(maxsize=64)(self._find_admitted)
+        self._words: tuple[int, Vocabulary | None] = (0, None)
+        self._admitted: dict[object, tuple[int, Rows]] = {}
 
     @classmethod
     def open(cls, folder: Path) -> "Index":
@@ -123,8 +131,9 @@ class Index:
             raise IndexMissing(f"The index in {folder} was never finished.", REFRESH_HINT)
         if meta["format"] not in READABLE:
             raise IndexDamaged(f"The index in {folder} has format {meta['format']}, not {FORMAT}.", REFRESH_HINT)
-        if lost := [name for name in FACTS if name not in meta]:
-            raise IndexDamaged(f"{index.catalogue.path} is damaged: it lacks {', '.join(lost)}.", DAMAGED_TEXT_HINT)
+        if lost := [name for name in ("generation", *FACTS) if name not in meta]:
+            raise IndexDamaged(f"{index.catalogue.path} is damaged: it lacks {', '.join(lost)}.", DAMAGED_FILE_HINT)
+        index.catalogue.sealed = meta["format"] == FORMAT
         return index
 
     @classmethod
@@ -138,15 +147,10 @@ class Index:
         index = cls(folder)
         with index.writing():
             index.catalogue.create()
-            values = {
-                "format": FORMAT,
-                "generation": "0",
-                **index.made_by(encoder),
-                "k1": str(parameters.k1),
-                "b": str(parameters.b),
-            }
-            with index.catalogue.transaction() as connection:
-                connection.executemany("INSERT OR IGNORE INTO meta VALUES (?, ?)", values.items())
+            if not index.meta():
+                values = {"format": FORMAT, "generation": "0", "k1": str(parameters.k1), "b": str(parameters.b)}
+                with index.catalogue.transaction() as connection:
+                    index.catalogue.establish(connection, {**values, **index.made_by(encoder)})
         index.check(encoder)
         return index
 
@@ -198,7 +202,9 @@ class Index:
         known = {segment.name: segment for segment in self._snapshot.segments} if self._snapshot else {}
         for _ in range(10):
             with self.catalogue.reading():
-                meta, rows = self.meta(), self.catalogue.segments()
+                meta = self.meta()
+                self.catalogue.sealed = meta["format"] == FORMAT
+                rows = self.catalogue.segments()
             try:
                 segments = [known.get(row.name) or Segment.open(self.path(row.name)) for row in rows]
             except FileNotFoundError as error:
@@ -211,26 +217,33 @@ class Index:
         raise Conflict("The index changes faster than it can be read.", "Try again in a moment.")
 
     def admitted(self, filters: Filters, snapshot: Snapshot) -> Mask | None:
-        """Live rows that satisfy the filters, bool [rows]; None when there is no filter. Remembered a generation."""
+        """Live rows that satisfy the filters, bool [rows]; None when there is no filter.
+
+        Remembered as long as the snapshot. After a commit only the new documents are looked at: a document never
+        changes under its key.
+        """
         if filters == Filters():
             return None
-        facts = tuple(sorted(filters.metadata.items()))
         dates = (filters.published_from, filters.published_to)
-        return snapshot.admitted(
-            self._admitted(snapshot.generation, filters.sources, filters.languages, *dates, metadata=facts)
-        )
+        asked = (filters.sources, filters.languages, dates, tuple(sorted(filters.metadata.items())))
+        mask = snapshot.masks.get(asked)
+        if mask is None:
+            last, owners = self._admitted.pop(asked, (0, np.zeros(0, np.int64)))
+            with self.catalogue.reading():
+                owners = np.concatenate([owners, self.catalogue.admitted(filters, last)])
+                last = self.catalogue.next_key(self.catalogue.connection, "documents") - 1
+            while len(self._admitted) >= _FILTERS:
+                self._admitted.pop(next(iter(self._admitted)), None)
+            self._admitted[asked] = last, owners
+            mask = snapshot.masks[asked] = snapshot.admitted(owners)
+        return mask
 
-    def _find_admitted(
-        self,
-        generation: int,
-        sources: tuple[str, ...],
-        languages: tuple[str, ...],
-        published_from: datetime | None,
-        published_to: datetime | None,
-        metadata: tuple[tuple[str, str], ...],
-    ) -> Rows:
-        del generation  # part of what the result is remembered under
-        return self.catalogue.admitted(Filters(sources, languages, published_from, published_to, dict(metadata)))
+    def labels(self, passages: Rows, snapshot: Snapshot) -> dict[int, tuple[int, Label]]:
+        """The key of its document, and what that is sorted by, of each passage that is there."""
+        owners = snapshot.owners(passages).tolist()
+        labels = self.catalogue.labels(sorted(set(owners)))
+        pairs = zip(passages.tolist(), owners, strict=True)
+        return {key: (owner, labels[owner]) for key, owner in pairs if owner in labels}
 
     def document(self, document_id: str) -> Document:
         """Raises NotFound, IndexDamaged."""
@@ -269,6 +282,27 @@ class Index:
             if (vector := vectors[key]) is not None
         }
 
+    def did_you_mean(self, query: str) -> str:
+        """The query with its misspelt English words replaced by words of the index, "" where none is."""
+        snapshot = self.snapshot()
+
+        def held(word: str) -> int | None:
+            tokens = self.analyser.tokens(word)
+            return snapshot.lexical.count(tokens[0]) if tokens else None
+
+        counts = [held(word) for word in WORD.findall(query)]
+        if not any(count is not None and count <= RARE for count in counts):
+            return ""
+        return did_you_mean(query, self._vocabulary(len(snapshot)), held, len(snapshot))
+
+    def _vocabulary(self, passages: int) -> Vocabulary:
+        """Words of the texts; read anew when the index has grown or shrunk by a fifth."""
+        size, vocabulary = self._words
+        if vocabulary is None or abs(passages - size) > size / 5:
+            vocabulary = Vocabulary.of(self.catalogue.sample("en", _SAMPLE, _BEGINNING))
+            self._words = passages, vocabulary
+        return vocabulary
+
     def sources(self) -> list[SourceCount]:
         """Every source with the number of its documents and passages."""
         return self.catalogue.sources()
@@ -284,9 +318,20 @@ class Index:
 
     @contextmanager
     def writing(self) -> Iterator[None]:
-        """Hold the writer's lock. Raises Conflict when another writer keeps it for a minute."""
+        """Hold the writer's lock, of an index in the newest format. Raises Conflict when another writer keeps it for a
+        minute."""
         with locked(self.folder / "writer.lock", "writing to the index", _WAIT):
+            if self.catalogue.rows("SELECT 1 FROM sqlite_master WHERE name = 'meta'"):
+                self._modernise(self.meta().get("format", FORMAT))
             yield
+
+    def _modernise(self, written: str) -> None:
+        if written != FORMAT:
+            with self.catalogue.transaction() as connection:
+                self.catalogue.seal(connection)
+                self.catalogue.establish(connection, {"format": FORMAT})
+                self.catalogue.advance(connection)
+        self.catalogue.sealed = True
 
     @contextmanager
     def refreshing(self) -> Iterator[None]:
@@ -315,7 +360,6 @@ class Index:
                     insert_segment(connection, SegmentRow(segment.name, int(keys[0]), len(keys)))
                 self.catalogue.remember(connection, changes.files, changes.forgotten)
                 self.catalogue.advance(connection)
-                connection.execute("UPDATE meta SET value = ? WHERE name = 'format'", (FORMAT,))
             self._swept = True
             self._merge()
 
@@ -331,13 +375,14 @@ class Index:
         return self.folder / "segments" / f"{segment}.seg"
 
     def _insert(self, connection: sqlite3.Connection, entries: Sequence[Entry]) -> tuple[Rows, Rows]:
-        keys: list[int] = []
-        owners: list[int] = []
-        for entry in entries:
-            owner = insert_document(connection, entry.document, entry.file)
-            keys += insert_passages(connection, owner, entry.passages)
-            owners += [owner] * len(entry.passages)
-        return np.array(keys, dtype=np.int64), np.array(owners, dtype=np.int64)
+        first, document = (self.catalogue.next_key(connection, table) for table in ("passages", "documents"))
+        counts = [len(entry.passages) for entry in entries]
+        keys = np.arange(first, first + sum(counts), dtype=np.int64)
+        for owner, entry in enumerate(entries, start=document):
+            insert_document(connection, owner, entry.document, entry.file)
+            insert_passages(connection, first, owner, entry.passages)
+            first += len(entry.passages)
+        return keys, np.repeat(np.arange(document, document + len(counts), dtype=np.int64), counts)
 
     def _columns(self, entries: Sequence[Entry]) -> tuple[NDArray[np.float16], Postings]:
         vectors = np.concatenate([entry.vectors for entry in entries if len(entry.passages)]).astype(np.float16)

@@ -174,6 +174,15 @@ class Filters:
     metadata: Mapping[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Facets:
+    """How many of the documents found are of each source, language and year (of publication), the most first."""
+
+    source: Mapping[str, int] = field(default_factory=dict)
+    language: Mapping[str, int] = field(default_factory=dict)
+    year: Mapping[str, int] = field(default_factory=dict)
+
+
 @runtime_checkable
 class Encoder(Protocol):
     """Text to unit vectors. `fingerprint` changes whenever the vectors would."""

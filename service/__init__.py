@@ -40,7 +40,7 @@ access                the scope of every route, and who asks
 stream                the flow as server-sent events
 routes_chat           /v1/chat
 routes_completions    /v1/chat/completions and /v1/models
-routes_documents      /v1/search, /v1/documents and /v1/files
+routes_documents      /v1/search, /v1/similar, /v1/documents and /v1/files
 routes_sources        /v1/sources and /v1/jobs
 routes_conversations  /v1/conversations
 routes_sharing        a conversation's link, and /shared

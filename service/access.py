@@ -23,6 +23,7 @@ NEEDED: Mapping[str, Scope | None] = {
     "GET /v1/models": "read",
     "GET /v1/models/{name}": "read",
     "GET /v1/search": "read",
+    "GET /v1/similar": "read",
     "GET /v1/documents": "read",
     "GET /v1/documents/{document_id}": "read",
     "GET /v1/conversations": "read",

@@ -123,7 +123,9 @@ def set_threads(count: int) -> None:
 
 def make_library(settings: Settings, encoder: Encoder) -> Library:
     index = Index.create(settings.index_folder, encoder)
-    searcher = Searcher(index, encoder, per_document=settings.passages_per_document)
+    searcher = Searcher(
+        index, encoder, per_document=settings.passages_per_document, half_life=settings.recency_half_life
+    )
     LOG.info("search runs on %s", searcher.describe())
     return Library(index, encoder, searcher, settings.document_limit)
 

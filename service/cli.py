@@ -36,6 +36,7 @@ Part = Literal[
     "speed",
     "load",
     "faults",
+    "spelling",
     "calibrate",
     "fusion",
     "gate",
@@ -197,6 +198,10 @@ def answering(given: Given) -> dict[str, Callable[..., None]]:
                 raise BadInput(f"{part} has no part {of}.", "Say `passerine evaluate speed index`.")
             with bar() as progress:
                 report = import_module("eval.index_speed").run_index(results, progress)
+            out().print(import_module("eval.report").markdown(report), markup=False)
+            return
+        if part == "spelling":
+            report = import_module("eval.spelling").run_spelling(results)
             out().print(import_module("eval.report").markdown(report), markup=False)
             return
         if part == "faults":

@@ -75,6 +75,7 @@ class Settings(BaseModel):
     queries: int = Field(2, ge=1, le=4, description="queries used of those planned")
     passages_per_query: int = Field(2, ge=1, le=8, description="passages a query, one candidate each")
     passages_per_document: int = Field(2, ge=1, le=100, description="passages of one document among the hits")
+    recency_half_life: float = Field(0.0, ge=0, le=1e6, description="days by which newness halves; 0: no preference")
     reread: int = Field(6, ge=0, le=64, description="hits that the reader puts in a better order; 0: as retrieved")
     nearest: int = Field(3, ge=0, le=20, description="nearest passages shown when nothing answers")
 

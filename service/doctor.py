@@ -174,7 +174,7 @@ def mend(settings: Settings) -> Iterator[Finding]:
     """Installs a damaged encoder again, and rebuilds a damaged or foreign index from its stored texts."""
     from models import weights
     from models.encoder import load_encoder
-    from service.library import problems, rebuild_index
+    from service.library import problems, repair_index
 
     if settings.encoder in weights.MODELS and weights.verify(settings.encoder, settings.home):
         weights.install(settings.encoder, settings.home)
@@ -185,8 +185,8 @@ def mend(settings: Settings) -> Iterator[Finding]:
         return
     encoder = load_encoder(settings.encoder, settings.home, settings.device, settings.precision)
     if faults or made_by_another(settings, encoder):
-        count = rebuild_index(settings.index_folder, encoder, None)
-        yield Finding("ok", "repair", f"the index was made anew from its texts, {count:,} passages encoded.")
+        done = repair_index(settings.index_folder, encoder, None)
+        yield Finding("warn" if done.removed else "ok", "repair", " ".join([*done.removed, str(done)]))
 
 
 def made_by_another(settings: Settings, encoder: Encoder) -> bool:

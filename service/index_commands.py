@@ -11,7 +11,7 @@ from indexing.store import Index
 from indexing.types import StorageFailed
 from service.config import Settings
 from service.console import bar, err, interruptible, out, show_table
-from service.library import problems, rebuild_index
+from service.library import problems, repair_index
 
 Reporting = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -67,7 +67,7 @@ def index_commands(settings: Callable[[], Settings], reporting: Reporting) -> ty
         out().print(f"All files of {folder} are whole.", markup=False)
 
     def repair() -> None:
-        """Make damaged segments anew from the stored texts; whole vectors are kept."""
+        """Take out damaged documents, and make segments anew from the stored texts; whole vectors are kept."""
         from models.encoder import load_encoder
 
         chosen = settings()
@@ -76,8 +76,10 @@ def index_commands(settings: Callable[[], Settings], reporting: Reporting) -> ty
             return
         encoder = load_encoder(chosen.encoder, chosen.home, chosen.device, chosen.precision)
         with interruptible() as stopped, bar() as progress:
-            count = rebuild_index(chosen.index_folder, encoder, progress, stopped)
-        out().print(f"The index was made anew from its texts, {count:,} passages encoded.")
+            done = repair_index(chosen.index_folder, encoder, progress, stopped)
+        for each in done.removed:
+            out().print(each, markup=False)
+        out().print(str(done), markup=False)
 
     def export(
         file: Annotated[

@@ -86,14 +86,12 @@ class FiltersIn(Taken):
         )
 
 
-class SearchIn(BaseModel):
-    """The query string of GET /v1/search; `source`, `language` and `metadata` may be given several times."""
+class FoundIn(BaseModel):
+    """What may be said of hits in a query string; `source`, `language` and `metadata` may be given several times."""
 
     model_config = ConfigDict(extra="forbid", populate_by_name=True)
 
-    q: Filled = Field(description="what to look for")
     k: Annotated[int, Field(ge=1, le=100)] = Field(10, description="hits at most")
-    offset: Annotated[int, Field(ge=0, le=100)] = Field(0, description="hits of earlier pages to leave out")
     source: list[Name] = Field([], max_length=50)
     language: list[Name] = Field([], max_length=50, description="ISO 639-1 code, e.g. en, zh")
     published_from: Moment | None = Field(None, alias="from", description="published on or after")
@@ -105,6 +103,19 @@ class SearchIn(BaseModel):
     def filters(self) -> Filters:
         pairs = dict(item.split("=", 1) for item in self.metadata)
         return Filters(tuple(self.source), tuple(self.language), self.published_from, self.published_to, pairs)
+
+
+class SearchIn(FoundIn):
+    """The query string of GET /v1/search."""
+
+    q: Filled = Field(description="what to look for")
+    offset: Annotated[int, Field(ge=0, le=100)] = Field(0, description="hits of earlier pages to leave out")
+
+
+class SimilarIn(FoundIn):
+    """The query string of GET /v1/similar."""
+
+    passage: Name = Field(description="id of the passage that others are to be like")
 
 
 class ChatIn(Taken):

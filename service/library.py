@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from indexing.rebuild import rebuild, verify
+from indexing.rebuild import mend, rebuild, verify
 from indexing.refresh import RefreshReport, Stored, add_documents, refresh, remove_source
 from indexing.search import Searcher
 from indexing.sources import Source
@@ -114,6 +114,34 @@ def rebuild_index(folder: Path, encoder: Encoder, progress: Progress | None, can
     index = Index.open(folder)
     try:
         return rebuild(index, encoder, progress, cancelled)
+    finally:
+        index.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Repair:
+    """What a repair did: documents taken out, one sentence each, and passages encoded, None where all was whole."""
+
+    removed: list[str]
+    encoded: int | None
+
+    def __str__(self) -> str:
+        lost = (
+            f"{len(self.removed)} damaged documents were taken out; `passerine refresh` reads them again, those that "
+        )
+        lost += "came over HTTP have to be sent again. "
+        made = f"The index was made anew from its texts, {self.encoded:,} passages encoded."
+        return (lost if self.removed else "") + (made if self.encoded is not None else "All the rest is whole.")
+
+
+def repair_index(folder: Path, encoder: Encoder, progress: Progress | None, cancelled: Cancelled = never) -> Repair:
+    """Takes out damaged documents, and makes damaged segments anew from the texts. Raises IndexMissing, Cancelled, and
+    IndexDamaged for what cannot be mended."""
+    index = Index.open(folder)
+    try:
+        removed = mend(index)
+        whole = not verify(index) and index.made_by(encoder).items() <= index.meta().items()
+        return Repair(removed, None if whole else rebuild(index, encoder, progress, cancelled))
     finally:
         index.close()
 

@@ -1,4 +1,4 @@
-"""/v1/search and /v1/documents: finding passages, and reading, adding and removing documents."""
+"""/v1/search, /v1/similar and /v1/documents: finding passages, and reading, adding and removing documents."""
 
 from typing import Annotated
 
@@ -6,15 +6,17 @@ from fastapi import APIRouter, Body, Depends, Query, Request
 from starlette.concurrency import run_in_threadpool
 
 from indexing.types import Document
+from indexing.types import Query as SearchQuery
 from service.access import application
 from service.application import Application
-from service.inputs import DocumentIn, SearchIn, UploadIn
+from service.inputs import DocumentIn, SearchIn, SimilarIn, UploadIn
 from service.schemas import (
     AddedDocumentsOut,
     AddedOut,
     DocumentOut,
     DocumentsOut,
     DocumentTextOut,
+    FacetsOut,
     HitOut,
     PassageOut,
     SearchOut,
@@ -38,6 +40,7 @@ FILE_BODY = {
 def router() -> APIRouter:
     routes = APIRouter(prefix="/v1", tags=["documents"])
     routes.add_api_route("/search", search, methods=["GET"], summary="Find passages")
+    routes.add_api_route("/similar", similar, methods=["GET"], summary="More like a passage")
     routes.add_api_route("/documents", add, methods=["POST"], summary="Add or replace documents")
     routes.add_api_route("/files", upload, methods=["POST"], openapi_extra=FILE_BODY, summary="Add a file")
     routes.add_api_route("/documents", listing, methods=["GET"], summary="List documents")
@@ -53,7 +56,8 @@ def search(asked: Annotated[SearchIn, Query()], app: App) -> SearchOut:
     app.asking.check(asked.q)
     library = app.library.get()
     end = asked.offset + asked.k
-    found = library.search(asked.q, end + 1, asked.filters())  # one more tells whether there is a further page
+    # one more tells whether there is a further page
+    found, facets = library.filled().searcher.faceted(SearchQuery(asked.q), end + 1, asked.filters())
     shown = found[asked.offset : end]
     snippets = [snippet(hit.passage.text, asked.q, library.index.analyser) for hit in shown]
     return SearchOut(
@@ -62,6 +66,21 @@ def search(asked: Annotated[SearchIn, Query()], app: App) -> SearchOut:
         snippets=[SnippetOut.model_validate(each) for each in snippets],
         offset=asked.offset,
         more=len(found) > end,
+        facets=FacetsOut.model_validate(facets),
+        did_you_mean=library.index.did_you_mean(asked.q),
+    )
+
+
+def similar(asked: Annotated[SimilarIn, Query()], app: App) -> SearchOut:
+    """Passages of other documents that say what this one says, best first. `query` is the title of its document."""
+    library = app.library.get()
+    found = library.searcher.similar(asked.passage, asked.k, asked.filters())
+    title = library.index.document(library.index.passage(asked.passage).document_id).title
+    snippets = [snippet(hit.passage.text, title, library.index.analyser) for hit in found]
+    return SearchOut(
+        query=title,
+        hits=[HitOut.model_validate(hit) for hit in found],
+        snippets=[SnippetOut.model_validate(each) for each in snippets],
     )
 
 

@@ -125,14 +125,26 @@ class SnippetOut(Given):
     marks: Sequence[tuple[int, int]]
 
 
+class FacetsOut(Given):
+    """How many documents are of each source, language and year of publication, the most first."""
+
+    source: Mapping[str, int]
+    language: Mapping[str, int]
+    year: Mapping[str, int]
+
+
 class SearchOut(Given):
-    """`snippets[i]` belongs to `hits[i]`; `more` says whether there are hits past these."""
+    """`snippets[i]` belongs to `hits[i]`; `more` says whether there are hits past these; `facets` counts the documents
+    that the best hundred passages of either side belong to, those past these hits too; `did_you_mean` is the query with
+    its misspelt English words mended, "" where none is."""
 
     query: str
     hits: Sequence[HitOut]
     snippets: Sequence[SnippetOut] = ()
     offset: int = 0
     more: bool = False
+    facets: FacetsOut | None = None
+    did_you_mean: str = ""
 
 
 class AddedOut(Given):

@@ -12,10 +12,9 @@ from indexing.store import Index
 
 
 def test_an_index_survives_the_faults(tmp_path: Path) -> None:
-    report = faults.run_faults(tmp_path, kills=4, damages=16)
-    wanted = {name: figure for name, figure in report.figures.items() if figure.target is not None}
-    assert len(wanted) == 4
-    assert all(figure.reached for figure in wanted.values()), report.notes
+    report = faults.run_faults(tmp_path, kills=4, damages=16, fillings=2)
+    assert len(report.figures) == (5 if any("may not mount" in note for note in report.notes) else 6)
+    assert all(figure.reached for figure in report.figures.values()), report.notes
     assert (tmp_path / "faults.json").is_file()
 
 

@@ -1,6 +1,6 @@
 """Queries -> Hits: both sides, filters before ranking, no near-duplicates, a cap per document."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -10,7 +10,7 @@ from indexing.fusion import Fusion
 from indexing.refresh import add_documents
 from indexing.search import Searcher, overlap
 from indexing.store import Index
-from indexing.types import Document, Encoder, EncoderMismatch, Filters, Query, Retriever
+from indexing.types import Document, Encoder, EncoderMismatch, Facets, Filters, NotFound, Query, Retriever
 from tests.hashing import HashingEncoder, document
 
 FACTS = {
@@ -203,3 +203,68 @@ def test_overlap_is_the_share_of_common_stretches() -> None:
     assert overlap("One sentence about bread.", "Quite another matter here.") == 0
     assert overlap("", "") == 1
     assert overlap("短", "长") == 0
+
+
+def dated(key: str, text: str, days: float | None, **fields: object) -> Document:
+    moment = None if days is None else datetime.now(UTC) - timedelta(days=days)
+    return document(key, text, published_at=moment, **{"language": "en", **fields})
+
+
+def test_new_documents_are_preferred_where_that_is_set(tmp_path: Path, hashing: HashingEncoder) -> None:
+    texts = {"old": "zebra one grazes", "new": "zebra two grazes", "undated": "zebra three grazes"}
+    days = {"old": 5000, "new": 1, "undated": None}
+    index = filled(tmp_path, hashing, [dated(key, texts[key], days[key]) for key in texts])
+    plain = Searcher(index, hashing, per_document=0)
+    fresh = Searcher(index, hashing, per_document=0, half_life=100).seeing(None)
+    assert ids(plain, "zebra one")[0] == "old"
+    assert ids(fresh, "zebra") == ["new", "undated", "old"]
+    before, after = ({h.document.id: h.score for h in each.search(Query("zebra one"), 3)} for each in (plain, fresh))
+    assert after["new"] == pytest.approx(before["new"] * (0.5 + 0.5 * 2**-0.01), rel=1e-3)
+    assert after["old"] == pytest.approx(before["old"] / 2, rel=1e-3)
+    assert after["undated"] == pytest.approx(before["undated"] * 0.75, rel=1e-3)
+
+
+def test_facets_count_the_documents_found(tmp_path: Path, hashing: HashingEncoder) -> None:
+    long = "zebra grazes. " * 400
+    given = [
+        dated("a", long, None, source="s", language="en"),
+        document("b", "zebra", source="s", language="zh", published_at=datetime(2020, 5, 1, tzinfo=UTC)),
+        document("c", "zebra", source="t", language="zh", published_at=datetime(2021, 5, 1, tzinfo=UTC)),
+    ]
+    searcher = Searcher(filled(tmp_path, hashing, given), hashing)
+    _, facets = searcher.faceted(Query("zebra"), 1)
+    assert facets == Facets({"s": 2, "t": 1}, {"zh": 2, "en": 1}, {"2020": 1, "2021": 1})
+    assert searcher.faceted(Query("zebra"), 1, Filters(sources=("t",)))[1].source == {"t": 1}
+    assert searcher.faceted(Query(" "), 1) == ([], Facets())
+
+
+def test_more_like_a_passage_comes_from_other_documents(tmp_path: Path, hashing: HashingEncoder) -> None:
+    texts = {
+        "bread": "Knead the dough, let it rise and heat the oven.",
+        "rolls": "For rolls the dough is kneaded twice, then baked in a hot oven.",
+        "ship": "The harbour master assigns a berth to every ship.",
+    }
+    index = filled(tmp_path, hashing, [document(key, text, source=key) for key, text in texts.items()])
+    searcher, (passage,) = Searcher(index, hashing), index.passages("bread")
+    assert [hit.document.id for hit in searcher.similar(passage.id, 1)] == ["rolls"]
+    assert [hit.document.id for hit in searcher.similar(passage.id, 3, Filters(sources=("ship", "bread")))] == ["ship"]
+    with pytest.raises(NotFound):
+        searcher.similar("nothing", 3)
+
+
+def test_a_filter_used_before_sees_what_was_added_and_removed_since(tmp_path: Path, hashing: HashingEncoder) -> None:
+    index = filled(tmp_path, hashing, [document(f"d{i}", "zebra", metadata={"n": f"{i % 2}"}) for i in range(6)])
+    searcher, odd = Searcher(index, hashing, per_document=0), Filters(metadata={"n": "1"})
+
+    def held() -> list[str]:
+        rows, _ = index.snapshot().lexical.top(["zebra"], 10, index.admitted(odd, index.snapshot()))
+        return sorted(
+            document.id for _, document in index.catalogue.passages(index.snapshot().keys[rows].tolist()).values()
+        )
+
+    assert held() == ["d1", "d3", "d5"]
+    index.delete(["d3"])
+    changed = [document("d0", "zebra now", metadata={"n": "1"}), document("d5", "zebra now", metadata={"n": "2"})]
+    add_documents([*changed, document("d7", "zebra", metadata={"n": "1"})], index, hashing)
+    assert held() == ["d0", "d1", "d7"]
+    assert {hit.document.id for hit in searcher.search(Query("zebra"), 9, odd)} <= {"d0", "d1", "d7"}

@@ -12,10 +12,12 @@ import pytest
 from indexing.lock import locked
 from indexing.merge import LARGEST, MERGE_AT, SMALLEST_TIER, runs
 from indexing.rebuild import verify
+from indexing.refresh import refresh
 from indexing.rows import FileState, SegmentRow
+from indexing.search import Searcher
 from indexing.segment import read_arrays, write_arrays
 from indexing.split import split
-from indexing.store import Changes, Entry, Index, searched_text
+from indexing.store import FORMAT, Changes, Entry, Index, searched_text
 from indexing.types import (
     Conflict,
     Document,
@@ -25,8 +27,10 @@ from indexing.types import (
     IndexMissing,
     NotFound,
     Passage,
+    Query,
     StorageFailed,
 )
+from service.library import repair_index
 from tests.hashing import HashingEncoder, document
 
 ROOT = Path(__file__).parent.parent
@@ -240,10 +244,78 @@ def test_a_damaged_catalogue_is_named(index: Index, hashing: HashingEncoder, bit
         Index.open(index.folder)
 
 
+DAMAGES = {
+    "a title": "UPDATE documents SET title = 'zebrb' WHERE key = 2",
+    "an address": "UPDATE documents SET url = url || '/' WHERE key = 2",
+    "a date": "UPDATE documents SET published = 5 WHERE key = 2",
+    "its file": "UPDATE documents SET file = 'x.txt' WHERE key = 2",
+    "no seal": "UPDATE documents SET seal = NULL WHERE key = 2",
+    "a span": 'UPDATE passages SET "end" = "end" - 1 WHERE document = 2',
+    "a heading": "UPDATE passages SET heading = 'Other' WHERE document = 2",
+    "a passage moved": "UPDATE passages SET document = 3 WHERE document = 2",
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=list(DAMAGES))
+def test_a_damaged_row_is_named_and_never_shown_and_read_again_after_a_repair(
+    tmp_path: Path, hashing: HashingEncoder, damage: str
+) -> None:
+    (tmp_path / "docs").mkdir()
+    for name in "abcd":
+        (tmp_path / "docs" / f"{name}.txt").write_text(f"zebra {name * 3} stands\n")
+    index = Index.create(tmp_path / "index", hashing)
+    refresh([tmp_path / "docs"], index, hashing)
+    before = {(each.id, each.title, each.url, each.text, each.published_at) for each in index.documents()}
+    index.catalogue.rows(damage)
+    with pytest.raises(IndexDamaged, match=r"catalogue\.sqlite holds a damaged (document|passage)") as error:
+        Searcher(index, hashing).search(Query("zebra"), 4)
+    assert "passerine index repair" in error.value.hint
+    lost = len(verify(index))
+    assert lost == (2 if "document = 3" in damage else 1)
+    done = repair_index(tmp_path / "index", hashing, None)
+    assert (len(done.removed), done.encoded) == (lost, None)
+    assert verify(index) == []
+    assert len(Searcher(index, hashing).search(Query("zebra"), 4)) == 4 - lost
+    assert refresh([tmp_path / "docs"], index, hashing).added == lost
+    assert {(each.id, each.title, each.url, each.text, each.published_at) for each in index.documents()} == before
+
+
+def test_an_index_without_checksums_is_read_and_gets_them_from_the_next_writer(
+    index: Index, hashing: HashingEncoder
+) -> None:
+    index.commit(Changes(entries=[entry(document(f"d{i}", f"zebra {i}"), hashing) for i in range(4)]))
+    for table in ("documents", "passages", "segments"):
+        index.catalogue.rows(f"ALTER TABLE {table} DROP COLUMN seal")
+    index.catalogue.rows("DELETE FROM meta WHERE name = 'seal'")
+    index.catalogue.rows("UPDATE meta SET value = '2' WHERE name = 'format'")
+    index.catalogue.rows("UPDATE documents SET text = 'zebrb 3' WHERE id = 'd3'")
+    index.close()
+    again = Index.open(index.folder)
+    assert again.document("d1").text == "zebra 1"
+    assert len(found(again, "0")) == 1
+    Index.create(index.folder, hashing)
+    assert again.meta()["format"] == FORMAT
+    assert again.document("d1").text == "zebra 1"
+    assert len(verify(again)) == 1, "what was damaged before is not sealed"
+    index.catalogue.rows("UPDATE documents SET title = 'x' WHERE id = 'd1'")
+    with pytest.raises(IndexDamaged, match="d1"):
+        Index.open(index.folder).document("d1")
+
+
+def test_damaged_settings_and_lost_passages_are_named(index: Index, hashing: HashingEncoder) -> None:
+    index.commit(Changes(entries=[entry(document(f"d{i}", f"zebra {i}"), hashing) for i in range(4)]))
+    index.catalogue.rows("DELETE FROM passages WHERE document = 2")
+    with pytest.raises(IndexDamaged, match="lost passages"):
+        Searcher(index, hashing).search(Query("zebra"), 4)
+    index.catalogue.rows("UPDATE meta SET value = '1.3' WHERE name = 'k1'")
+    with pytest.raises(IndexDamaged, match="settings"):
+        Index.open(index.folder)
+
+
 def test_a_damaged_list_of_the_dead_and_lost_facts_are_named(index: Index, hashing: HashingEncoder) -> None:
     index.commit(Changes(entries=[entry(document(f"d{i}", f"zebra {i}"), hashing) for i in range(4)]))
     index.catalogue.rows("UPDATE segments SET dead = ?", (np.array([2, 900], "<i8").tobytes(),))
-    with pytest.raises(IndexDamaged, match="deleted passages"):
+    with pytest.raises(IndexDamaged, match=r"catalogue\.sqlite holds a damaged row"):
         Index.open(index.folder).snapshot()
     index.catalogue.rows("DELETE FROM meta WHERE name = 'encoder_fingerprint'")
     with pytest.raises(IndexDamaged, match="encoder_fingerprint"):
@@ -390,7 +462,7 @@ def test_an_index_of_the_first_format_is_read_and_written_anew(index: Index, has
     found = again.snapshot().lexical.top(["zebra", "yak"], 40)
     assert [part.tolist() for part in found] == [part.tolist() for part in before]
     again.delete([f"d{i}" for i in range(30)])
-    assert again.meta()["format"] == "2"
+    assert again.meta()["format"] == FORMAT
     assert len(Index.open(index.folder).snapshot()) == 10
     assert "offsets" not in read_arrays(again.path(again.catalogue.segments()[0].name))
     assert verify(again) == []

@@ -12,6 +12,7 @@ import { currentLanguage, failed, text } from "./texts.js";
 
 const PER_PAGE = 10;
 const LAST_OFFSET = 100;
+const FACETS = 5;
 const FILTERS = ["source", "language", "from", "to"];
 const box = page("query"), results = page("results"), overview = page("overview");
 let stopping = new AbortController(), answered = { key: "", id: null };
@@ -20,32 +21,33 @@ export const currentQuery = () => box.value.trim();
 /** The conversation that holds the answer on top, null while there is none. */
 export const answeredConversation = () => answered.id;
 
-/** Shows what the address asks for: ?q=&source=&language=&from=&to=&page= */
+/** Shows what the address asks for: ?q=&source=&language=&from=&to=&page=, or ?q=&like=PASSAGE */
 export async function showSearch({ searchParams }) {
   stopping.abort();
   stopping = new AbortController();
-  const query = (searchParams.get("q") || "").trim();
+  const query = (searchParams.get("q") || "").trim(), like = searchParams.get("like");
   box.value = query;
   for (const name of FILTERS) choose(page(`filter-${name}`), searchParams.get(name) || "");
   const filtered = FILTERS.some(name => searchParams.get(name));
   page("clear").hidden = !filtered;
   if (filtered) page("filters").open = true;
-  page("search").classList.toggle("empty", !query);
+  page("search").classList.toggle("empty", !query && !like);
   results.replaceChildren();
   page("pager").replaceChildren();
   page("found").textContent = "";
+  page("facets").replaceChildren();
   const number = Math.max(1, Math.min(1 + LAST_OFFSET / PER_PAGE, Number.parseInt(searchParams.get("page"), 10) || 1));
-  const key = JSON.stringify([query, ...FILTERS.map(name => searchParams.get(name))]);
+  const key = JSON.stringify([query, like, ...FILTERS.map(name => searchParams.get(name))]);
   if (key !== answered.key) forget();
   overview.hidden = number > 1;
-  if (!query) return box.focus();
+  if (!query && !like) return box.focus();
   const { signal } = stopping;
   results.replaceChildren(...Array.from({ length: 3 }, () => element("li", { class: "result" }, ...skeleton())));
   results.setAttribute("aria-busy", "true");
   try {
-    const found = await call("GET", `/v1/search?${parameters(searchParams, query, number)}`, null, signal);
+    const found = await call("GET", like ? `/v1/similar?${parameters(searchParams, { passage: like })}` : `/v1/search?${parameters(searchParams, { q: query, offset: (number - 1) * PER_PAGE })}`, null, signal);
     fill(found, searchParams, number);
-    if (number === 1 && found.hits.length && page("with-answer").checked && !overview.childElementCount) await answer(query, key, searchParams, signal);
+    if (query && number === 1 && found.hits.length && page("with-answer").checked && !overview.childElementCount) await answer(query, key, searchParams, signal);
   } catch (failure) {
     if (signal.aborted) return;
     results.replaceChildren(element("li", { class: "error", role: "alert" }, element("p", {}, failed(failure)), button("retry", text("tryAgain"), () => showSearch({ searchParams }), { shown: true })));
@@ -59,8 +61,8 @@ function forget() {
   overview.replaceChildren();
 }
 
-function parameters(searchParams, query, number) {
-  const sent = new URLSearchParams({ q: query, k: PER_PAGE, offset: (number - 1) * PER_PAGE });
+function parameters(searchParams, asked) {
+  const sent = new URLSearchParams({ ...asked, k: PER_PAGE });
   for (const name of FILTERS) if (searchParams.get(name)) sent.set(name, searchParams.get(name));
   return sent;
 }
@@ -71,11 +73,12 @@ function choose(field, value) {
   field.value = value;
 }
 
-function fill({ hits, snippets, offset, more }, searchParams, number) {
+function fill({ query, hits, snippets, offset, more, facets, did_you_mean: meant }, searchParams, number) {
   results.removeAttribute("aria-busy");
-  const said = hits.length ? text("found", offset + 1, offset + hits.length, more) : text("nothingFound");
+  const like = searchParams.get("like");
+  const said = !hits.length ? text("nothingFound") : like ? text("likeThis", query) : text("found", offset + 1, offset + hits.length, more);
   page("found").textContent = said;
-  announce(said);
+  announce(meant ? `${said} ${text("didYouMean", meant)}` : said);
   results.replaceChildren(...hits.map((hit, place) => result(hit, snippets[place])));
   if (!hits.length) results.append(element("li", { class: "nothing" }, element("p", {}, text("nothingFoundHint"))));
   const to = (label, target, rel) => element("a", { class: "quiet-button", href: addressOf({ ...Object.fromEntries(searchParams), page: target > 1 ? target : "" }), "data-inside": true, rel }, label);
@@ -84,7 +87,25 @@ function fill({ hits, snippets, offset, more }, searchParams, number) {
     (number > 1 || more) && element("span", { class: "quiet" }, text("pageOf", number)),
     more && offset + PER_PAGE <= LAST_OFFSET && to(text("next"), number + 1, "next"),
   ].filter(Boolean));
-  if (number > 1) page("search").scrollTo(0, 0);
+  if (meant) page("found").append(" ", element("a", { "data-inside": true, href: addressOf({ ...Object.fromEntries(searchParams), page: "", q: meant }) }, text("didYouMean", meant)));
+  page("facets").replaceChildren(...facetLinks(facets, searchParams));
+  if (number > 1 || like) page("search").scrollTo(0, 0);
+}
+
+/** Links that narrow the search to one source, language or year, with the documents there; a chosen one is taken back. */
+function facetLinks(facets, searchParams) {
+  if (!facets) return [];
+  const values = Object.fromEntries(searchParams), names = new Intl.DisplayNames([currentLanguage()], { type: "language" });
+  const link = (chosen, shown, count, changed) => element("a", { class: "quiet-button", "data-inside": true, "aria-current": chosen && "true", href: addressOf({ ...values, page: "", ...changed }) }, shown, element("span", { class: "quiet" }, ` ${count}`));
+  const kinds = [
+    [facets.source, sourceName, "source", value => ({ source: value })],
+    [facets.language, code => names.of(code), "language", value => ({ language: value })],
+    [facets.year, year => year, "from", value => ({ from: value && `${value}-01-01`, to: value && `${value}-12-31` })],
+  ];
+  return kinds.flatMap(([counts, named, filter, change]) => {
+    const found = Object.entries(counts).sort((a, b) => b[1] - a[1]).slice(0, FACETS), given = values[filter];
+    return found.length > 1 || given ? found.map(([value, count]) => link(given, named(value), count, change(given ? "" : value))) : [];
+  });
 }
 
 function result(hit, snippet) {
@@ -94,7 +115,8 @@ function result(hit, snippet) {
   return element("li", { class: "result" },
     element("p", { class: "quiet address", dir: "auto" }, facts.filter(Boolean).join(" · ")),
     element("h3", {}, element("button", { class: "link", type: "button", dir: "auto", click: () => openSource(where) }, document.title || document.id)),
-    element("p", { class: "snippet", dir: "auto" }, cut.before, ...highlighted(snippet.text, snippet.marks), cut.after));
+    element("p", { class: "snippet", dir: "auto" }, cut.before, ...highlighted(snippet.text, snippet.marks), cut.after),
+    element("a", { class: "link quiet", "data-inside": true, href: `/?${new URLSearchParams({ q: "", like: passage.id })}`, "aria-label": text("moreLike", document.title || document.id) }, text("moreLikeThis")));
 }
 
 /** The last part of a source's name: it is a path or an address. */

@@ -64,6 +64,7 @@ export const TEXTS = {
     searchPlaceholder: "Search the documents …", "filter-source": "All sources", "filter-language": "All languages", from: "From", to: "to",
     filters: "Filters", clear: "Clear filters", withAnswer: "Answer on top", overview: "Answer from the documents", goOn: "Go on in chat", pages: "Pages",
     found: (first, last, more) => more ? `Passages ${first}–${last}, and more` : `Passages ${first}–${last}`,
+    likeThis: title => `Passages like the one of “${title}”`, didYouMean: words => `Did you mean “${words}”?`, moreLikeThis: "More like this", moreLike: title => `More like this: ${title}`, narrow: "Narrow the search",
     nothingFound: "Nothing found.", nothingFoundHint: "Use other words, or fewer filters.", previous: "Previous", next: "Next", pageOf: n => `Page ${n}`,
     // Documents
     passages: "Passages", onDisk: "On disk", lastAddition: "Last addition", perSecond: n => `${n} a second`, left: n => n < 90 ? `about ${n} s left` : `about ${Math.ceil(n / 60)} min left`,
@@ -173,6 +174,7 @@ export const TEXTS = {
     searchPlaceholder: "搜索文档……", "filter-source": "所有来源", "filter-language": "所有语言", from: "从", to: "到",
     filters: "筛选", clear: "清除筛选", withAnswer: "在上方显示回答", overview: "来自文档的回答", goOn: "在对话中继续", pages: "分页",
     found: (first, last, more) => more ? `第 ${first}–${last} 个段落，后面还有` : `第 ${first}–${last} 个段落`,
+    likeThis: title => `与“${title}”这一段相似的段落`, didYouMean: words => `您是不是要找“${words}”？`, moreLikeThis: "查看相似段落", moreLike: title => `查看相似段落：${title}`, narrow: "缩小范围",
     nothingFound: "没有找到。", nothingFoundHint: "换几个词，或减少筛选条件。", previous: "上一页", next: "下一页", pageOf: n => `第 ${n} 页`,
     // Documents
     passages: "段落", onDisk: "占用磁盘", lastAddition: "最近添加", perSecond: n => `每秒 ${n} 个`, left: n => n < 90 ? `约剩 ${n} 秒` : `约剩 ${Math.ceil(n / 60)} 分钟`,
