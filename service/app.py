@@ -31,6 +31,7 @@ from service.jobs import Jobs
 from service.keys import Keys
 from service.library import Library
 from service.limits import RequestLimits
+from service.memories import Memories
 from service.metrics import Metrics
 from service.pipeline import Parts, answer
 from service.refreshes import Refreshes, Worker
@@ -67,7 +68,7 @@ def build(settings: Settings) -> Application:
     """
     make_home(settings.home)
     database, metrics = connect(settings.database), Metrics()
-    conversations = Conversations(database)
+    conversations, memories = Conversations(database), Memories(database)
     rules = load_rules()
     encoder: Lazy[Encoder] = Lazy("encoder", lambda: make_encoder(settings))
     library: Lazy[Library] = Lazy("index", lambda: make_library(settings, encoder.now()))
@@ -81,12 +82,13 @@ def build(settings: Settings) -> Application:
         conversations=conversations,
         shares=Shares(database, conversations),
         feedback=Feedback(database, frozenset(rule.id for rule in rules)),
+        memories=memories,
         keys=Keys(database),
         limits=RequestLimits(),
         metrics=metrics,
         rules=rules,
         approved=make_approved(settings),
-        asking=Asking(settings, conversations, metrics),
+        asking=Asking(settings, conversations, metrics, memories),
         encoder=encoder,
         library=library,
         parts=parts,

@@ -16,6 +16,7 @@ from service.console import bar, err, out, show_table
 from service.events import Done
 from service.index_commands import index_commands
 from service.key_commands import key_commands
+from service.memory_commands import memory_commands
 from service.registry import KINDS, Registry
 from service.source_commands import told
 from service.types import Answer
@@ -144,6 +145,7 @@ def add(
     cli.add_typer(models_commands(settings, reporting), name="models")
     cli.add_typer(feedback_commands(application, reporting), name="feedback")
     cli.add_typer(key_commands(application, reporting), name="key")
+    cli.add_typer(memory_commands(application, reporting), name="memory")
 
 
 def summary(application: Application) -> list[tuple[str, object]]:

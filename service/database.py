@@ -100,6 +100,14 @@ FEEDBACK = Table(
     Column("row", Text, nullable=False),
     Column("owner", String, nullable=False, server_default=""),
 )
+MEMORIES = Table(
+    "memories",
+    METADATA,
+    Column("id", String, primary_key=True),
+    Column("owner", String, nullable=False, index=True),
+    Column("text", Text, nullable=False),
+    Column("created_at", Moment, nullable=False),
+)
 REPEATS = Table(
     "repeats",
     METADATA,
