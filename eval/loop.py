@@ -46,8 +46,8 @@ from service.registry import Registry
 from service.types import Answer
 
 DEFAULT_LIMIT = 300
-"""Questions that people ask, and as many others that the judges are compared on; twice as many English ones as Chinese:
-a quarter of an hour on two cores."""
+"""Questions that people ask, and as many others that the judges are compared on; twice as many English ones as
+Chinese. Each costs about a second of one core."""
 CHINESE = 1 / 3
 OTHERS = 2
 """Drafts that a rater compares with the answer that was shown."""
