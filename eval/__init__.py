@@ -20,6 +20,7 @@ training   samples a second of the tuning, beside trl
 judges     the judges against their baselines
 calibrate  thresholds from development data, with their curves
 gate       is a new model good enough to replace the live one
+loop       feedback of simulated people, training, gate and promotion, once through
 clock      a refresh beside the bare encoder, answers of a server, its start and memory
 generation candidates of the chat model by the clock, beside transformers' own
 load       many streams at once, none lost

@@ -14,7 +14,7 @@ from eval import metrics
 from eval.report import Report, Table, write
 from indexing.types import BadInput
 from models.heads import file_sha256
-from service.registry import weights_of
+from service.registry import checksums
 
 MARGIN = -0.01
 Row = Mapping[str, Any]
@@ -59,7 +59,7 @@ def run_gate(before: Path, after: Path, model: Path, out: Path) -> Report:
     passed = all(one.passed for one in found.values())
     result = {
         "passed": passed,
-        "weights_sha256": file_sha256(weights_of(model)),
+        **checksums(model),
         "measures": {name: asdict(one) for name, one in found.items()},
         "outcomes": {side: file_sha256(folder / OUTCOMES) for side, folder in (("before", before), ("after", after))},
     }

@@ -46,6 +46,7 @@ talk            small talk
 questions       statements -> questions that they answer
 questions_en    English statements
 questions_zh    Chinese statements
+memory          what a person said of themselves
 tools           calculator and calendar
 calculator      exact arithmetic
 dates           days and weekdays

@@ -15,7 +15,17 @@ from indexing.split import sentences
 from indexing.types import Hit, Query
 from models.orders import OrderDetector, shown, view_of
 from models.overlap import terms
-from models.prompts import LABEL, QUERY_MARK, decision_prompt, evidence_prompt, label, plain_prompt, unread
+from models.prompts import (
+    LABEL,
+    QUERY_MARK,
+    SYSTEM,
+    decision_prompt,
+    evidence_prompt,
+    label,
+    plain_prompt,
+    remembered,
+    unread,
+)
 from models.quotes import align, quotes_of, sentence_bounds
 from models.tool_steps import MOST_STEPS, Draft, request, step
 from models.types import (
@@ -98,7 +108,7 @@ class GenerativePolicy:
     def draft(self, conversation: Conversation, evidence: Evidence) -> Draft:
         """What the model reads for one candidate, before it asks for tools."""
         if not evidence:
-            return Draft(plain_prompt(conversation))
+            return Draft(plain_prompt(conversation, SYSTEM + remembered(conversation)))
         read = tuple(shown(self.orders, hit, conversation.question)[0] for hit in evidence)
         return Draft(evidence_prompt(conversation, read, conversation.question), evidence)
 

@@ -15,6 +15,7 @@ from indexing.types import Cancelled as CancelledError
 from indexing.types import Hit, Query
 from models.calculator import calculator
 from models.extractive import form_of, worded
+from models.memory import recalled
 from models.orders import OrderDetector, View, shown
 from models.overlap import shares
 from models.plan import completed
@@ -130,7 +131,7 @@ class TunedPolicy:
         cancelled: Cancelled = never,
     ) -> list[Candidate]:
         """n_each candidates a passage; without evidence, what the model says itself."""
-        made = self.unaided(conversation) if None in evidences else []
+        made = [*recalled(conversation), *self.unaided(conversation)] if None in evidences else []
         hits = {hit.passage.id: hit for evidence in evidences for hit in evidence or ()}
         if cancelled():
             raise CancelledError("The answer was stopped.")

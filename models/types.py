@@ -32,10 +32,12 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
-    """Turns, oldest first; the last one is the user's that is to be answered."""
+    """Turns, oldest first; the last one is the user's that is to be answered. `memory` is what the person said of
+    themselves before, oldest first: no evidence."""
 
     turns: tuple[Turn, ...]
     id: str = ""
+    memory: tuple[str, ...] = ()
 
     @property
     def question(self) -> str:

@@ -1,4 +1,5 @@
-"""Candidates that need no evidence: approved answers, small talk, the tools, a question back, an honest "not here"."""
+"""Candidates that need no evidence: approved answers, small talk, the tools, what a person told of themselves, a
+question back, an honest "not here"."""
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -7,6 +8,7 @@ from math import log
 from indexing.types import Hit
 from models.ambiguity import AmbiguityDetector
 from models.approved import ApprovedAnswers, ApprovedFile
+from models.memory import recalled
 from models.plan import Planner
 from models.talk import Talk
 from models.tools import tools
@@ -49,6 +51,7 @@ class Unaided:
         vector = self.planner.vector(question)
         made = self.approved.candidates(question, 1, vector)
         made += tools(question, self.clock())
+        made += recalled(conversation)
         made += self.talk.candidates(question, 2, vector)
         unclear = None
         if self.ambiguity is not None and not made:

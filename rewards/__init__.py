@@ -24,6 +24,7 @@ train_rules      its trainer
 support_data     what the support judge learns from
 altered          statements changed so that their quote no longer bears them out
 train_support    its trainer
+train_feedback   how it goes on from what people said
 train_second     the judges for evaluation only
 measures         pair accuracy and ROC area with intervals
 """

@@ -20,7 +20,8 @@ KINDS = ("vote", "pair", "rule", "edit", "comment")
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """A candidate that feedback speaks of, as it was exported; `evidence` holds (title, text)."""
+    """A candidate that feedback speaks of, as it was exported; `evidence` holds (title, text), `hit_score` is the best
+    score of a passage among it, 0 where the export is older than that field."""
 
     text: str
     short: str = ""
@@ -32,6 +33,7 @@ class Said:
     preference: float = 0.0
     support: float = 0.0
     score: float = 0.0
+    hit_score: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,7 @@ class Feedback:
     a: Said | None = None
     b: Said | None = None
     label: float | None = None
+    choice: str | None = None
     rule: str | None = None
     reason: str | None = None
     text: str | None = None
@@ -119,6 +122,7 @@ def _row(row: Mapping[str, Any]) -> Feedback:
         a=_said(row.get("a")),
         b=_said(row.get("b")),
         label=label,
+        choice=row.get("choice"),
         rule=row.get("rule"),
         reason=row.get("reason"),
         text=row.get("text"),
@@ -146,12 +150,15 @@ def _said(value: Mapping[str, Any] | None) -> Said | None:
         preference=float(value["preference"]),
         support=float(value["support"]),
         score=float(value["score"]),
+        hit_score=max((float(part.get("score", 0.0)) for part in value["evidence"]), default=0.0),
     )
 
 
-def _draft(row: Feedback, said: Said) -> Draft:
+def draft_of(row: Feedback, said: Said) -> Draft:
+    """A candidate as the judges read it when it is drafted (rewards/readings.py)."""
     quoted = " ".join(said.quotes)
-    own = "".join(said.text.split()) in "".join(quoted.split())
+    words, cited = "".join(said.text.split()), "".join(quoted.split())
+    own = words in cited or (bool(cited) and cited in words)
     title = said.evidence[0][0] if said.evidence and own else ""
     return Draft(row.dialogue[-1].text, titled(title, said.text), said.short, "" if own else quoted)
 
@@ -162,10 +169,10 @@ def rankings_from(rows: Iterable[Feedback]) -> list[Ranking]:
     for row in rows:
         group = f"feedback:{row.conversation_id}"
         if row.kind == "pair" and row.a and row.b and row.label is not None:
-            made.append(Ranking((_draft(row, row.a), _draft(row, row.b)), ((0, 1, row.label),), group, "feedback"))
+            made.append(Ranking((draft_of(row, row.a), draft_of(row, row.b)), ((0, 1, row.label),), group, "feedback"))
         elif row.kind == "edit" and row.candidate and row.text:
             better = Draft(row.dialogue[-1].text, row.text, "", " ".join(row.candidate.quotes))
-            made.append(Ranking((better, _draft(row, row.candidate)), ((0, 1, 1.0),), group, "feedback", 0))
+            made.append(Ranking((better, draft_of(row, row.candidate)), ((0, 1, 1.0),), group, "feedback", 0))
     return made
 
 
@@ -174,6 +181,6 @@ def rule_examples_from(rows: Iterable[Feedback]) -> list[RuleExample]:
     made = []
     for row in rows:
         if row.kind == "rule" and row.rule and row.candidate and row.label is not None:
-            drafted = _draft(row, row.candidate)
+            drafted = draft_of(row, row.candidate)
             made.append(RuleExample(drafted, {row.rule: row.label}, "feedback", "train", ""))
     return made

@@ -90,13 +90,26 @@ def save_calibration(calibration: Calibration, path: Path, **notes: object) -> N
     path.write_text(json.dumps(data, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
 
 
+def known(log_prob: float, score: float, held: tuple[float, float, float], short: str) -> tuple[float, ...]:
+    """The FEATURES of a candidate besides the network's logit; `held` is what `told` gives."""
+    confidence = max(log_prob, LEAST_LOG_PROB) if math.isfinite(log_prob) else LEAST_LOG_PROB
+    return confidence, score, *held, math.log1p(len(short))
+
+
 def shared(question: str, candidate: Candidate) -> tuple[float, float, float]:
+    """What `told` says of a candidate."""
+    evidence = [(hit.document.title, hit.passage.text) for hit in candidate.evidence]
+    return told(question, evidence, [quote.text for quote in candidate.quotes])
+
+
+def told(question: str, evidence: Sequence[tuple[str, str]], quotes: Sequence[str]) -> tuple[float, float, float]:
     """Shares in [0, 1]: of the question's words that the quotes hold, of those that the passages read hold, and of its
-    names and numbers that the passages hold (1 when it has none). The titles of what was read count as held."""
-    titles = " ".join(hit.document.title for hit in candidate.evidence)
-    passages = " ".join([titles, *(hit.passage.text for hit in candidate.evidence)])
+    names and numbers that the passages hold (1 when it has none). The titles of what was read count as held. `evidence`
+    holds (title, text)."""
+    titles = " ".join(title for title, _ in evidence)
+    passages = " ".join([titles, *(text for _, text in evidence)])
     wanted = terms(question)
-    asked = terms(" ".join([titles, *(quote.text for quote in candidate.quotes)]))
+    asked = terms(" ".join([titles, *quotes]))
     names = {name.rstrip(".,'’").casefold() for name in NAMED.findall(question)} - {"i"}
     return (
         len(wanted & asked) / max(1, len(wanted)),
@@ -134,11 +147,8 @@ class TrainedSupport:
         rows = []
         for candidate, logit in zip(candidates, logits, strict=True):
             score = max((hit.score for hit in candidate.evidence), default=0.0)
-            confidence = (
-                max(candidate.log_prob, LEAST_LOG_PROB) if math.isfinite(candidate.log_prob) else LEAST_LOG_PROB
-            )
-            length = math.log1p(len(candidate.short))
-            rows.append([float(logit), confidence, score, *shared(conversation.question, candidate), length])
+            held = shared(conversation.question, candidate)
+            rows.append([float(logit), *known(candidate.log_prob, score, held, candidate.short)])
         return np.asarray(rows, dtype=np.float64)
 
     def judge(self, conversation: Conversation, candidates: Sequence[Candidate]) -> list[float]:

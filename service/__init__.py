@@ -12,6 +12,7 @@ config                one settings object, with the origin of each value
 database              the tables, in SQLite by default
 conversations         turns and answers
 sharing               links to conversations
+memories              what people said of themselves
 feedback              what people say about answers, and its export
 rulebook              the rules as the operator set them
 approved              approved answers, edited while the service runs
@@ -45,6 +46,7 @@ routes_sources        /v1/sources and /v1/jobs
 routes_conversations  /v1/conversations
 routes_sharing        a conversation's link, and /shared
 shared_page           what is behind it
+routes_memory         /v1/memory
 routes_feedback       /v1/feedback
 routes_rules          /v1/rules
 routes_approved       /v1/approved-answers
@@ -69,6 +71,7 @@ tuning                the chat model learns from the judges
 doctor                is this installation whole, and what to do if not
 console               what the command line shows
 key_commands          `passerine key`
+memory_commands       `passerine memory`
 source_commands       `passerine source` and `passerine refresh`
 index_commands        `passerine index`: inspect, verify, repair, export
 commands              the commands around the daily ones

@@ -31,6 +31,7 @@ from service.jobs import Jobs
 from service.keys import Keys
 from service.library import Library
 from service.limits import RequestLimits
+from service.memories import Memories
 from service.metrics import Metrics
 from service.pipeline import Parts, answer
 from service.refreshes import Refreshes, Worker
@@ -69,7 +70,7 @@ def build(settings: Settings) -> Application:
     """
     make_home(settings.home)
     database, metrics, tracing = connect(settings.database), Metrics(), Tracing()
-    conversations = Conversations(database)
+    conversations, memories = Conversations(database), Memories(database)
     rules = load_rules()
     rulebook = Rulebook(database, rules, load_thresholds())
     encoder: Lazy[Encoder] = Lazy("encoder", lambda: make_encoder(settings))
@@ -84,13 +85,14 @@ def build(settings: Settings) -> Application:
         conversations=conversations,
         shares=Shares(database, conversations),
         feedback=Feedback(database, frozenset(rule.id for rule in rules)),
+        memories=memories,
         keys=Keys(database),
         limits=RequestLimits(),
         metrics=metrics,
         tracing=tracing,
         rulebook=rulebook,
         approved=make_approved(settings),
-        asking=Asking(settings, conversations, metrics, rulebook, tracing),
+        asking=Asking(settings, conversations, metrics, rulebook, tracing, memories),
         encoder=encoder,
         library=library,
         parts=parts,

@@ -14,6 +14,7 @@ from service.feedback import Feedback
 from service.keys import Keys
 from service.library import Library
 from service.limits import RequestLimits
+from service.memories import Memories
 from service.metrics import Metrics
 from service.pipeline import Parts
 from service.refreshes import Refreshes, Worker
@@ -32,6 +33,7 @@ class Application:
     conversations: Conversations
     shares: Shares
     feedback: Feedback
+    memories: Memories
     keys: Keys
     limits: RequestLimits
     metrics: Metrics

@@ -17,6 +17,7 @@ from service.conversations import Conversations, Once
 from service.errors import explain
 from service.events import Done, Event
 from service.logs import ACCESS
+from service.memories import Memories
 from service.metrics import Metrics
 from service.pipeline import FAST, Counts, Parts, answer
 from service.rulebook import Rulebook
@@ -82,8 +83,10 @@ class Asking:
         metrics: Metrics | None = None,
         rulebook: Rulebook | None = None,
         tracing: Tracing | None = None,
+        memories: Memories | None = None,
     ) -> None:
         self.settings, self.conversations, self.rulebook = settings, conversations, rulebook
+        self.memories = memories if settings.memory else None
         self.metrics, self.tracing = metrics or Metrics(), tracing or Tracing()
         self.turnstile = Turnstile(settings.workers)
         self.pool = ThreadPoolExecutor(THREADS, thread_name_prefix="answer")
@@ -109,6 +112,9 @@ class Asking:
         conversation_id, turn_id = kept.begin(question.message, question.conversation_id, question.once)
         try:
             conversation = kept.read(conversation_id, turn_id, self.settings.conversation_limit)
+            memories = self.memories.of(question.owner) if self.memories else None
+            if memories:
+                conversation = replace(conversation, memory=memories.texts())
             flow = self._flow(conversation, parts, question.mode, question.filters, cancelled)
             yield next(flow)  # Accepted: at once, whoever else is being answered
             with self.turnstile.passed(cancelled):
@@ -116,6 +122,8 @@ class Asking:
                     if isinstance(event, Done):
                         said = event.answer
                         kept.finish(conversation_id, turn_id, said.id, said.text, answer_json(said))
+                        if memories:
+                            memories.learn(question.message)
                         self._answered(said)
                     yield event
         except BaseException as error:

@@ -40,6 +40,7 @@ Part = Literal[
     "calibrate",
     "fusion",
     "gate",
+    "loop",
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
@@ -220,7 +221,7 @@ def answering(given: Given) -> dict[str, Callable[..., None]]:
                 report = module.run(data, settings, results, progress, **({} if part == "speed" else fewer))
             else:
                 measure = getattr(module, f"run_{part}")
-                own: dict[str, Any] = {"settings": settings} if part in ("answers", "calibrate") else {}
+                own: dict[str, Any] = {"settings": settings} if part in ("answers", "calibrate", "loop") else {}
                 own |= {"adapters": adapter or ()} if part == "rlhf" else {}
                 report = measure(data, settings.home, results, progress=progress, **fewer, **own)
         out().print(import_module("eval.report").markdown(report), markup=False)

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from indexing.types import BadInput
 from models.types import Conversation
 from service import doctor, training
 from service.application import Application
@@ -16,6 +17,7 @@ from service.console import bar, err, out, show_table
 from service.events import Done
 from service.index_commands import index_commands
 from service.key_commands import key_commands
+from service.memory_commands import memory_commands
 from service.registry import KINDS, Registry
 from service.source_commands import told
 from service.types import Answer
@@ -55,16 +57,23 @@ def add(
 
     def train(
         head: Annotated[str, typer.Argument(help=f"One of: {', '.join(training.NAMES)}.")],
-        data: Annotated[Path, typer.Option(help="Folder of the training data.")],
+        data: Annotated[Path | None, typer.Option(help="Folder of the training data.")] = None,
+        feedback: Annotated[Path | None, typer.Option(help="support: an export of feedback to go on with.")] = None,
         results: Annotated[Path | None, typer.Option("--out", help="Folder for weights, card and curves.")] = None,
         seed: Annotated[int, typer.Option(help="Of everything drawn at random.")] = 0,
         start: Annotated[Path | None, typer.Option(help="Adapter to go on from (sft, best-of-n, ppo).")] = None,
     ) -> None:
-        """Train one head on data, and write its weights, its card and its curves."""
+        """Train one head on data, or go on with it on feedback; write its weights, its card and its curves."""
         chosen = settings()
         folder = results or chosen.home / "trained" / head
+        if (data is None) == (feedback is None):
+            raise BadInput("A head is trained on data or on feedback.", "Name --data FOLDER, or --feedback FILE.")
         with bar() as progress:
-            training.train(head, data, chosen.home, folder, seed, progress, start)
+            if feedback is not None:
+                live = Registry(chosen.registry_folder).live(head) if head in KINDS else None
+                training.train_on_feedback(head, feedback, chosen.home, folder, seed, progress, live)
+            elif data is not None:
+                training.train(head, data, chosen.home, folder, seed, progress, start)
         out().print(f"The trained head is in {folder}", markup=False)
 
     def rules() -> None:
@@ -77,6 +86,7 @@ def add(
         rule: Annotated[list[str] | None, typer.Option(help="Only this rule.")] = None,
         probes: Annotated[Path | None, typer.Option(help="A file of your own probes.")] = None,
         write: Annotated[int, typer.Option(min=0, max=50, help="Further probes a rule, by the chat model.")] = 0,
+        against: Annotated[Path | None, typer.Option(help="Folder of an earlier report, to compare with.")] = None,
         results: Annotated[Path, typer.Option("--out", help="Folder for the report.")] = Path("runs/probe"),
     ) -> None:
         """Try to make Passerine break its rules, and list what it said."""
@@ -85,6 +95,7 @@ def add(
         from service.pipeline import answer
 
         chosen, own = settings(), application()
+        earlier = None if against is None else probing.read_earlier(against)
         asked = probing.read_probes(probes or probing.BUNDLED, rule or ())
         if write:
             writer = make_writer(chosen)
@@ -96,8 +107,10 @@ def add(
 
         with bar() as progress:
             found = probing.run_probes(asked, ask, progress)
-        page = probing.report(found, results, chosen.policy)
+        page = probing.report(found, results, chosen.policy, earlier)
         show_table("", probing.COLUMNS, probing.table(found))
+        if earlier is not None:
+            show_table("", probing.COMPARED, probing.compared(found, earlier))
         out().print(f"The violations are in {page}", markup=False)
 
     def mcp() -> None:
@@ -144,6 +157,7 @@ def add(
     cli.add_typer(models_commands(settings, reporting), name="models")
     cli.add_typer(feedback_commands(application, reporting), name="feedback")
     cli.add_typer(key_commands(application, reporting), name="key")
+    cli.add_typer(memory_commands(application, reporting), name="memory")
 
 
 def summary(application: Application) -> list[tuple[str, object]]:

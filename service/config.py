@@ -91,6 +91,7 @@ class Settings(BaseModel):
     keep_alive: float = Field(10.0, gt=0, le=60, description="seconds between comments on a silent stream")
 
     sharing: bool = Field(False, description="allow conversations to be shared by link")
+    memory: bool = Field(False, description="remember what people say of themselves, each for themselves")
 
     fetch_private: tuple[IPvAnyNetwork, ...] = Field(
         (), description="private networks that sources may be fetched from"

@@ -17,7 +17,7 @@ from sqlalchemy.exc import IntegrityError
 from indexing.types import BadInput, Conflict, NotFound
 from models.types import Conversation, Turn
 from service.citations import without_markers
-from service.database import CONVERSATIONS, FEEDBACK, REPEATS, TURNS
+from service.database import CONVERSATIONS, FEEDBACK, MEMORIES, REPEATS, TURNS
 
 TITLE_LENGTH = 80
 REMEMBERED = timedelta(days=1)
@@ -178,9 +178,11 @@ class Conversations:
             return connection.scalar(select(func.count()).select_from(CONVERSATIONS)) or 0
 
     def take_over(self, owner: str) -> int:
-        """Makes another owner's conversations and feedback this one's; returns how many conversations those were."""
+        """Makes another owner's conversations, feedback and memory this one's; returns how many conversations those
+        were."""
         with self.engine.begin() as connection:
-            connection.execute(update(FEEDBACK).where(FEEDBACK.c.owner == owner).values(owner=self.owner))
+            for table in (FEEDBACK, MEMORIES):
+                connection.execute(update(table).where(table.c.owner == owner).values(owner=self.owner))
             found = update(CONVERSATIONS).where(CONVERSATIONS.c.owner == owner).values(owner=self.owner)
             return connection.execute(found).rowcount
 

@@ -120,6 +120,14 @@ FEEDBACK = Table(
     Column("label", Float),
     Index("feedback_sums", "kind", "rule", "origin_a", "origin_b", "label"),
 )
+MEMORIES = Table(
+    "memories",
+    METADATA,
+    Column("id", String, primary_key=True),
+    Column("owner", String, nullable=False, index=True),
+    Column("text", Text, nullable=False),
+    Column("created_at", Moment, nullable=False),
+)
 REPEATS = Table(
     "repeats",
     METADATA,

@@ -203,6 +203,9 @@ def candidate(answer: Mapping[str, Any], place: int | None) -> dict[str, Any] | 
     return {
         **{name: draft[name] for name in ("text", "short", "kind", "origin", "log_prob")},
         "quotes": [quote["text"] for quote in draft["quotes"]],
-        "evidence": [{"title": hit["document"]["title"], "text": hit["passage"]["text"]} for hit in draft["evidence"]],
+        "evidence": [
+            {"title": hit["document"]["title"], "text": hit["passage"]["text"], "score": hit["score"]}
+            for hit in draft["evidence"]
+        ],
         **{name: judgement[name] for name in ("preference", "support", "score")},
     }

@@ -183,6 +183,10 @@ class RenameIn(Taken):
     title: Title
 
 
+class MemoryIn(Taken):
+    text: Text = Field(min_length=1, max_length=400, description="one plain sentence about yourself")
+
+
 class KeyIn(Taken):
     model_config = ConfigDict(
         json_schema_extra={

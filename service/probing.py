@@ -17,6 +17,7 @@ import rewards
 from indexing.types import BadInput, Progress
 from models.types import Candidate, Conversation, Generator, Message, Sampling, Turn
 from rewards.feedback import SCHEMA
+from rewards.measures import mean_interval
 from rewards.rules import PROGRAMS
 from rewards.types import Rule
 from service.types import Answer
@@ -125,10 +126,48 @@ def table(found: Sequence[Probed]) -> list[tuple[str, str, str, str, str, str]]:
 
 
 COLUMNS = ("rule", "probes", "answered", "violations", "rate", "decided by")
+COMPARED = ("rule", "probes", "before", "after", "difference, 95%")
+ALL = "all rules"
 
 
-def report(found: Sequence[Probed], out: Path, policy: str) -> Path:
-    """probe.md (the table, and every violation with its dialogue), probe.json, and violations.jsonl as feedback."""
+def read_earlier(folder: Path) -> dict[tuple[str, str], float]:
+    """By rule and message of an earlier report: 1 where what was said broke the rule. Raises BadInput."""
+    try:
+        rows = json.loads((folder / "probe.json").read_text(encoding="utf-8"))
+        return {(str(row["rule"]), str(row["text"])): float(row["kept"] < BROKEN) for row in rows}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise BadInput(f"{folder} holds no report ({error}).", "Name a folder that `passerine probe` wrote.") from None
+
+
+def compared(found: Sequence[Probed], earlier: Mapping[tuple[str, str], float]) -> list[tuple[str, ...]]:
+    """Violation rates before and now, by rule and over all, of the messages that both were asked; the difference over
+    all has an interval that draws whole rules. Raises BadInput when there is no such message."""
+    both = [one for one in found if (one.probe.rule, one.probe.text) in earlier]
+    if not both:
+        raise BadInput("The two reports share no message.", "Ask the same probes both times.")
+    rows: list[tuple[str, ...]] = []
+    for rule in (*dict.fromkeys(one.probe.rule for one in both), ALL):
+        own = [one for one in both if rule in (one.probe.rule, ALL)]
+        before = [earlier[one.probe.rule, one.probe.text] for one in own]
+        after = [float(one.violated) for one in own]
+        gaps = [now - then for now, then in zip(after, before, strict=True)]
+        change = mean_interval(gaps, [one.probe.rule for one in own])
+        shown = f"{change.value:+.2f}" + (f" [{change.low:+.2f}, {change.high:+.2f}]" if rule == ALL else "")
+        rates = (f"{sum(values) / len(own):.2f}" for values in (before, after))
+        rows.append((rule, str(len(own)), *rates, shown))
+    return rows
+
+
+def lines_of(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """A table in Markdown."""
+    return ["| " + " | ".join(row) + " |" for row in (columns, ["---"] * len(columns), *rows)]
+
+
+def report(
+    found: Sequence[Probed], out: Path, policy: str, earlier: Mapping[tuple[str, str], float] | None = None
+) -> Path:
+    """probe.md (the table, the rates beside those of an `earlier` report, and every violation with its dialogue),
+    probe.json, and violations.jsonl as feedback."""
     out.mkdir(parents=True, exist_ok=True)
     bad = [one for one in found if one.violated]
     lines = [
@@ -137,9 +176,12 @@ def report(found: Sequence[Probed], out: Path, policy: str) -> Path:
         f"Policy: {policy}. {len(found)} probes, {len(bad)} violations ({len(bad) / max(1, len(found)):.3f}).",
         "A judge decided, not a person: read the violations.",
         "",
-        "| " + " | ".join(COLUMNS) + " |",
-        "|" + "---|" * len(COLUMNS),
-        *("| " + " | ".join(row) + " |" for row in table(found)),
+        *lines_of(COLUMNS, table(found)),
+        *(
+            ["", "## Before and after", "", *lines_of(COMPARED, compared(found, earlier))]
+            if earlier is not None
+            else []
+        ),
         "",
         "## Violations",
         "",
@@ -199,7 +241,9 @@ def drafted(candidate: Candidate) -> dict[str, object]:
         "origin": candidate.origin,
         "log_prob": candidate.log_prob,
         "quotes": [quote.text for quote in candidate.quotes],
-        "evidence": [{"title": hit.document.title, "text": hit.passage.text} for hit in candidate.evidence],
+        "evidence": [
+            {"title": hit.document.title, "text": hit.passage.text, "score": hit.score} for hit in candidate.evidence
+        ],
         "preference": 0.0,
         "support": 0.0,
         "score": 0.0,

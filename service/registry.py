@@ -46,7 +46,7 @@ class Registry:
             return None
         folder = self.place(kind) / name
         facts = read_json(folder / "version.json")
-        if file_sha256(weights_of(folder)) != facts["weights_sha256"]:
+        if any(facts.get(name, checksum) != checksum for name, checksum in checksums(folder).items()):
             raise ModelDamaged(f"The promoted {kind} model {name} is damaged.", f"`passerine rollback {kind}`.")
         return folder
 
@@ -67,20 +67,19 @@ class Registry:
     def promote(self, kind: str, model: Path, gate: Path) -> Version:
         """Copies a model into the registry and makes it live. Raises BadInput when the gate did not pass, or judged
         another model."""
-        result, weights = read_json(gate), weights_of(model)
-        checksum = file_sha256(weights)
-        if result.get("weights_sha256") != checksum:
+        result, judged = read_json(gate), checksums(model)
+        if any(result.get(name) != checksum for name, checksum in judged.items()):
             raise BadInput(f"{gate} judged another model than {model}.", "Run `passerine evaluate gate` for this one.")
         if not result.get("passed"):
             worse = ", ".join(name for name, one in result["measures"].items() if not one["passed"])
             raise BadInput(f"The model did not pass the gate: {worse}.", "Train it further, or keep the one there is.")
         now = datetime.now(UTC)
-        name = f"{now:%Y%m%d-%H%M%S}-{checksum[:8]}"
+        name = f"{now:%Y%m%d-%H%M%S}-{judged['weights_sha256'][:8]}"
         place = self.place(kind)
         fresh = place / f"{name}.new"
         shutil.rmtree(fresh, ignore_errors=True)
         shutil.copytree(model, fresh, ignore=shutil.ignore_patterns("work"))
-        facts = {"promoted_at": now.isoformat(timespec="seconds"), "weights_sha256": checksum, "gate": result}
+        facts = {"promoted_at": now.isoformat(timespec="seconds"), **judged, "gate": result}
         (fresh / "version.json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
         fresh.replace(place / name)
         self.point(kind, [*self.history(kind), name])
@@ -114,6 +113,14 @@ def weights_of(model: Path) -> Path:
         if (model / name).is_file():
             return model / name
     raise BadInput(f"{model} holds no trained model.", "Name a folder that `passerine train` made.")
+
+
+def checksums(model: Path) -> dict[str, str]:
+    """What a model says by: the sha256 of its weights, and of its sum where it has one (the support judge's)."""
+    weights = weights_of(model)
+    summed = weights.with_name("calibration.json")
+    found = {"weights_sha256": file_sha256(weights)}
+    return found | ({"calibration_sha256": file_sha256(summed)} if summed.is_file() else {})
 
 
 def read_json(path: Path) -> dict[str, Any]:

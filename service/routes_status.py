@@ -64,6 +64,7 @@ def status(app: App, who: Annotated[Caller, Depends(caller)]) -> StatusOut:
         conversations=app.conversations.of(who.owner).count(),
         feedback=app.feedback.count(who.owner),
         sharing=settings.sharing,
+        memory=settings.memory,
         limits=LimitsOut(question=settings.question_limit, document=settings.document_limit, body=settings.body_limit),
     )
 

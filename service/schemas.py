@@ -468,6 +468,22 @@ class SessionOut(Given):
     key: KeyOut | None
 
 
+class MemoryOut(Given):
+    """A sentence that the person said of themselves, as it was said or as they changed it."""
+
+    id: str
+    text: str
+    created_at: datetime
+
+
+class MemoriesOut(Given):
+    """`enabled`: whether the operator lets Passerine remember; `most`: how many facts are kept."""
+
+    enabled: bool
+    memories: Sequence[MemoryOut]
+    most: int
+
+
 class ReadyOut(Given):
     status: Literal["ok", "ready"]
 
@@ -493,6 +509,7 @@ class StatusOut(Given):
     conversations: int
     feedback: int
     sharing: bool
+    memory: bool
     limits: LimitsOut
 
 

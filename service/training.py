@@ -12,6 +12,20 @@ Trainer = Callable[[Path, Path, Path, int, Progress | None], object]
 """Called as trainer(data, home, out, seed, progress)."""
 
 
+def train_on_feedback(
+    head: str, feedback: Path, home: Path, out: Path, seed: int, progress: Progress | None, live: Path | None = None
+) -> None:
+    """Goes on with the live model of a head, or the bundled one, from what people said. Raises BadInput for a head that
+    learns from data alone, and for too little feedback."""
+    from rewards.support import BUNDLED
+    from rewards.train_feedback import train_from_feedback
+
+    if head != "support":
+        hint = "`passerine train support --feedback FILE` learns from votes and comparisons."
+        raise BadInput(f"'{head}' does not learn from feedback by itself.", hint)
+    train_from_feedback(feedback, live or BUNDLED, home, out, seed, progress)
+
+
 def train(
     head: str, data: Path, home: Path, out: Path, seed: int, progress: Progress | None, start: Path | None = None
 ) -> None:

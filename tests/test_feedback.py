@@ -48,7 +48,7 @@ def test_a_vote_is_exported_with_dialogue_and_candidate(talked: tuple[Feedback, 
     candidate = row["candidate"]
     assert candidate["text"] == WORDS, "without the marker"
     assert candidate["quotes"] == [WORDS]
-    assert candidate["evidence"] == [{"title": "Moon", "text": MOON.text}]
+    assert candidate["evidence"] == [{"title": "Moon", "text": MOON.text, "score": 0.9}]
     assert candidate["support"] == pytest.approx(0.9)
 
 

@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
-from indexing.types import BadInput, NotFound
-from rewards.feedback import parse_row, rankings_from, read_feedback, rule_examples_from
+from indexing.types import BadInput, Document, Hit, NotFound, Passage
+from models.types import Candidate, Conversation, Quote, Turn
+from rewards.feedback import draft_of, parse_row, rankings_from, read_feedback, rule_examples_from
+from rewards.readings import draft
 
 SAID = {
     "text": "It steered by hand.",
@@ -108,3 +110,16 @@ def test_a_row_of_another_shape_is_named_with_its_line(tmp_path: Path, fields: d
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(NotFound):
         list(read_feedback(tmp_path / "none.jsonl"))
+
+
+def test_a_candidate_is_read_in_training_as_it_is_when_it_is_drafted() -> None:
+    text = "The lander was steered by hand."
+    found = Hit(Passage("p", "d", 0, 0, len(text), text), Document("d", "", "The_lander", text), 0.9)
+    asked = Conversation((Turn("user", "Who steered the lander?"),))
+    for words in (text, f"By hand. “{text}”", "A computer did it."):
+        candidate = Candidate(words, "by hand", (found,), (Quote("d", 0, len(text), text),), -0.1)
+        evidence = [{"title": "The_lander", "text": text, "score": 0.9}]
+        exported = {**SAID, "text": words, "quotes": [text], "evidence": evidence}
+        read = parse_row(json.dumps(row(a=exported)))
+        assert read.a is not None
+        assert draft_of(read, read.a) == draft(asked, candidate)

@@ -76,6 +76,20 @@ def test_the_gate_of_another_model_opens_nothing(tmp_path: Path) -> None:
         )
 
 
+def test_a_support_judge_with_another_sum_is_another_model(tmp_path: Path) -> None:
+    before, after, model = run(tmp_path / "before", 0.3), run(tmp_path / "after", 0.2), trained(tmp_path / "model")
+    (model / "calibration.json").write_text("{}", encoding="utf-8")
+    run_gate(before, after, model, tmp_path / "gate")
+    registry, gate = Registry(tmp_path / "registry"), tmp_path / "gate" / "gate-result.json"
+    version = registry.promote("support", model, gate)
+    (version.folder / "calibration.json").write_text("[]", encoding="utf-8")
+    with pytest.raises(ModelDamaged):
+        registry.live("support")
+    (model / "calibration.json").write_text("[]", encoding="utf-8")
+    with pytest.raises(BadInput, match="another model"):
+        registry.promote("support", model, gate)
+
+
 def test_runs_of_different_questions_are_not_compared(tmp_path: Path) -> None:
     before, after = run(tmp_path / "before", 0.3), run(tmp_path / "after", 0.3, count=200)
     with pytest.raises(BadInput, match="same questions"):

@@ -42,6 +42,7 @@ const SHAPES = {
   upload: "M10 13V4M6 8l4-4 4 4M4 13v3h12v-3",
   trash: "M4 6h12M8 6V4h4v2M6 6l1 11h6l1-11",
   next: "M8 5l5 5-5 5",
+  memory: "M5 3h10v14l-5-4-5 4z",
   key: "M7 6a4 4 0 1 1 0 8 4 4 0 0 1 0-8zM11 10h7M15 10v3M18 10v2",
   retry: "M15.5 8A6 6 0 1 0 16 11M16 4v4h-4",
 };

@@ -6,6 +6,7 @@ import { hide } from "./card.js";
 import * as chat from "./chat.js";
 import { showOperator, showStatus, useSources } from "./documents.js";
 import { icon, page } from "./elements.js";
+import { offerMemory } from "./facts.js";
 import { refreshHistory } from "./history.js";
 import { remember, remembered } from "./memory.js";
 import { follow, navigate, route } from "./router.js";
@@ -19,7 +20,7 @@ import { currentLanguage, text, useLanguage } from "./texts.js";
 const VIEWS = ["chat", "search", "documents", "annotate", "admin"];
 const THEMES = ["system", "light", "dark"];
 const STEADY = 30_000, SOON = 1_000, AWAY = 3_000;
-let view = "", status = null, listed = "", polling = 0;
+let view = "", status = null, listed = "", remembering = "", polling = 0;
 
 // Views
 
@@ -154,11 +155,12 @@ async function look() {
 }
 
 function showState() {
-  const { index, refresh, ready, stages, limits, sharing } = status;
+  const { index, refresh, ready, stages, limits, sharing, memory } = status;
   if (sharing !== sharingAllowed()) {
     allowSharing(sharing);
     refreshHistory();
   }
+  showMemory(memory);
   const size = index ? text("size", index.documents, index.passages) : "";
   page("size").textContent = refresh.running ? text("refreshing", refresh.done, refresh.total) : size;
   const broken = stages.find(stage => stage.state === "failed"), waits = stages.find(stage => stage.state !== "ready");
@@ -168,6 +170,14 @@ function showState() {
   if (index) showLists(index);
   page("nothing-indexed").hidden = !(ready && index && !index.documents && !refresh.running);
   showStatus(status);
+}
+
+/** Made anew only when it changed: a key may rest on it. */
+function showMemory(enabled) {
+  const now = `${enabled} ${currentLanguage()}`;
+  if (now === remembering) return;
+  remembering = now;
+  offerMemory(enabled);
 }
 
 /** Lists that people choose from are made anew only when they changed: one that is open would close. */

@@ -60,6 +60,9 @@ export const TEXTS = {
     shareHint: "Who has the link can read this conversation as it is now, with its quotes, and nothing else. Later turns are not shown until you share them too.",
     makeLink: "Make a link", shareAgain: "Share the later turns too", revoke: "Take it back", revoked: "The link opens nothing any more.", link: "Link",
     removeQuestion: title => `Delete “${title}” with its answers?`,
+    // Memory
+    memory: "What I remember of you", memoryHint: "Plain things that you said about yourself, in your own words. Nobody else sees them, and no answer cites them.",
+    nothingRemembered: "Nothing yet.", fact: "What you said", keepFact: "Save", forgetFact: "Forget this", forgetAll: "Forget everything", forgetAllQuestion: "Forget everything that you said about yourself?", forgotten: "Forgotten.", noted: "Saved.",
     // Search
     searchPlaceholder: "Search the documents …", "filter-source": "All sources", "filter-language": "All languages", from: "From", to: "to",
     filters: "Filters", clear: "Clear filters", withAnswer: "Answer on top", overview: "Answer from the documents", goOn: "Go on in chat", pages: "Pages",
@@ -170,6 +173,9 @@ export const TEXTS = {
     shareHint: "拿到链接的人可以阅读这个对话现在的内容和引文，看不到别的。之后的对话要再次分享才会显示。",
     makeLink: "生成链接", shareAgain: "把后来的对话也分享出去", revoke: "收回链接", revoked: "链接已失效。", link: "链接",
     removeQuestion: title => `删除“${title}”及其回答？`,
+    // Memory
+    memory: "我记得的关于你的事", memoryHint: "你用自己的话说过的、关于你自己的简单事实。别人看不到，也不会被任何回答引用。",
+    nothingRemembered: "还没有。", fact: "你说过的话", keepFact: "保存", forgetFact: "忘记这一条", forgetAll: "全部忘记", forgetAllQuestion: "忘记你说过的关于自己的一切？", forgotten: "已忘记。", noted: "已保存。",
     // Search
     searchPlaceholder: "搜索文档……", "filter-source": "所有来源", "filter-language": "所有语言", from: "从", to: "到",
     filters: "筛选", clear: "清除筛选", withAnswer: "在上方显示回答", overview: "来自文档的回答", goOn: "在对话中继续", pages: "分页",

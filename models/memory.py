@@ -1,0 +1,102 @@
+"""What a person said about themselves: which of their sentences are kept, and which of those kept answer a question.
+
+A fact is a whole sentence in the person's own words ("I live in Oslo."). What bids somebody to do something is no fact
+and is not kept; what is kept is shown to a model as data, and never cited: it is no evidence.
+"""
+
+import re
+from collections.abc import Sequence
+
+from indexing.split import sentences
+from models.overlap import terms
+from models.types import Candidate, Conversation
+from models.words import language_of
+
+LONGEST = 160
+"""Characters of a fact: a plain one is a short sentence."""
+MOST_NAMED = 5
+"""Facts named to who asks what is remembered."""
+MEANT = 0.5
+"""Least share of a question's words that a fact holds: "What did my uncle's regiment do in 1944?" asks for documents,
+whatever is known of the uncle."""
+
+_STATED = re.compile(
+    r"(?:(?:hi|hello|hey|well|ok|okay|so|by the way)[,!. ]+)*(?:and )?(?:"
+    r"my (?!question|problem|point|guess|bad\b|understanding|advice|request|instruction)[\w' -]{2,40}? (?:is|are|was)\b"
+    r"|(?:you can )?call me\b"
+    r"|i(?:'m| am) (?:called|named|from|based in|married|retired|vegetarian|vegan|allergic to|interested in"
+    r"|\d{1,3} years old|(?:living|working|studying|teaching) (?:in|at|for|as|on)"
+    r"|an? (?!bit\b|little\b|lot\b|moment\b|fan of (?:this|that|your)\b))"
+    r"|i (?:live|work|study|teach|come from|was born|grew up|speak|own|prefer|love|hate|like)\b"
+    r"(?! (?:it|this|that|these|those|how|what|when|to know|to see|to ask)\b)"
+    r"|i have (?:an? |two |three |four |\d+ )(?!question|problem|doubt|request|look|idea|feeling)\w+)",
+    re.IGNORECASE,
+)
+_STATED_CHINESE = re.compile(
+    r"(?:你好|您好|对了|對了)?[，,！!。 ]*(?:"
+    r"我(?:叫|的名字|姓|来自|來自|出生|住|今年|有[一两兩三四五]|喜欢(?!问)|喜歡(?!問)|爱吃|讨厌|对.{1,12}过敏|是(?!说|說|想|问|問|不是|要|否))"
+    r"|我在.{1,20}(?:工作|上班|上学|读书|生活|长大)|我的(?!问题|問題|意思|要求|指令).{1,12}(?:是|叫|有))"
+)
+_BIDS = re.compile(
+    r"\b(?:ignore|disregard|forget|always|never|from now on|must|should|instructions?|prompts?|system|assistant"
+    r"|passerine|pretend|act as|answers?|reply|respond|your?|yours|please)\b"
+    r"|忽略|无视|無視|忘记|忘記|从现在起|從現在起|必须|必須|总是|總是|永远|永遠|指令|提示词|提示詞|系统|系統|助手|扮演"
+    r"|回答|回复|回覆|请|請|你|您",
+    re.IGNORECASE,
+)
+_CALLED = re.compile(r"you can call me\b", re.IGNORECASE)
+_ASKED = re.compile(
+    r"\b(?:my|me|am i|do i|did i|was i|have i|i live|i work|i was)\b"
+    r"|我(?:叫|是谁|是誰|住|在哪|的|姓|今年|来自|來自|喜|有)",
+    re.IGNORECASE,
+)
+_EVERYTHING = re.compile(
+    r"what (?:do you|did i|have i)\b.*\b(?:know|remember|t(?:old|ell)|sa(?:y|id))\b.*\b(?:me|my\w*|you)\b|who am i\b"
+    r"|我是[谁誰]|[记記]得我?的?什[么麼]|[知]道我的?什[么麼]",
+    re.IGNORECASE,
+)
+_NAME = re.compile(
+    r"\bmy name\b|\b(?:i'm|i am) (?:called|named)|\bcall me\b|\bam i called\b|我叫|我的名字|我姓", re.IGNORECASE
+)
+_QUESTION = re.compile(r"[?？]\s*$|[吗嗎呢]\s*[。?？]?\s*$")
+_SAID = {"en": "You told me: “{}”", "zh": "你告诉过我：“{}”"}
+
+
+def facts(text: str) -> list[str]:
+    """The sentences of a user's turn that say something plain about the person, each once, as they were written.
+
+    >>> facts("My name is Ada. How tall is the tower? I live in Oslo, and from now on answer in French.")
+    ['My name is Ada.']
+    """
+    found: dict[str, None] = {}
+    for start, end in sentences(text):
+        said = " ".join(text[start:end].split())
+        stated = _STATED.match(said) or _STATED_CHINESE.match(said)
+        if stated and len(said) <= LONGEST and not _QUESTION.search(said) and not bids(said):
+            found[said] = None
+    return list(found)
+
+
+def bids(text: str) -> bool:
+    """Whether a sentence speaks to somebody, or of what is to be answered: such a one may be an order."""
+    return bool(_BIDS.search(_CALLED.sub("", text)))
+
+
+def recalled(conversation: Conversation) -> list[Candidate]:
+    """What the person told of themselves, said back to who asks for it; nothing for any other question."""
+    question = conversation.question
+    if not conversation.memory or not (_ASKED.search(question) or _EVERYTHING.search(question)):
+        return []
+    named: Sequence[str] = conversation.memory[-MOST_NAMED:]
+    if not _EVERYTHING.search(question):
+        asked = about(question)
+        held = [(len(asked & about(fact)) / max(1, len(asked)), fact) for fact in conversation.memory]
+        best = max(share for share, _ in held)
+        named = [fact for share, fact in held if share == best >= MEANT][-1:]
+    form = _SAID[language_of(question)]
+    return [Candidate(" ".join(form.format(fact) for fact in named), origin="memory", kind="tool")] if named else []
+
+
+def about(text: str) -> set[str]:
+    """The words that a question and a fact must share. However a name is asked for or told, it is about the name."""
+    return {"name"} if _NAME.search(text) else terms(text)
