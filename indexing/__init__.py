@@ -13,6 +13,7 @@ sources    the contract of a source, and the source that is a folder or file
 fetch      an address on the web -> its bytes, politely and safely
 web        sources on the web: pages, sitemaps, feeds
 query      the source that is a query of a database
+bucket     the source that is an S3-compatible bucket
 refresh    source -> index: incremental, resumable
 writer     documents gathered, encoded and committed every couple of seconds
 

@@ -131,7 +131,7 @@ def unpacked(data: bytes, limit: int, what: str) -> bytes:
     except zlib.error as error:
         raise FetchFailed(f"{what} is damaged: {error}.") from None
     if len(found) > limit:
-        raise _too_large(what, limit)
+        raise too_large(what, limit)
     return found
 
 
@@ -316,18 +316,18 @@ class Fetcher:
         if packing not in ("identity", "", "gzip", "x-gzip"):
             raise FetchFailed(f"{url} is packed as '{packing[:40]}', which was not asked for.")
         if reply.headers.get("content-length", "").isdigit() and int(reply.headers["content-length"]) > limit:
-            raise _too_large(str(url), limit)
+            raise too_large(str(url), limit)
         unpack = zlib.decompressobj(31) if "gzip" in packing else None
         data = bytearray()
         for piece in reply.iter_raw(1 << 16):
             if self.cancelled():
-                raise _stopped()
+                raise stopped()
             try:
                 data += unpack.decompress(piece, limit + 1 - len(data)) if unpack else piece
             except zlib.error as error:
                 raise FetchFailed(f"{url} is damaged: {error}.") from None
             if len(data) > limit:
-                raise _too_large(str(url), limit)
+                raise too_large(str(url), limit)
         if unpack and not unpack.eof:
             raise _Passing(f"{url} broke off.")
         return bytes(data)
@@ -353,7 +353,7 @@ class Fetcher:
         until = time.monotonic() + seconds
         while (left := until - time.monotonic()) > 0:
             if self.cancelled():
-                raise _stopped()
+                raise stopped()
             time.sleep(min(left, 0.1))
 
 
@@ -374,11 +374,13 @@ def _retry_after(reply: httpx.Response) -> float:
         return 0.0
 
 
-def _too_large(what: str, limit: int) -> FetchFailed:
+def too_large(what: str, limit: int) -> FetchFailed:
+    """What to raise for an address that gives more than `limit` bytes."""
     return FetchFailed(
         f"{what} is larger than {limit / 2**20:,.1f} MiB.", "Leave it out, or raise the setting fetch_limit."
     )
 
 
-def _stopped() -> Cancelled:
+def stopped() -> Cancelled:
+    """What to raise when the caller stopped the work."""
     return Cancelled("The refresh was stopped.", "What was done is kept; run it again to go on.")

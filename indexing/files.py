@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from indexing.types import BadInput
 
@@ -74,6 +74,13 @@ def key_of(path: Path, root: Path) -> str:
         relative = Path(path.name)
     name = relative.as_posix() if relative.parts else path.name
     return os.fsencode(name).decode("utf-8", errors="backslashreplace")
+
+
+def is_document(key: str) -> bool:
+    """Whether a file of this key would be listed of a folder that holds it: by its ending, and not hidden."""
+    *folders, name = key.split("/")
+    hidden = name.startswith(".") or any(each.startswith(".") or each in _NOT_DOCUMENTS for each in folders)
+    return not hidden and PurePosixPath(name).suffix.lower() in DOCUMENT_TYPES
 
 
 def _wanted(entry: os.DirEntry[str]) -> bool:

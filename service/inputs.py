@@ -172,7 +172,8 @@ class SourceIn(Taken):
     )
 
     location: Filled = Field(
-        max_length=4000, description="a folder or file, an address, or a database's SQLAlchemy URL"
+        max_length=4000,
+        description="a folder or file, an address, a bucket (s3://bucket/folder), or a database's SQLAlchemy URL",
     )
     name: Name = Field("", description="absent: made from the location")
     kind: Kind | None = Field(None, description="absent: guessed from the location")

@@ -412,7 +412,7 @@ class StoredSourceOut(Given):
     """A source as it is kept; `key` is what filters call it, `location` is without its password."""
 
     name: str
-    kind: Literal["path", "page", "sitemap", "feed", "query"]
+    kind: Literal["path", "page", "sitemap", "feed", "query", "bucket"]
     location: str
     query: str
     key: str

@@ -25,7 +25,9 @@ FAILED, UNREAD, BUSY = 1, 3, 4
 SHOWN_FAILURES = 20
 """Failures of a source that a list shows; the interface gives all that are kept."""
 
-Location = Annotated[str, typer.Argument(help="A folder or file, an address, or a database's SQLAlchemy URL.")]
+Location = Annotated[
+    str, typer.Argument(help="A folder or file, an address, s3://bucket/folder, or a database's SQLAlchemy URL.")
+]
 KindOption = Annotated[Kind | None, typer.Option(help="What it is; absent: guessed from the location.")]
 QueryOption = Annotated[str, typer.Option(help="SQL: a row a document, with the columns text, title, id, url, ...")]
 

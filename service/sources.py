@@ -1,4 +1,4 @@
-"""Where documents come from, kept under names: folders, pages, sitemaps, feeds and queries."""
+"""Where documents come from, kept under names: folders, pages, sitemaps, feeds, queries and buckets."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from sqlalchemy import Engine, delete, insert, select
 from sqlalchemy.exc import IntegrityError
 
+from indexing.bucket import SCHEME, Bucket, check_bucket, connected
 from indexing.fetch import Fetcher, FetchRules, parsed
 from indexing.query import Query, check_query, shown
 from indexing.refresh import UPLOADED
@@ -22,9 +23,9 @@ from models.types import Cancelled, never
 from service.database import SOURCES
 from service.errors import did_you_mean
 
-Kind = Literal["path", "page", "sitemap", "feed", "query"]
-LOCAL: tuple[Kind, ...] = ("path", "query")
-"""Kinds that read what only this machine reaches: its files, its databases."""
+Kind = Literal["path", "page", "sitemap", "feed", "query", "bucket"]
+LOCAL: tuple[Kind, ...] = ("path", "query", "bucket")
+"""Kinds that read what only this machine reaches: its files, its databases, what its credentials open."""
 
 MOST_TRIED = 5
 """Documents that a test of a source reads: enough to see whether their titles, dates and texts are right."""
@@ -119,7 +120,7 @@ def described(location: str, name: str = "", kind: Kind | None = None, query: st
     """A source that is not kept yet. Raises BadInput for a location or name that cannot be."""
     location = location.strip()
     if not location:
-        raise BadInput("The source has no location.", "Name a folder, a file, an address, or a database.")
+        raise BadInput("The source has no location.", "Name a folder, a file, an address, a bucket, or a database.")
     kind = kind or guessed(location, query)
     if query and kind != "query":
         raise BadInput(f"A source of the kind {kind} takes no query.", "Leave it out, or name a database.")
@@ -130,6 +131,8 @@ def described(location: str, name: str = "", kind: Kind | None = None, query: st
         location = str(path.resolve())
     elif kind == "query":
         check_query(location, query)
+    elif kind == "bucket":
+        location = check_bucket(location)
     else:
         try:
             location = str(parsed(location))
@@ -151,11 +154,13 @@ def guessed(location: str, query: str) -> Kind:
     if location.startswith(("http://", "https://")):
         path = urlsplit(location).path
         return "sitemap" if _SITEMAP.search(path) else "feed" if _FEED.search(path) else "page"
+    if location.startswith(SCHEME):
+        return "bucket"
     return "query" if "://" in location else "path"
 
 
 def suggested(location: str, kind: Kind) -> str:
-    """A name for a source from its location: that of its folder, file, host or database."""
+    """A name for a source from its location: that of its folder, file, host, bucket or database."""
     if kind == "path":
         word = Path(location).name
     elif kind == "query":
@@ -172,6 +177,9 @@ def opened(stored: StoredSource, rules: FetchRules, cancelled: Cancelled = never
         yield Folder(Path(stored.location))
     elif stored.kind == "query":
         yield Query(stored.name, stored.location, stored.query)
+    elif stored.kind == "bucket":
+        with connected() as client:
+            yield Bucket(stored.name, stored.location, client, rules.limit, cancelled)
     else:
         kinds: dict[Kind, Callable[[str, str, Fetcher], Source]] = {"page": Page, "sitemap": Sitemap, "feed": Feed}
         with closing(Fetcher(rules, cancelled)) as fetcher:

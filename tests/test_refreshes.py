@@ -155,6 +155,7 @@ def test_other_machines_may_not_name_this_ones_files(tmp_path: Path, docs: Path)
             {"location": str(docs), "name": "mine"},
             {"location": "/no/such/folder"},
             {"location": "postgresql://host/x", "query": "SELECT 1", "kind": "query"},
+            {"location": "s3://docs"},
         ):
             for path in ("/v1/sources", "/v1/sources/test"):
                 reply = client.post(path, json=body)

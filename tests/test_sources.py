@@ -85,6 +85,7 @@ def test_an_unknown_name_names_the_nearest(sources: Sources, docs: Path) -> None
         ("https://a.org/feeding-birds", "", "page", "a.org"),
         ("postgresql+psycopg://me:secret@host/shop", "SELECT 1", "query", "shop"),
         ("sqlite:////tmp/a/shop.db", "", "query", "shop.db"),
+        ("s3://shop/docs/", "", "bucket", "shop"),
     ],
 )
 def test_kinds_and_names_are_guessed(location: str, query: str, kind: str, name: str) -> None:

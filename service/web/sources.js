@@ -89,7 +89,7 @@ const given = () => {
 
 /** A database wants a query; an address or a folder takes none. */
 function shape() {
-  const database = /^[a-z0-9+]+:\/\//i.test(location_.value) && !/^https?:/i.test(location_.value);
+  const database = /^[a-z0-9+]+:\/\//i.test(location_.value) && !/^(https?|s3):/i.test(location_.value);
   page("source-sql").hidden = !database;
   if (!database) query.value = "";
 }
