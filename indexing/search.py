@@ -6,11 +6,10 @@ from functools import lru_cache
 
 import numpy as np
 
-from indexing.catalogue import Catalogue
+from indexing.collection import Collection, View
 from indexing.dense import Engine, choose
 from indexing.fusion import Candidates, Fusion, Ranked, fuse
-from indexing.snapshot import Snapshot
-from indexing.store import Index, searched_text
+from indexing.store import searched_text
 from indexing.tokenize import is_cjk
 from indexing.types import Document, Encoder, EncoderMismatch, Filters, Hit, Passage, Query, Vectors
 
@@ -41,7 +40,7 @@ class Searcher:
 
     def __init__(
         self,
-        index: Index,
+        index: Collection,
         encoder: Encoder,
         fusion: Fusion | None = None,
         per_document: int = 2,
@@ -82,7 +81,7 @@ class Searcher:
         texts = [queries[i].text for i in asked]
         vectors = self.encoder.encode_queries(texts)
         found = self.candidates(texts, filters, vectors, snapshot)
-        passages = _Passages(self.index.catalogue)
+        passages = _Passages(self.index, snapshot)
         for i, text, vector, candidates in zip(asked, texts, vectors, found, strict=True):
             if self.seen:
                 candidates = self._as_seen(candidates, texts[0], text, vector, snapshot, passages, k)
@@ -94,7 +93,7 @@ class Searcher:
         queries: Sequence[str],
         filters: Filters = _NO_FILTERS,
         vectors: Vectors | None = None,
-        snapshot: Snapshot | None = None,
+        snapshot: View | None = None,
     ) -> list[Candidates]:
         """The best hundred of each side, by passage key, before fusion. `vectors` spares encoding the queries."""
         snapshot = snapshot or self.index.snapshot()
@@ -103,14 +102,13 @@ class Searcher:
         admitted = self.index.admitted(filters, snapshot)
         if vectors is None:
             vectors = self.encoder.encode_queries(queries)
-        dense = snapshot.nearest(self.engine, vectors, DEPTH, admitted)
+        asked = [self.index.analyser.asked(text) for text in queries]
+        best = snapshot.best(self.engine, asked, vectors, DEPTH, admitted)
         found = []
-        for text, (rows, cosines) in zip(queries, dense, strict=True):
-            tokens = self.index.analyser.asked(text)
-            best, scores = snapshot.lexical.top(tokens, DEPTH, admitted)
-            lexical = Ranked(snapshot.keys[best], scores.astype(np.float32))
+        for text, tokens, ((keys, scores), dense) in zip(queries, asked, best, strict=True):
             coverage = float(scores[0]) / snapshot.lexical.ceiling(tokens) if len(scores) else 0.0
-            found.append(Candidates(lexical, Ranked(snapshot.keys[rows], cosines), len(tokens), is_cjk(text), coverage))
+            lexical = Ranked(keys, scores.astype(np.float32))
+            found.append(Candidates(lexical, Ranked(*dense), len(tokens), is_cjk(text), coverage))
         return found
 
     def _as_seen(
@@ -119,7 +117,7 @@ class Searcher:
         question: str,
         query: str,
         vector: Vectors,
-        snapshot: Snapshot,
+        snapshot: View,
         passages: "_Passages",
         k: int,
     ) -> Candidates:
@@ -143,7 +141,7 @@ class Searcher:
                 )
         return candidates
 
-    def _hits(self, candidates: Candidates, snapshot: Snapshot, passages: "_Passages", k: int) -> list[Hit]:
+    def _hits(self, candidates: Candidates, snapshot: View, passages: "_Passages", k: int) -> list[Hit]:
         """Walk down the fused list, leaving out near-duplicates and passages over their document's cap."""
         lexical = dict(zip(candidates.lexical.keys.tolist(), candidates.lexical.scores.tolist(), strict=True))
         dense = dict(zip(candidates.dense.keys.tolist(), candidates.dense.scores.tolist(), strict=True))
@@ -171,15 +169,15 @@ class Searcher:
 class _Passages:
     """Passages with their documents, each read once in a search, whichever query finds it."""
 
-    def __init__(self, catalogue: Catalogue) -> None:
-        self._catalogue = catalogue
+    def __init__(self, index: Collection, snapshot: View) -> None:
+        self._index, self._snapshot = index, snapshot
         self._read: dict[int, tuple[Passage, Document]] = {}
 
     def read(self, keys: Sequence[int]) -> dict[int, tuple[Passage, Document]]:
         """By key; what is no longer there is left out."""
         new = [key for key in keys if key not in self._read]
         if new:
-            self._read |= self._catalogue.passages(new)
+            self._read |= self._index.read(new, self._snapshot)
         return {key: self._read[key] for key in keys if key in self._read}
 
 
@@ -209,7 +207,7 @@ def rescored(ranked: Ranked, scores: Mapping[int, float]) -> Ranked:
 class _Near:
     """The passages kept so far, to recognise a near-duplicate of one of them."""
 
-    def __init__(self, snapshot: Snapshot) -> None:
+    def __init__(self, snapshot: View) -> None:
         self._snapshot = snapshot
         self._texts: list[str] = []
         self._vectors: list[Vectors | None] = []

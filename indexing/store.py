@@ -19,7 +19,7 @@ import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
 
@@ -232,6 +232,11 @@ class Index:
         del generation  # part of what the result is remembered under
         return self.catalogue.admitted(Filters(sources, languages, published_from, published_to, dict(metadata)))
 
+    def read(self, keys: Sequence[int], snapshot: Snapshot) -> dict[int, tuple[Passage, Document]]:
+        """Passages with their documents by key; what is no longer there is left out, also of an older snapshot."""
+        del snapshot  # keys are never given twice
+        return self.catalogue.passages(keys)
+
     def document(self, document_id: str) -> Document:
         """Raises NotFound, IndexDamaged."""
         document = self.catalogue.document(document_id)
@@ -279,6 +284,11 @@ class Index:
         size = sum(path.stat().st_size for path in self.folder.rglob("*") if path.is_file())
         documents, passages = sum(s.documents for s in sources), sum(s.passages for s in sources)
         return Counts(documents, passages, len(sources), len(self.catalogue.segments()), size)
+
+    def added_at(self) -> datetime | None:
+        """When the newest segment was written; None for an empty index."""
+        written = [path.stat().st_mtime for path in (self.folder / "segments").glob("*.seg")]
+        return datetime.fromtimestamp(max(written), UTC) if written else None
 
     # Writing
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from indexing.collection import Collection
 from indexing.rebuild import rebuild, verify
 from indexing.refresh import RefreshReport, Stored, add_documents, refresh, remove_source
 from indexing.search import Searcher
@@ -37,7 +38,7 @@ class Surroundings:
 class Library:
     """One index. Any number of threads may read and write; the index itself lets one commit at a time."""
 
-    def __init__(self, index: Index, encoder: Encoder, searcher: Searcher, document_limit: int) -> None:
+    def __init__(self, index: Collection, encoder: Encoder, searcher: Searcher, document_limit: int) -> None:
         self.index, self.encoder, self.searcher, self.document_limit = index, encoder, searcher, document_limit
 
     def filled(self) -> "Library":
