@@ -19,6 +19,9 @@ ANSWER_SECONDS = 120.0
 LOCAL = "local"
 """The address of a cluster that is started in this machine's memory and ends with the process."""
 
+STORE_BYTES = 256 << 20
+"""Room of that cluster for what its processes hand each other: a few batches of items."""
+
 
 def ray() -> Any:
     """The package, of the extra `cluster`. Raises BadInput where it is not installed."""
@@ -40,6 +43,7 @@ def connect(address: str, processors: int | None = None) -> Any:
     options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     if address == LOCAL:
         options |= {"address": "local", "num_cpus": processors, "include_dashboard": False}
+        options |= {"object_store_memory": STORE_BYTES}
     else:
         options |= {"address": address}
     try:
@@ -88,9 +92,6 @@ class ActorShards:
                 f"A shard of the table does not answer ({type(error).__name__}).",
                 "Look at the cluster with `ray status`; a search is whole or there is none.",
             ) from error
-
-    def describe(self) -> str:
-        return f"{len(self.actors)} shards on {sum(node['Alive'] for node in self._ray.nodes())} machines"
 
     def close(self) -> None:
         for actor in self.actors:

@@ -7,8 +7,9 @@ another one.
 
 import pickle
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -50,7 +51,7 @@ class Done:
 
 
 def refresh_mapped(
-    sources: Sequence[Source],
+    sources: Sequence[Path | Source],
     table: Collection,
     encoder: Encoder,
     make: Made,
@@ -69,28 +70,18 @@ def refresh_mapped(
     module = connect(address)
     count = workers or max(1, int(module.cluster_resources().get("CPU", 1)) - 1)
     ready = Ready(encoder)
-    mapped = [_Mapped(s, table, ready, make, count) if isinstance(s, Folder) else s for s in sources]
+    given = [Folder(each.expanduser().resolve()) if isinstance(each, Path) else each for each in sources]
+    mapped = [_Mapped(s, table, ready, make, count) if isinstance(s, Folder) else s for s in given]
     return refresh(mapped, table, ready, progress, cancelled, empty_ok=empty_ok, counted=counted)
 
 
-@dataclass(eq=False)
 class Ready:
     """The encoder, with the vectors that workers have made already."""
 
-    encoder: Encoder
-    vectors: dict[str, Vectors] = field(default_factory=dict)
-
-    @property
-    def name(self) -> str:
-        return self.encoder.name
-
-    @property
-    def dimension(self) -> int:
-        return self.encoder.dimension
-
-    @property
-    def fingerprint(self) -> str:
-        return self.encoder.fingerprint
+    def __init__(self, encoder: Encoder) -> None:
+        self.name, self.dimension, self.fingerprint = encoder.name, encoder.dimension, encoder.fingerprint
+        self.encoder = encoder
+        self.vectors: dict[str, Vectors] = {}
 
     def encode_queries(self, texts: Sequence[str]) -> Vectors:
         return self.encoder.encode_queries(texts)

@@ -83,10 +83,17 @@ class Shard:
             before = next(reversed(self._views.values()), None)
             pieces = [self._piece(dataset, fragment, before) for fragment in part.fragments]
             found = self._views[part] = _Held(dataset, part, {piece.name: piece for piece in pieces})
+            self._forget(before, found)
             while len(self._views) > KEPT:
                 self._views.popitem(last=False)
         self._views.move_to_end(part)
         return found
+
+    def _forget(self, before: "_Held | None", now: "_Held") -> None:
+        """Remove the files of fragments that have been joined to others; what is mapped stays mapped."""
+        if self.cache is not None and before:
+            for name in before.pieces.keys() - now.pieces.keys():
+                self._path(name).unlink(missing_ok=True)
 
     def _piece(self, dataset: Any, number: int, before: "_Held | None") -> "_Piece":
         """A fragment as it is in this version; what an earlier view holds of it is used again."""
@@ -196,10 +203,6 @@ class Shards(Protocol):
         """
         ...
 
-    def describe(self) -> str:
-        """What searches, and where, for people."""
-        ...
-
     def close(self) -> None: ...
 
 
@@ -215,9 +218,6 @@ class LocalShards:
     def ask(self, question: str, parts: Sequence[Part], *given: object) -> list[Any]:
         pairs = zip(self.shards, parts, strict=True)
         return [getattr(shard, question)(part, *given) for shard, part in pairs]
-
-    def describe(self) -> str:
-        return f"{choose().describe()}, {len(self.shards)} shards in this process"
 
     def close(self) -> None:
         pass

@@ -136,10 +136,10 @@ def state_of(row: Mapping[str, Any]) -> FileState:
 
 def document_of(row: Mapping[str, Any]) -> Document:
     """The document of a row with the columns DOCUMENT."""
-    moments = [datetime.fromisoformat(row[name]) if row[name] else None for name in ("published_at", "fetched_at")]
-    known = dict(json.loads(pair) for pair in row["facts"] or ())
+    published, fetched = (datetime.fromisoformat(row[n]) if row[n] else None for n in ("published_at", "fetched_at"))
     return Document(
-        row["key"], row["url"], row["title"], row["text"], *moments, row["language"], known, row["hash"], row["source"]
+        row["key"], row["url"], row["title"], row["text"], published, fetched, row["language"],
+        dict(json.loads(pair) for pair in row["facts"] or ()), row["hash"], row["source"],
     )  # fmt: skip
 
 

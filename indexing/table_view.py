@@ -29,7 +29,7 @@ class TableView:
         self.dataset, self.shards, self.parts, self.encoder = dataset, shards, parts, encoder
         self.version = int(dataset.version)
         sizes = shards.ask("sizes", parts)
-        self._passages, self._tokens = (sum(size[i] for size in sizes) for i in range(2))
+        self._passages, self._tokens = (int(sum(size[i] for size in sizes)) for i in range(2))
         self._held: dict[str, int] = {}
         self._vectors: dict[int, Vectors] = {}
 

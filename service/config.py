@@ -49,6 +49,10 @@ class Settings(BaseModel):
 
     log_format: Format = Field("text", description="text for people, or json: one object a line, for programs")
 
+    table: str = Field("", description="table of a cluster instead of the index in home: a shared folder, or s3://...")
+    cluster: str = Field("", description="Ray cluster of the table: local, auto or host:port; empty: this process")
+    shards: int = Field(1, ge=1, le=4096, description="parts of the table that are searched beside each other")
+
     encoder: str = Field("multilingual-e5-small", description="encoder: a model store name, a folder, or a hub name")
     device: str = Field("auto", description="where models run: auto, cpu, cuda, cuda:1, ...")
     precision: Literal["auto", "float32", "bfloat16", "int8"] = Field("auto", description="arithmetic of the encoder")
@@ -106,8 +110,16 @@ class Settings(BaseModel):
     def _absolute(cls, value: Path | None) -> Path | None:
         return value.expanduser().absolute() if value is not None else None
 
+    @field_validator("table", mode="after")
+    @classmethod
+    def _absolute_unless_bucket(cls, value: str) -> str:
+        return value if not value or "://" in value else str(Path(value).expanduser().absolute())
+
     @property
     def index_folder(self) -> Path:
+        """Raises BadInput where a table takes its place."""
+        if self.table:
+            raise BadInput(f"The documents are in the table {self.table}.", "This is for an index folder.")
         return self.home / "index"
 
     @property
