@@ -51,7 +51,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt | $(VENV)/bin/python
 	@touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed
-	@$(PIP) install --quiet -c constraints.txt -e '.[$(EXTRA),dev]'
+	@$(PIP) install --quiet -c constraints.txt -e '.[$(EXTRA),dev,cluster]'
 	@bash .ci/browser
 	@touch $@
 

@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from indexing.types import EncoderMismatch, IndexMissing, ModelMissing, StorageFailed
-from service.app import BASE, EXAMPLES, build
+from indexing.types import BadInput, EncoderMismatch, IndexMissing, ModelMissing, StorageFailed
+from service.app import BASE, EXAMPLES, build, make_index, open_index
 from service.config import load
 from service.errors import NotReady
 from service.startup import Lazy, Startup
-from tests.serving import wait_until
+from tests.hashing import HashingEncoder
+from tests.serving import quick, wait_until
 
 
 def test_building_loads_no_model_and_makes_the_folder(tmp_path: Path) -> None:
@@ -115,3 +116,27 @@ def test_warm_up_makes_the_first_answer_fast(examples_home: Path) -> None:
     assert application.startup.ready, application.startup.stages()
     assert time.perf_counter() - began < 30
     application.close()
+
+
+def test_a_table_takes_the_place_of_the_index(tmp_path: Path) -> None:
+    pytest.importorskip("lance", reason="the extra `cluster` is not installed")
+    with quick(tmp_path / "home", table=str(tmp_path / "table"), shards=2) as served:
+        asked = {"q": "zebra lion"}
+        lion = {"id": "lion", "title": "Lion", "text": "The lion sleeps."}
+        assert served.client.post("/v1/documents", json=lion).is_success
+        found = served.client.get("/v1/search", params=asked).json()["hits"]
+        assert {hit["document"]["title"] for hit in found} == {"Zebra", "Lion"}
+        assert served.client.delete("/v1/documents/lion").is_success
+        found = served.client.get("/v1/search", params=asked).json()["hits"]
+        assert [hit["document"]["title"] for hit in found] == ["Zebra"]
+        assert served.client.get("/v1/documents").json()["total"] == 1
+        assert served.client.get("/v1/sources").status_code == 200
+        settings = served.application.settings
+    assert open_index(settings).counts().documents == 1
+    with pytest.raises(BadInput, match="in the table"):
+        settings.index_folder.exists()
+
+
+def test_a_cluster_without_a_table_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="needs a table"):
+        make_index(load({"home": tmp_path, "cluster": "local"}, {}), HashingEncoder())
