@@ -18,19 +18,28 @@ from indexing.sources import Folder
 from indexing.store import Index
 from indexing.table import Table
 from indexing.table_rows import Place
-from indexing.types import Query
+from indexing.types import ClusterFailed, Query
 from tests.hashing import HashingEncoder
 from tests.test_table import WORDS, collection, plain
 
 pytest.importorskip("lance", reason="the extra `cluster` is not installed")
 pytest.importorskip("ray", reason="the extra `cluster` is not installed")
 
-pytestmark = pytest.mark.filterwarnings("ignore")  # of Ray's own code
+pytestmark = [
+    pytest.mark.filterwarnings("ignore"),  # of Ray's own code
+    pytest.mark.timeout(300),  # every process that Ray starts imports it all
+]
 
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Any]:
-    ray = connect("local", 2)
+    try:
+        ray = connect("local", 2)
+    except ClusterFailed:  # Ray gives a node half a minute, which a busy machine may pass
+        import ray
+
+        ray.shutdown()
+        connect("local", 2)
     yield ray
     ray.shutdown()
 
