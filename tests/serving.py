@@ -5,7 +5,7 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -65,12 +65,13 @@ def quick(home: Path, **options: object) -> Iterator[Served]:
         policy, judge = ScriptedPolicy(quoting(GRAZES), ["zebra"]), FixedJudge(0.9)
         return Parts(policy, library.searcher, judge, FixedRules(), judge, Thresholds(abstain=0.2))
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("service.app.make_encoder", lambda _: HashingEncoder())
-        patch.setattr("service.app.make_parts", parts)
-        with running(home, **options) as service:
-            service.application.library.now().add([Document("zebra", "file:///zebra.md", "Zebra", GRAZES)])
-            yield service
+    with ExitStack() as stack:
+        with pytest.MonkeyPatch.context() as patch:  # only until it has started: other services load the real things
+            patch.setattr("service.app.make_encoder", lambda _: HashingEncoder())
+            patch.setattr("service.app.make_parts", parts)
+            service = stack.enter_context(running(home, **options))
+        service.application.library.now().add([Document("zebra", "file:///zebra.md", "Zebra", GRAZES)])
+        yield service
 
 
 @contextmanager

@@ -610,16 +610,16 @@ def test_drafts_are_compared_blindly_with_keys_and_a_slip_is_undone(page: Page, 
 def test_a_rule_is_probed_in_a_conversation_of_its_own(browser: Browser, served: Served) -> None:
     with opened(browser, served, "/annotate") as page:
         page.get_by_role("tab", name="Probe a rule").click()
-        page.get_by_label("Rule to probe").select_option("no-medical-advice")
+        page.get_by_label("Rule to probe").select_option("no-legal-advice")
         rules = {rule["id"]: rule for rule in served.client.get("/v1/rules").json()["rules"]}
-        expect(page.locator("#rule-text")).to_have_text(rules["no-medical-advice"]["text_en"])
+        expect(page.locator("#rule-text")).to_have_text(rules["no-legal-advice"]["text_en"])
         page.get_by_label("Try to make it break the rule").fill(AMERICAN)
         page.get_by_label("Try to make it break the rule").press("Enter")
         judged = page.get_by_role("group", name="Was the rule broken?")
         judged.get_by_role("button", name="Kept").click()
         expect(page.locator("#probe-count")).to_contain_text("1 kept")
         row = list(served.application.feedback.export(True, "rule"))[-1]
-        assert (row["rule"], row["label"], row["dialogue"][-1]["text"]) == ("no-medical-advice", 1.0, AMERICAN)
+        assert (row["rule"], row["label"], row["dialogue"][-1]["text"]) == ("no-legal-advice", 1.0, AMERICAN)
         page.get_by_role("button", name="Undo").click()
         expect(judged.get_by_role("button", name="Broken")).to_be_visible()
         judged.get_by_role("button", name="Broken").click()

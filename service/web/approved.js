@@ -45,7 +45,7 @@ function row(entry) {
       element("strong", { dir: "auto" }, asks[0]),
       element("p", { dir: "auto" }, own(entry.answers)),
       element("p", { class: "quiet" }, [Object.keys(entry.answers).map(language => LANGUAGES[language] ?? language).join(", "), text("wordings", wordings), entry.id].join(" · "))),
-    may ? button("edit", `${text("edit")}: ${asks[0]}`, () => { const form = editor(entry, node); node.replaceWith(form); form.querySelector("textarea").focus(); }) : null,
+    may ? button("edit", `${text("edit")}: ${asks[0]}`, () => { const item = editor(entry, node); node.replaceWith(item); item.querySelector("textarea").focus(); }) : null,
     may ? button("trash", `${text("remove")}: ${asks[0]}`, () => remove(entry, node)) : null);
   return node;
 }
@@ -68,7 +68,7 @@ function editor(entry, node = null) {
     questions: field(3, (entry?.questions[language] ?? []).join("\n")), answer: field(3, entry?.answers[language] ?? "") }]));
   const name = element("input", { maxlength: 100, pattern: "[A-Za-z0-9][A-Za-z0-9._\\-]*", autocomplete: "off", title: text("nameHint") });
   const wrong = element("p", { class: "error", role: "alert", hidden: true }), save = element("button", { class: "main" }, text("save"));
-  const close = () => { form.replaceWith(...(node ? [node] : [])); };
+  const close = () => { item.replaceWith(...(node ? [node] : [])); };
   const form = element("form", { class: entry ? "sheet" : "sheet new", "aria-label": text(entry ? "edit" : "addApproved") },
     element("div", { class: "languages" }, ...Object.entries(LANGUAGES).map(([language, called]) => element("fieldset", { lang: language === "zh" ? "zh-Hans" : language },
       element("legend", {}, called),
@@ -87,7 +87,7 @@ function editor(entry, node = null) {
       const id = entry?.id ?? await free(name.value.trim(), said.questions);
       if (!id) return tell(text("nameTaken", name.value.trim()));
       const kept = await call("PUT", `${PATH}/${encodeURIComponent(id)}`, said);
-      form.replaceWith(row(kept));
+      item.replaceWith(row(kept));
       list.querySelector(":scope > .nothing")?.remove();
       announce(text("approvedSaved"));
     } catch (failure) {
@@ -97,7 +97,8 @@ function editor(entry, node = null) {
     }
     return null;
   });
-  return form;
+  const item = element("li", {}, form);
+  return item;
 }
 
 /** What was written, null where a question or an answer is missing. */
