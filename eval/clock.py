@@ -22,7 +22,7 @@ import numpy as np
 from eval import datasets
 from eval.datasets import Entry
 from eval.report import Figure
-from eval.workbench import documents_of, open_corpus, workbench
+from eval.workbench import documents_of, open_corpus, place, workbench
 from indexing.refresh import refresh
 from indexing.store import Index, searched_text
 from indexing.types import BadInput, Encoder, Progress
@@ -126,7 +126,7 @@ def over_corpus(data: Path, settings: Settings, progress: Progress | None) -> It
     """A server over the corpus of `evaluate answers`, and how many passages that is."""
     documents = documents_of(open_corpus(data))
     bench = workbench(settings.home, documents, progress=progress)
-    passages, folder = bench.library.index.counts().passages, bench.library.index.folder
+    passages, folder = bench.library.index.counts().passages, place(settings.home, documents, bench.encoder)
     bench.library.index.close()
     with tempfile.TemporaryDirectory(prefix="passerine-speed-") as home:
         (Path(home) / "models").symlink_to((settings.home / "models").resolve())

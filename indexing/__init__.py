@@ -28,6 +28,15 @@ lock       one writer at a time
 rebuild    vectors and postings made anew from the stored texts
 inventory  what is in an index, and its documents as JSON Lines
 
+On several machines (the extra `cluster`):
+collection  the contract that an index folder and a table share
+table      the same verbs over a Lance dataset on a shared folder or bucket
+table_rows between its rows and the nouns
+table_view one version of it as a search sees it: shards asked, answers merged
+shard      a part of it made searchable
+actors     shards as actors of a Ray cluster
+mapping    a refresh whose reading and encoding is mapped over the cluster
+
 The way out:
 tokenize   the one analyser of index and query
 packing    posting lists as bytes

@@ -255,10 +255,11 @@ class Catalogue:
         found = self.rows("SELECT key FROM passages WHERE id = ?", (passage_id,))
         return int(str(found[0][0])) if found else None
 
-    def passage_keys(self, document_id: str) -> list[int]:
-        """The keys of a document's passages, in order."""
-        sql = """SELECT key FROM passages WHERE document = (SELECT key FROM documents WHERE id = ?) ORDER BY ordinal"""
-        return [int(str(row[0])) for row in self.rows(sql, (document_id,))]
+    def passage_keys(self, document_id: str) -> dict[str, int]:
+        """The keys of a document's passages by their ids, in order."""
+        sql = """SELECT id, key FROM passages WHERE document = (SELECT key FROM documents WHERE id = ?)
+                 ORDER BY ordinal"""
+        return {str(passage_id): int(str(key)) for passage_id, key in self.rows(sql, (document_id,))}
 
     def keys_after(self, key: int, limit: int) -> list[int]:
         """Keys of passages greater than `key`, ascending."""

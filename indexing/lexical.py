@@ -53,19 +53,36 @@ class Parameters:
     b: float = 0.75
 
 
+@dataclass(frozen=True, slots=True)
+class Statistics:
+    """What BM25 takes from a whole collection: its live passages, their tokens, and how many of them hold a token."""
+
+    passages: int
+    tokens: int
+    held: Callable[[Sequence[str]], Sequence[int]]
+
+
 class Lexical:
     """BM25 over the live passages of several segments, numbered from 0 across all of them."""
 
-    def __init__(self, parts: Sequence[tuple[Postings, Mask | None]], parameters: Parameters) -> None:
-        """`parts` holds the postings of each segment with its live rows (None: all of them)."""
-        self.parameters = parameters
+    def __init__(
+        self,
+        parts: Sequence[tuple[Postings, Mask | None]],
+        parameters: Parameters,
+        statistics: Statistics | None = None,
+    ) -> None:
+        """`parts` holds the postings of each segment with its live rows (None: all of them); `statistics` are those of
+        the collection where the segments are only a part of it."""
+        self.parameters, self._statistics = parameters, statistics
         dead = [_ALL if alive is None else np.flatnonzero(~alive) for _, alive in parts]
         self.passages = sum(len(postings) - len(gone) for (postings, _), gone in zip(parts, dead, strict=True))
         self.tokens = sum(
             postings.tokens - int(postings.lengths[gone].sum(dtype=np.int64)) if len(gone) else postings.tokens
             for (postings, _), gone in zip(parts, dead, strict=True)
         )
-        self.average = self.tokens / self.passages if self.tokens else 1.0
+        passages, tokens = (statistics.passages, statistics.tokens) if statistics else (self.passages, self.tokens)
+        self.average = tokens / passages if tokens else 1.0
+        self._collection = passages
         k1, b = parameters.k1, parameters.b
         longest = max((postings.longest for postings, _ in parts), default=0)
         self._norms = k1 * (1 - b + b * np.arange(longest + 1, dtype=np.float64) / self.average)
@@ -76,7 +93,7 @@ class Lexical:
 
     def idf(self, n: int) -> float:
         """Lucene's idf of a token that n live passages hold."""
-        return math.log1p((self.passages - n + 0.5) / (n + 0.5))
+        return math.log1p((self._collection - n + 0.5) / (n + 0.5))
 
     def scores(self, tokens: Sequence[str]) -> NDArray[np.float64]:
         """float64 [rows of all segments]; zero where no token occurs and for dead rows. Scores every passage."""
@@ -108,12 +125,6 @@ class Lexical:
         terms = self._terms(asked)
         held = [token for token in asked if terms[token].weight]
         return sorted(held, key=lambda token: (-terms[token].weight * math.log1p(asked[token]), token))[:n]
-
-    def count(self, token: str) -> int:
-        """The live passages that hold a token."""
-        ids = term_ids([token])
-        found = ((part, part.postings.find(ids)) for part in self._parts)
-        return sum(int(part.living(numbers)[0]) for part, numbers in found if numbers[0] >= 0)
 
     def top(self, tokens: Sequence[str], k: int, admitted: Mask | None = None) -> tuple[Rows, NDArray[np.float64]]:
         """The k best admitted rows with their scores, best first, equal ones in row order; never a zero score.
@@ -154,17 +165,25 @@ class Lexical:
             known.update(self._looked_up(new))
         return known
 
+    def held(self, tokens: Sequence[str]) -> list[int]:
+        """How many live passages of the collection hold each token."""
+        if self._statistics:
+            return list(self._statistics.held(tokens))
+        ids = term_ids(tokens)
+        held = np.zeros(len(tokens), np.int64)
+        for part in self._parts:
+            own = part.postings.find(ids)
+            there = np.flatnonzero(own >= 0)
+            held[there] += part.living(own[there])
+        return list(map(int, held))
+
     def _looked_up(self, tokens: Sequence[str]) -> dict[str, "_Term"]:
         ids = term_ids(tokens)
         numbers = [part.postings.find(ids) for part in self._parts]
-        held = np.zeros(len(tokens), np.int64)
-        for part, own in zip(self._parts, numbers, strict=True):
-            there = np.flatnonzero(own >= 0)
-            held[there] += part.living(own[there])
-        scale = self.parameters.k1 + 1
+        held, scale = self.held(tokens), self.parameters.k1 + 1
         return {
             token: _Term(self.idf(n) * scale if n else 0.0, [int(own[i]) for own in numbers])
-            for i, (token, n) in enumerate(zip(tokens, held.tolist(), strict=True))
+            for i, (token, n) in enumerate(zip(tokens, held, strict=True))
         }
 
     def _exhausted(

@@ -13,10 +13,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
+from indexing.collection import Collection
 from indexing.extract import Extracted, content_hash, detect_language, document_id
 from indexing.sources import Failure, Folder, Gone, Item, Listing, Source
 from indexing.split import split
-from indexing.store import Changes, Index
+from indexing.store import Changes
 from indexing.types import BadInput, Cancelled, Conflict, Document, Encoder, ExtractFailed, Mark, Progress
 from indexing.writer import Writer, never
 
@@ -59,7 +60,7 @@ class RefreshReport:
 
 def refresh(
     sources: Sequence[Path | Source],
-    index: Index,
+    index: Collection,
     encoder: Encoder,
     progress: Progress | None = None,
     cancelled: Callable[[], bool] = never,
@@ -110,7 +111,7 @@ class Stored:
 
 def add_documents(
     documents: Sequence[Document],
-    index: Index,
+    index: Collection,
     encoder: Encoder,
     progress: Progress | None = None,
     cancelled: Callable[[], bool] = never,
@@ -159,7 +160,7 @@ def _uploaded(document: Document) -> Document:
     )
 
 
-def remove_source(source: str, index: Index) -> int:
+def remove_source(source: str, index: Collection) -> int:
     """Remove all documents of a source; returns how many there were. Runs beside a refresh of another source; one of
     this source would bring them back."""
     files = index.catalogue.files(source)
@@ -168,7 +169,7 @@ def remove_source(source: str, index: Index) -> int:
     return len(ids)
 
 
-def _listing(source: Source, index: Index, empty_ok: bool) -> Listing:
+def _listing(source: Source, index: Collection, empty_ok: bool) -> Listing:
     known = index.catalogue.files(source.name)
     stays = f" The {len(known)} files indexed from it stay in the index." if known else ""
     try:
@@ -190,7 +191,7 @@ class _SourceRefresh:
         self,
         source: Source,
         listing: Listing,
-        index: Index,
+        index: Collection,
         writer: Writer,
         counted: Callable[[RefreshReport], None],
     ) -> None:

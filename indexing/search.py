@@ -9,13 +9,11 @@ from functools import lru_cache
 
 import numpy as np
 
-from indexing.catalogue import Catalogue
+from indexing.collection import Collection, View
 from indexing.dense import Engine, choose
 from indexing.fusion import Candidates, Fusion, Ranked, fresher, fuse
-from indexing.lexical import Mask
-from indexing.rows import DAMAGED_FILE_HINT, Label
-from indexing.snapshot import Snapshot
-from indexing.store import Index, searched_text
+from indexing.rows import Label
+from indexing.store import searched_text
 from indexing.tokenize import is_cjk
 from indexing.types import (
     Document,
@@ -24,7 +22,6 @@ from indexing.types import (
     Facets,
     Filters,
     Hit,
-    IndexDamaged,
     Passage,
     Query,
     Vectors,
@@ -60,7 +57,7 @@ class Searcher:
 
     def __init__(
         self,
-        index: Index,
+        index: Collection,
         encoder: Encoder,
         fusion: Fusion | None = None,
         per_document: int = 2,
@@ -112,16 +109,15 @@ class Searcher:
         """
         passage = self.index.passage(passage_id)
         text = searched_text(self.index.document(passage.document_id), passage)
-        snapshot, key = self.index.snapshot(), self.index.catalogue.passage_key(passage_id)
-        vector = snapshot.vector(key) if key is not None else None
-        if key is None or vector is None:
+        snapshot = self.index.snapshot()
+        own = self.index.keys(passage.document_id, snapshot)
+        vector = snapshot.vector(own[passage_id]) if passage_id in own else None
+        if vector is None:
             return []
-        admitted = self.index.admitted(filters, snapshot)
-        others = snapshot.others(int(snapshot.owners(np.array([key]))[0]))
-        admitted = others if admitted is None else admitted & others
+        admitted = self.index.admitted(filters, snapshot, list(own.values()))
         tokens = snapshot.lexical.rarest(self.index.analyser.tokens(text), TELLING)
         (candidates,) = self._candidates([tokens], [is_cjk(text)], vector[None], admitted, snapshot)
-        return self._hits(candidates, snapshot, _Passages(self.index.catalogue, snapshot.generation), k)
+        return self._hits(candidates, snapshot, _Passages(self.index, snapshot), k)
 
     def _search(self, queries: Sequence[Query], k: int, filters: Filters) -> list[tuple[list[Hit], Candidates]]:
         asked = [i for i, query in enumerate(queries) if query.text.strip()]
@@ -132,7 +128,7 @@ class Searcher:
         texts = [queries[i].text for i in asked]
         vectors = self.encoder.encode_queries(texts)
         every = self.candidates(texts, filters, vectors, snapshot)
-        passages = _Passages(self.index.catalogue, snapshot.generation)
+        passages = _Passages(self.index, snapshot)
         for i, text, vector, candidates in zip(asked, texts, vectors, every, strict=True):
             if self.seen:
                 candidates = self._as_seen(candidates, texts[0], text, vector, snapshot, passages, k)
@@ -144,7 +140,7 @@ class Searcher:
         queries: Sequence[str],
         filters: Filters = _NO_FILTERS,
         vectors: Vectors | None = None,
-        snapshot: Snapshot | None = None,
+        snapshot: View | None = None,
     ) -> list[Candidates]:
         """The best hundred of each side, by passage key, before fusion. `vectors` spares encoding the queries."""
         snapshot = snapshot or self.index.snapshot()
@@ -161,19 +157,18 @@ class Searcher:
         queries: Sequence[Sequence[str]],
         cjk: Sequence[bool],
         vectors: Vectors,
-        admitted: Mask | None,
-        snapshot: Snapshot,
+        admitted: object,
+        snapshot: View,
     ) -> list[Candidates]:
-        dense = snapshot.nearest(self.engine, vectors, DEPTH, admitted)
+        best = snapshot.best(self.engine, queries, vectors, DEPTH, admitted)
         found = []
-        for tokens, eastern, (rows, cosines) in zip(queries, cjk, dense, strict=True):
-            best, scores = snapshot.lexical.top(tokens, DEPTH, admitted)
-            lexical = Ranked(snapshot.keys[best], scores.astype(np.float32))
+        for tokens, eastern, ((keys, scores), dense) in zip(queries, cjk, best, strict=True):
             coverage = float(scores[0]) / snapshot.lexical.ceiling(tokens) if len(scores) else 0.0
-            found.append(Candidates(lexical, Ranked(snapshot.keys[rows], cosines), len(tokens), eastern, coverage))
+            lexical = Ranked(keys, scores.astype(np.float32))
+            found.append(Candidates(lexical, Ranked(*dense), len(tokens), eastern, coverage))
         return found
 
-    def _ranked(self, candidates: Candidates, snapshot: Snapshot) -> Ranked:
+    def _ranked(self, candidates: Candidates, snapshot: View) -> Ranked:
         """Both sides fused, and what is new preferred where that is wanted."""
         ranked = fuse(candidates, self.fusion)
         if not self.half_life:
@@ -189,7 +184,7 @@ class Searcher:
         question: str,
         query: str,
         vector: Vectors,
-        snapshot: Snapshot,
+        snapshot: View,
         passages: "_Passages",
         k: int,
     ) -> Candidates:
@@ -213,7 +208,7 @@ class Searcher:
                 )
         return candidates
 
-    def _hits(self, candidates: Candidates, snapshot: Snapshot, passages: "_Passages", k: int) -> list[Hit]:
+    def _hits(self, candidates: Candidates, snapshot: View, passages: "_Passages", k: int) -> list[Hit]:
         """Walk down the fused list, leaving out near-duplicates and passages over their document's cap."""
         lexical = dict(zip(candidates.lexical.keys.tolist(), candidates.lexical.scores.tolist(), strict=True))
         dense = dict(zip(candidates.dense.keys.tolist(), candidates.dense.scores.tolist(), strict=True))
@@ -252,18 +247,15 @@ def facets(labels: Iterable[Label]) -> Facets:
 class _Passages:
     """Passages with their documents, each read once in a search, whichever query finds it."""
 
-    def __init__(self, catalogue: Catalogue, generation: int) -> None:
-        self._catalogue, self._generation = catalogue, generation
+    def __init__(self, index: Collection, snapshot: View) -> None:
+        self._index, self._snapshot = index, snapshot
         self._read: dict[int, tuple[Passage, Document]] = {}
 
     def read(self, keys: Sequence[int]) -> dict[int, tuple[Passage, Document]]:
         """By key; what is no longer there is left out. Raises IndexDamaged for what should be there."""
         new = [key for key in keys if key not in self._read]
         if new:
-            found = self._catalogue.passages(new)
-            if len(found) < len(new) and self._catalogue.generation() == self._generation:
-                raise IndexDamaged(f"{self._catalogue.path} has lost passages that are searched.", DAMAGED_FILE_HINT)
-            self._read |= found
+            self._read |= self._index.read(new, self._snapshot)
         return {key: self._read[key] for key in keys if key in self._read}
 
 
@@ -293,7 +285,7 @@ def rescored(ranked: Ranked, scores: Mapping[int, float]) -> Ranked:
 class _Near:
     """The passages kept so far, to recognise a near-duplicate of one of them."""
 
-    def __init__(self, snapshot: Snapshot) -> None:
+    def __init__(self, snapshot: View) -> None:
         self._snapshot = snapshot
         self._texts: list[str] = []
         self._vectors: list[Vectors | None] = []

@@ -3,14 +3,23 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from indexing.dense import Engine, Searchable
 from indexing.dense import nearest as nearest_rows
-from indexing.lexical import Lexical, Mask, Parameters, Rows
+from indexing.lexical import Lexical, Mask, Parameters, Rows, Statistics
 from indexing.segment import Segment
 from indexing.types import Vectors
+
+
+class Sides(NamedTuple):
+    """Keys of passages with their scores, best first, equal ones by key."""
+
+    lexical: tuple[Rows, NDArray[np.float64]]
+    dense: tuple[Rows, Vectors]
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,6 +32,8 @@ class Snapshot:
     parameters: Parameters
     encoder: str = ""
     """The fingerprint of the encoder that made its vectors."""
+    statistics: Statistics | None = None
+    """Of the whole collection, where this is a part of it."""
 
     @cached_property
     def masks(self) -> dict[object, Mask]:
@@ -43,11 +54,21 @@ class Snapshot:
     def lexical(self) -> Lexical:
         """BM25 over the live rows."""
         parts = [(s.postings, alive) for s, alive in zip(self.segments, self.alive, strict=True)]
-        return Lexical(parts, self.parameters)
+        return Lexical(parts, self.parameters, self.statistics)
 
     def __len__(self) -> int:
         """Live passages."""
         return self.lexical.passages
+
+    def best(
+        self, engine: Engine, asked: Sequence[Sequence[str]], vectors: Vectors, k: int, admitted: Mask | None
+    ) -> list[Sides]:
+        """The k best of each side for queries given as tokens and as vectors."""
+        found = []
+        for tokens, (near, cosines) in zip(asked, self.nearest(engine, vectors, k, admitted), strict=True):
+            rows, scores = self.lexical.top(tokens, k, admitted)
+            found.append(Sides((self.keys[rows], scores), (self.keys[near], cosines)))
+        return found
 
     def nearest(self, engine: Engine, queries: Vectors, k: int, admitted: Mask | None) -> list[tuple[Rows, Vectors]]:
         """(rows, cosines) of the k nearest live and admitted passages of each query, best first."""
@@ -67,9 +88,9 @@ class Snapshot:
             masks.append(chosen(segment) if alive is None else chosen(segment) & alive)
         return np.concatenate(masks)
 
-    def others(self, owner: int) -> Mask:
-        """Live rows of all documents but one, bool [rows]."""
-        return self._rows_where(lambda segment: segment.owners != owner)
+    def others(self, keys: Rows) -> Mask:
+        """Live rows of all passages but those with these keys, bool [rows]."""
+        return self._rows_where(lambda segment: ~np.isin(segment.keys, keys))
 
     def owners(self, keys: Rows) -> Rows:
         """The catalogue's key of the document of each passage, -1 where the snapshot lacks the passage."""

@@ -13,6 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from indexing.lexical import Lexical
+from indexing.tokenize import Analyser
+
 WORD = re.compile(r"(?<![\w'’.\-])[A-Za-z]{4,24}(?![\w'’]|[.\-]\w)")
 """Words that may be misspelt or suggested: plain letters, four at least, since shorter ones are alike by chance."""
 
@@ -28,6 +31,9 @@ COMMONER = 20
 SHARE = 2000
 """One in so many passages must hold a replacement, and one passage at least: in a large index a word that stands there
 once or twice is a slip itself as often as not."""
+
+SAMPLE, BEGINNING = 1000, 10_000
+"""Texts, and characters of each, that the words are read from."""
 
 _LETTERS = 26
 
@@ -57,6 +63,38 @@ class Vocabulary:
             edits = distance(word, self.words[place], most) if self.words[place][0] == word[0] else 0
             if 0 < edits <= most:
                 yield edits, self.words[place], self.written[place]
+
+
+class Speller:
+    """Did you mean, over one collection. `sample` gives the beginnings, of some characters, of about so many of its
+    English texts: (texts, characters)."""
+
+    def __init__(self, analyser: Analyser, sample: Callable[[int, int], Iterable[str]]) -> None:
+        self._analyser, self._sample = analyser, sample
+        self._words: tuple[int, Vocabulary | None] = (0, None)
+
+    def did_you_mean(self, query: str, lexical: Lexical, passages: int) -> str:
+        """The query with its misspelt English words replaced by words of the collection, "" where none is.
+
+        `lexical` holds the statistics of its `passages`.
+        """
+
+        def held(word: str) -> int | None:
+            tokens = self._analyser.tokens(word)
+            return lexical.held(tokens[:1])[0] if tokens else None
+
+        counts = [held(word) for word in WORD.findall(query)]
+        if not any(count is not None and count <= RARE for count in counts):
+            return ""
+        return did_you_mean(query, self._vocabulary(passages), held, passages)
+
+    def _vocabulary(self, passages: int) -> Vocabulary:
+        """Words of the texts; read anew when the collection has grown or shrunk by a fifth."""
+        size, vocabulary = self._words
+        if vocabulary is None or abs(passages - size) > size / 5:
+            vocabulary = Vocabulary.of(self._sample(SAMPLE, BEGINNING))
+            self._words = passages, vocabulary
+        return vocabulary
 
 
 def did_you_mean(query: str, vocabulary: Vocabulary, held: Callable[[str], int | None], passages: int) -> str:

@@ -19,6 +19,8 @@ import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -40,7 +42,7 @@ from indexing.rows import (
 )
 from indexing.segment import REPAIR_HINT, Segment, join
 from indexing.snapshot import Snapshot
-from indexing.spelling import RARE, WORD, Vocabulary, did_you_mean
+from indexing.spelling import Speller
 from indexing.split import HEADING_SEPARATOR
 from indexing.tokenize import Analyser
 from indexing.types import (
@@ -62,7 +64,6 @@ READABLE = ("1", "2", FORMAT)
 """Formats that are read; whoever writes next brings the index to the newest."""
 REBUILD_HINT = "Run `passerine refresh --rebuild`: it encodes the stored passages anew while the old index serves on."
 REFRESH_HINT = "Run `passerine refresh PATH` on your documents."
-_SAMPLE, _BEGINNING = 1000, 10_000  # texts, and characters of each, that spelling learns its words from
 _FILTERS = 64  # remembered, each with the documents that it admits
 _WAIT = 60.0  # seconds to wait for another writer's commit, which takes well under one
 
@@ -116,7 +117,7 @@ class Index:
         self._snapshot: Snapshot | None = None
         self._guard = threading.Lock()
         self._swept = False
-        self._words: tuple[int, Vocabulary | None] = (0, None)
+        self._speller = Speller(self.analyser, partial(self.catalogue.sample, "en"))
         self._admitted: dict[object, tuple[int, Rows]] = {}
 
     @classmethod
@@ -216,14 +217,17 @@ class Index:
             return Snapshot(int(meta["generation"]), segments, alive, parameters, meta["encoder_fingerprint"])
         raise Conflict("The index changes faster than it can be read.", "Try again in a moment.")
 
-    def admitted(self, filters: Filters, snapshot: Snapshot) -> Mask | None:
-        """Live rows that satisfy the filters, bool [rows]; None when there is no filter.
+    def admitted(self, filters: Filters, snapshot: Snapshot, without: Sequence[int] = ()) -> Mask | None:
+        """Live rows that satisfy the filters, and are none of the passages `without`, bool [rows]; None for all."""
+        mask = None if filters == Filters() else self._admitted_by(filters, snapshot)
+        if not without:
+            return mask
+        others = snapshot.others(np.array(without, np.int64))
+        return others if mask is None else mask & others
 
-        Remembered as long as the snapshot. After a commit only the new documents are looked at: a document never
-        changes under its key.
-        """
-        if filters == Filters():
-            return None
+    def _admitted_by(self, filters: Filters, snapshot: Snapshot) -> Mask:
+        """Remembered as long as the snapshot. After a commit only the new documents are looked at: a document never
+        changes under its key."""
         dates = (filters.published_from, filters.published_to)
         asked = (filters.sources, filters.languages, dates, tuple(sorted(filters.metadata.items())))
         mask = snapshot.masks.get(asked)
@@ -244,6 +248,21 @@ class Index:
         labels = self.catalogue.labels(sorted(set(owners)))
         pairs = zip(passages.tolist(), owners, strict=True)
         return {key: (owner, labels[owner]) for key, owner in pairs if owner in labels}
+
+    def read(self, keys: Sequence[int], snapshot: Snapshot) -> dict[int, tuple[Passage, Document]]:
+        """Passages with their documents by key; what was deleted since the snapshot is left out.
+
+        Raises IndexDamaged for what is lost otherwise.
+        """
+        found = self.catalogue.passages(keys)
+        if len(found) < len(set(keys)) and self.catalogue.generation() == snapshot.generation:
+            raise IndexDamaged(f"{self.catalogue.path} has lost passages that are searched.", DAMAGED_FILE_HINT)
+        return found
+
+    def keys(self, document_id: str, snapshot: Snapshot) -> dict[str, int]:
+        """The keys of a document's passages by their ids, in order."""
+        del snapshot  # keys are never given twice
+        return self.catalogue.passage_keys(document_id)
 
     def document(self, document_id: str) -> Document:
         """Raises NotFound, IndexDamaged."""
@@ -268,13 +287,14 @@ class Index:
 
     def passages(self, document_id: str) -> list[Passage]:
         """The passages of a document, in order; empty when there is none."""
-        keys = self.catalogue.passage_keys(document_id)
+        keys = list(self.catalogue.passage_keys(document_id).values())
         found = self.catalogue.passages(keys)
         return [found[key][0] for key in keys if key in found]
 
     def known_vectors(self, document_id: str) -> dict[str, Vectors]:
         """Stored vectors of a document's passages by searched text, so that an edit encodes only what it changed."""
-        snapshot, found = self.snapshot(), self.catalogue.passages(self.catalogue.passage_keys(document_id))
+        keys = list(self.catalogue.passage_keys(document_id).values())
+        snapshot, found = self.snapshot(), self.catalogue.passages(keys)
         vectors = {key: snapshot.vector(key) for key in found}
         return {
             searched_text(document, passage): vector
@@ -285,23 +305,7 @@ class Index:
     def did_you_mean(self, query: str) -> str:
         """The query with its misspelt English words replaced by words of the index, "" where none is."""
         snapshot = self.snapshot()
-
-        def held(word: str) -> int | None:
-            tokens = self.analyser.tokens(word)
-            return snapshot.lexical.count(tokens[0]) if tokens else None
-
-        counts = [held(word) for word in WORD.findall(query)]
-        if not any(count is not None and count <= RARE for count in counts):
-            return ""
-        return did_you_mean(query, self._vocabulary(len(snapshot)), held, len(snapshot))
-
-    def _vocabulary(self, passages: int) -> Vocabulary:
-        """Words of the texts; read anew when the index has grown or shrunk by a fifth."""
-        size, vocabulary = self._words
-        if vocabulary is None or abs(passages - size) > size / 5:
-            vocabulary = Vocabulary.of(self.catalogue.sample("en", _SAMPLE, _BEGINNING))
-            self._words = passages, vocabulary
-        return vocabulary
+        return self._speller.did_you_mean(query, snapshot.lexical, len(snapshot))
 
     def sources(self) -> list[SourceCount]:
         """Every source with the number of its documents and passages."""
@@ -313,6 +317,11 @@ class Index:
         size = sum(path.stat().st_size for path in self.folder.rglob("*") if path.is_file())
         documents, passages = sum(s.documents for s in sources), sum(s.passages for s in sources)
         return Counts(documents, passages, len(sources), len(self.catalogue.segments()), size)
+
+    def added_at(self) -> datetime | None:
+        """When the newest segment was written; None for an empty index."""
+        written = [path.stat().st_mtime for path in (self.folder / "segments").glob("*.seg")]
+        return datetime.fromtimestamp(max(written), UTC) if written else None
 
     # Writing
 

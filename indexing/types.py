@@ -12,6 +12,7 @@ PasserineError
 ├─ EncoderMismatch    503  the index was made with another encoder
 ├─ ModelMissing       503  a model is not installed
 ├─ ModelDamaged       503  a model's files fail their checksum
+├─ ClusterFailed      503  a machine of the cluster does not answer
 ├─ StorageFailed      507  the disk is full or cannot be written
 └─ Cancelled          499  the caller stopped the work
 """
@@ -86,6 +87,10 @@ class ModelMissing(PasserineError):
 
 class ModelDamaged(PasserineError):
     code, status = "model_damaged", 503
+
+
+class ClusterFailed(PasserineError):
+    code, status = "cluster_failed", 503
 
 
 class StorageFailed(PasserineError):

@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from indexing.collection import Collection
 from indexing.rows import FileState
-from indexing.store import Changes, Entry, Index, searched_text
+from indexing.store import Changes, Entry, searched_text
 from indexing.types import Cancelled, Document, Encoder, Passage, Progress, Vectors
 
 COMMIT_SECONDS = 2.0
@@ -28,7 +29,7 @@ def never() -> bool:
 class Writer:
     """Gathers documents, encodes them, and commits every couple of seconds."""
 
-    index: Index
+    index: Collection
     encoder: Encoder
     progress: Progress | None
     cancelled: Callable[[], bool]

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 import indexing
 import models
 import rewards
+from indexing.collection import Collection
 from indexing.fetch import FetchRules
 from indexing.rerank import RerankedRetriever
 from indexing.search import Searcher
 from indexing.store import Index
-from indexing.types import Encoder, EncoderMismatch, IndexMissing, PasserineError, Retriever
+from indexing.types import BadInput, Encoder, EncoderMismatch, IndexMissing, PasserineError, Retriever
 from models.types import Conversation, Generator, Policy, Turn
 from rewards.rules import load_rules
 from rewards.select import load_thresholds
@@ -29,7 +30,7 @@ from service.errors import explain
 from service.feedback import Feedback
 from service.jobs import Jobs
 from service.keys import Keys
-from service.library import Library
+from service.library import Library, Mapped
 from service.limits import RequestLimits
 from service.memories import Memories
 from service.metrics import Metrics
@@ -77,7 +78,7 @@ def build(settings: Settings) -> Application:
     library: Lazy[Library] = Lazy("index", lambda: make_library(settings, encoder.now()))
     parts: Lazy[Parts] = Lazy("judges and policy", lambda: make_parts(settings, encoder.now(), library.now(), rules))
     fetching = FetchRules(settings.fetch_private, settings.fetch_rate, settings.fetch_limit, settings.fetch_agent)
-    refreshes = Refreshes(library, Sources(database), Jobs(database), fetching, settings.index_folder)
+    refreshes = Refreshes(library, Sources(database), Jobs(database), fetching, partial(open_index, settings))
     warm: Lazy[None] = Lazy("warm-up", lambda: warm_up(library.now(), parts.now()))
     return Application(
         settings=settings,
@@ -124,12 +125,48 @@ def set_threads(count: int) -> None:
 
 
 def make_library(settings: Settings, encoder: Encoder) -> Library:
-    index = Index.create(settings.index_folder, encoder)
+    index = make_index(settings, encoder)
     searcher = Searcher(
         index, encoder, per_document=settings.passages_per_document, half_life=settings.recency_half_life
     )
     LOG.info("search runs on %s", searcher.describe())
-    return Library(index, encoder, searcher, settings.document_limit)
+    return Library(index, encoder, searcher, settings.document_limit, make_mapped(settings))
+
+
+def make_index(settings: Settings, encoder: Encoder) -> Collection:
+    """The index folder, or the table with its shards. Raises BadInput for a cluster without a table."""
+    if not settings.table:
+        if settings.cluster:
+            raise BadInput("A cluster needs a table.", "Name a shared folder or bucket: `--set table=PLACE`.")
+        return Index.create(settings.index_folder, encoder)
+    from indexing.actors import ActorShards
+    from indexing.shard import LocalShards, Shard
+    from indexing.table import Table
+    from indexing.table_rows import Place
+
+    place, cache = Place(settings.table), settings.home / "shards"
+    if settings.cluster:
+        return Table.create(place, encoder, shards=ActorShards(place, settings.cluster, settings.shards, cache))
+    return Table.create(place, encoder, shards=LocalShards([Shard(place, cache) for _ in range(settings.shards)]))
+
+
+def open_index(settings: Settings) -> Collection:
+    """The index folder or the table, without the encoder, for what searches nothing. Raises IndexMissing."""
+    if not settings.table:
+        return Index.open(settings.index_folder)
+    from indexing.table import Table
+    from indexing.table_rows import Place
+
+    return Table.open(Place(settings.table))
+
+
+def make_mapped(settings: Settings) -> Mapped | None:
+    """How folders are refreshed over the cluster, where there is one."""
+    if not settings.cluster:
+        return None
+    from indexing.mapping import refresh_mapped
+
+    return partial(refresh_mapped, make=partial(make_encoder, settings), address=settings.cluster)
 
 
 def make_parts(settings: Settings, encoder: Encoder, library: Library, rules: Sequence[Rule] | None = None) -> Parts:

@@ -162,16 +162,17 @@ def add(
 
 def summary(application: Application) -> list[tuple[str, object]]:
     """The rows of `passerine status`, without loading a model."""
-    from indexing.store import Index
     from indexing.types import IndexMissing
+    from service.app import open_index
 
     chosen = application.settings
     rows: list[tuple[str, object]] = [("home", chosen.home), ("encoder", chosen.encoder), ("policy", chosen.policy)]
     try:
-        index = Index.open(chosen.index_folder)
+        index = open_index(chosen)
     except IndexMissing:
         rows.append(("index", "none yet: `passerine refresh PATH` makes it"))
     else:
+        rows += [("table", chosen.table)] if chosen.table else []
         counts = index.counts()
         rows.append(
             ("documents", f"{counts.documents:,} in {counts.passages:,} passages, {counts.bytes / 1e6:,.1f} MB")

@@ -52,6 +52,9 @@ class Settings(BaseModel):
     log_format: Format = Field("text", description="text for people, or json: one object a line, for programs")
 
     tracing: bool = Field(False, description="whether traces go out by OpenTelemetry (the extra otel)")
+    table: str = Field("", description="table of a cluster instead of the index in home: a shared folder, or s3://...")
+    cluster: str = Field("", description="Ray cluster of the table: local, auto or host:port; empty: this process")
+    shards: int = Field(1, ge=1, le=4096, description="parts of the table that are searched beside each other")
 
     encoder: str = Field("multilingual-e5-small", description="encoder: a model store name, a folder, or a hub name")
     device: str = Field("auto", description="where models run: auto, cpu, cuda, cuda:1, ...")
@@ -112,8 +115,19 @@ class Settings(BaseModel):
     def _absolute(cls, value: Path | None) -> Path | None:
         return value.expanduser().absolute() if value is not None else None
 
+    @field_validator("table", mode="after")
+    @classmethod
+    def _absolute_unless_bucket(cls, value: str) -> str:
+        return value if not value or "://" in value else str(Path(value).expanduser().absolute())
+
     @property
     def index_folder(self) -> Path:
+        """Raises BadInput where a table takes its place."""
+        if self.table:
+            raise BadInput(
+                "A table of a cluster cannot be inspected, verified, repaired, exported or made anew yet.",
+                f"The documents are in {self.table}; leave the setting `table` empty for the index folder.",
+            )
         return self.home / "index"
 
     @property

@@ -143,6 +143,9 @@ def index(settings: Settings) -> Iterator[Finding]:
     from indexing.store import Index
     from models.encoder import load_encoder
 
+    if settings.table:
+        yield from table(settings)
+        return
     try:
         opened = Index.open(settings.index_folder)
     except IndexMissing as error:
@@ -159,6 +162,22 @@ def index(settings: Settings) -> Iterator[Finding]:
     )
     opened.check(load_encoder(settings.encoder, settings.home, "cpu"))
     yield Finding("ok", "encoder", f"{settings.encoder} made this index.")
+
+
+def table(settings: Settings) -> Iterator[Finding]:
+    """Opens the table, and compares its encoder with the settings."""
+    from indexing.table import Table
+    from indexing.table_rows import Place
+    from models.encoder import load_encoder
+
+    try:
+        opened = Table.open(Place(settings.table))
+        opened.check(load_encoder(settings.encoder, settings.home, "cpu"))
+    except PasserineError as error:
+        yield Finding("fail", "table", error.message, error.hint)
+        return
+    counts = opened.counts()
+    yield Finding("ok", "table", f"{counts.documents:,} documents in {counts.passages:,} passages.")
 
 
 def address(settings: Settings) -> Iterator[Finding]:
@@ -179,6 +198,8 @@ def mend(settings: Settings) -> Iterator[Finding]:
     if settings.encoder in weights.MODELS and weights.verify(settings.encoder, settings.home):
         weights.install(settings.encoder, settings.home)
         yield Finding("ok", "repair", f"{settings.encoder} was installed again.")
+    if settings.table:
+        return
     try:
         faults = problems(settings.index_folder)
     except IndexMissing:

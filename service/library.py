@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from indexing.collection import Collection
 from indexing.rebuild import mend, rebuild, verify
 from indexing.refresh import RefreshReport, Stored, add_documents, refresh, remove_source
 from indexing.search import Searcher
@@ -24,6 +25,9 @@ from indexing.types import (
 )
 from models.types import Cancelled, never
 
+Mapped = Callable[..., RefreshReport]
+"""`refresh` with its work done by a cluster; see `indexing.mapping`."""
+
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
@@ -37,8 +41,17 @@ class Surroundings:
 class Library:
     """One index. Any number of threads may read and write; the index itself lets one commit at a time."""
 
-    def __init__(self, index: Index, encoder: Encoder, searcher: Searcher, document_limit: int) -> None:
+    def __init__(
+        self,
+        index: Collection,
+        encoder: Encoder,
+        searcher: Searcher,
+        document_limit: int,
+        mapped: Mapped | None = None,
+    ) -> None:
+        """`mapped` refreshes sources over a cluster."""
         self.index, self.encoder, self.searcher, self.document_limit = index, encoder, searcher, document_limit
+        self.mapped = mapped
 
     def filled(self) -> "Library":
         """Itself. Raises IndexMissing when nothing has been indexed, which no search can mend."""
@@ -76,6 +89,11 @@ class Library:
         counted: Callable[[RefreshReport], None] | None = None,
     ) -> RefreshReport:
         """Brings the index up to date with sources; commits as it goes."""
+        if self.mapped and not dry_run:
+            return self.mapped(
+                sources, self.index, self.encoder, progress=progress, cancelled=cancelled, empty_ok=empty_ok,
+                counted=counted,
+            )  # fmt: skip
         return refresh(sources, self.index, self.encoder, progress, cancelled, dry_run, empty_ok, counted)
 
     def drop_examples(self, folder: Path) -> int:

@@ -8,10 +8,10 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from indexing.collection import Collection
 from indexing.fetch import FetchRules
 from indexing.refresh import RefreshReport, remove_source
 from indexing.sources import Item, Listing, Source
-from indexing.store import Index
 from indexing.types import BadInput, Conflict, ExtractFailed, IndexMissing, NotFound, PasserineError, Progress
 from models.types import Cancelled, never
 from service.errors import explain
@@ -33,7 +33,7 @@ class Refreshes:
     sources: Sources
     jobs: Jobs
     rules: FetchRules
-    index_folder: Path
+    open_index: Callable[[], Collection]
 
     def run(
         self,
@@ -94,7 +94,7 @@ class Refreshes:
             raise Conflict(f"The source '{source.name}' is being refreshed.", "Stop that, or wait for its end.")
         removed = 0
         with suppress(IndexMissing):
-            index = Index.open(self.index_folder)
+            index = self.open_index()
             try:
                 removed = remove_source(source.key, index)
             finally:

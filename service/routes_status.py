@@ -1,8 +1,6 @@
 """/healthz, /readyz, /v1/status and /metrics: is it alive, can it answer, what is in it, and what it did."""
 
-from datetime import UTC, datetime
 from importlib.metadata import version
-from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends
@@ -97,13 +95,7 @@ def index_of(app: Application) -> IndexOut:
         documents=counts.documents,
         passages=counts.passages,
         bytes=counts.bytes,
-        added_at=added_at(library.index.folder),
+        added_at=library.index.added_at(),
         sources=[SourceOut.model_validate(source) for source in library.index.sources()],
         languages=[LanguageOut(language=language, documents=count) for language, count in languages],
     )
-
-
-def added_at(folder: Path) -> datetime | None:
-    """When the newest segment was written; None for an empty index."""
-    written = [path.stat().st_mtime for path in (folder / "segments").glob("*.seg")]
-    return datetime.fromtimestamp(max(written), UTC) if written else None

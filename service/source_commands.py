@@ -32,7 +32,7 @@ KindOption = Annotated[Kind | None, typer.Option(help="What it is; absent: guess
 QueryOption = Annotated[str, typer.Option(help="SQL: a row a document, with the columns text, title, id, url, ...")]
 
 
-def add(cli: typer.Typer, application: Callable[[], Application], reporting: Reporting) -> None:
+def add(cli: typer.Typer, application: Callable[..., Application], reporting: Reporting) -> None:
     """Puts these commands on `cli`."""
 
     def refresh(
@@ -48,6 +48,9 @@ def add(cli: typer.Typer, application: Callable[[], Application], reporting: Rep
         watch: Annotated[
             bool, typer.Option("--watch", help="Go on: refresh again whenever something changes.")
         ] = False,
+        cluster: Annotated[
+            str | None, typer.Option(help="Ray cluster that reads and encodes for the table: local, auto or host:port.")
+        ] = None,
         every: Annotated[int, typer.Option(min=1, help="--watch: seconds between looks at every source.")] = 900,
     ) -> None:
         """Bring the index up to date with its sources; only what changed is read again.
@@ -55,7 +58,7 @@ def add(cli: typer.Typer, application: Callable[[], Application], reporting: Rep
         Exit status: 0 when all is well, 1 when a source could not be refreshed, 3 when documents could not be read,
         4 when another refresh was running.
         """
-        own = application()
+        own = application(cluster=cluster)
         known = own.refreshes.sources
         chosen = [known.find(name) for name in sources] if sources else known.list()
         if not chosen and not rebuild:

@@ -5,12 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from indexing.types import EncoderMismatch, IndexMissing, ModelMissing, StorageFailed
-from service.app import BASE, EXAMPLES, build
+from indexing.types import BadInput, EncoderMismatch, IndexMissing, ModelMissing, StorageFailed
+from service.app import BASE, EXAMPLES, build, make_index, open_index
 from service.config import load
 from service.errors import NotReady
 from service.startup import Lazy, Startup
-from tests.serving import Served, wait_until
+from tests.hashing import HashingEncoder
+from tests.serving import Served, quick, wait_until
 
 
 def test_building_loads_no_model_and_makes_the_folder(tmp_path: Path) -> None:
@@ -112,3 +113,31 @@ def test_the_start_ends_with_a_question_that_warms_everything_up(served: Served)
     last = startup.stages()[-1]
     assert last.name == "warm-up"
     assert last.seconds > 0
+
+
+def test_a_table_takes_the_place_of_the_index(tmp_path: Path) -> None:
+    pytest.importorskip("lance", reason="the extra `cluster` is not installed")
+    with quick(tmp_path / "home", table=str(tmp_path / "table"), shards=2) as served:
+        asked = {"q": "zebra lion"}
+        lion = {"id": "lion", "title": "Lion", "text": "The lion sleeps."}
+        assert served.client.post("/v1/documents", json=lion).is_success
+        found = served.client.get("/v1/search", params=asked).json()["hits"]
+        assert {hit["document"]["title"] for hit in found} == {"Zebra", "Lion"}
+        found = served.client.get("/v1/search", params={"q": "lino sleeps"}).json()
+        assert (found["facets"]["source"], found["did_you_mean"]) == ({"api": 2}, "lion sleeps")
+        like = served.client.get("/v1/similar", params={"passage": found["hits"][0]["passage"]["id"]}).json()["hits"]
+        assert [hit["document"]["title"] for hit in like] == ["Zebra"]
+        assert served.client.delete("/v1/documents/lion").is_success
+        found = served.client.get("/v1/search", params=asked).json()["hits"]
+        assert [hit["document"]["title"] for hit in found] == ["Zebra"]
+        assert served.client.get("/v1/documents").json()["total"] == 1
+        assert served.client.get("/v1/sources").status_code == 200
+        settings = served.application.settings
+    assert open_index(settings).counts().documents == 1
+    with pytest.raises(BadInput, match=r"table .* cannot be .* verified, repaired.* yet"):
+        settings.index_folder.exists()
+
+
+def test_a_cluster_without_a_table_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="needs a table"):
+        make_index(load({"home": tmp_path, "cluster": "local"}, {}), HashingEncoder())

@@ -235,7 +235,7 @@ export const TEXTS = {
 export const CODES = {
   bad_input: "输入有误。", not_found: "找不到。", too_large: "超出限制。", conflict: "另一个操作正在进行，请稍后再试。",
   extract_failed: "文件无法读取。", fetch_failed: "网页无法获取。", index_missing: "还没有索引任何文档。", index_damaged: "索引已损坏。", encoder_mismatch: "索引由另一个编码器生成。",
-  model_missing: "模型没有安装。", model_damaged: "模型已损坏。", storage_failed: "磁盘已满或无法写入。", cancelled: "已停止。",
+  model_missing: "模型没有安装。", model_damaged: "模型已损坏。", cluster_failed: "集群中有机器没有回答。", storage_failed: "磁盘已满或无法写入。", cancelled: "已停止。",
   generator_failed: "语言模型的服务器出错。", forbidden: "不允许。", method_not_allowed: "不允许这样请求。", not_ready: "正在启动，请稍候。",
   port_in_use: "端口已被占用。", unauthorized: "需要有效的密钥。", rate_limited: "请求太频繁，请稍候再试。", server_failed: "Passerine 内部出错，日志中有详情。", interrupted: "回答时服务中断了，请再问一次。",
 };

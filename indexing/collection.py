@@ -1,0 +1,99 @@
+"""What holds documents and can be searched: the contract that an index folder and a table of a cluster share."""
+
+from collections.abc import Hashable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from datetime import datetime
+from typing import Any, Protocol
+
+from indexing.catalogue import SourceCount
+from indexing.dense import Engine
+from indexing.lexical import Lexical, Rows
+from indexing.rows import FileState, Label
+from indexing.snapshot import Sides
+from indexing.store import Changes, Counts
+from indexing.tokenize import Analyser
+from indexing.types import Document, Encoder, Filters, Passage, Vectors
+
+
+class View(Protocol):
+    """One commit as a search sees it, never changing under it. Passages have whole numbers as keys."""
+
+    @property
+    def encoder(self) -> str:
+        """The fingerprint of the encoder that made its vectors."""
+        ...
+
+    @property
+    def lexical(self) -> Lexical:
+        """BM25 with the statistics of all its passages."""
+        ...
+
+    def __len__(self) -> int:
+        """Live passages."""
+        ...
+
+    def best(
+        self, engine: Engine, asked: Sequence[Sequence[str]], vectors: Vectors, k: int, admitted: Any
+    ) -> list[Sides]:
+        """The k best of each side for queries given as tokens and as vectors float32 [n, dimension]."""
+        ...
+
+    def vector(self, key: int) -> Vectors | None:
+        """float32 [dimension] of a passage as it is stored (16 bits), None where it is not there."""
+        ...
+
+
+class Listings(Protocol):
+    """What is known of documents and of the items they came from; see `Catalogue`."""
+
+    def files(self, source: str) -> dict[str, FileState]: ...
+    def ids_by_file(self, source: str) -> dict[str, list[str]]: ...
+    def owner(self, document_id: str) -> tuple[str, str, str] | None: ...
+    def languages(self) -> list[tuple[str, int]]: ...
+
+
+class Collection(Protocol):
+    """Documents to read, to write and to search; see `Index`, whose verbs these are."""
+
+    @property
+    def analyser(self) -> Analyser: ...
+    @property
+    def catalogue(self) -> Listings: ...
+    def close(self) -> None: ...
+    def check(self, encoder: Encoder) -> None: ...
+
+    def snapshot(self) -> View: ...
+    def admitted(self, filters: Filters, snapshot: Any, without: Sequence[int] = ()) -> Any:
+        """What `View.best` takes to find only what the filters admit, and none of the passages `without`."""
+        ...
+
+    def read(self, keys: Sequence[int], snapshot: Any) -> dict[int, tuple[Passage, Document]]:
+        """Passages with their documents by key; what is no longer there is left out. Raises IndexDamaged."""
+        ...
+
+    def keys(self, document_id: str, snapshot: Any) -> dict[str, int]:
+        """The keys of a document's passages by their ids, in order."""
+        ...
+
+    def labels(self, passages: Rows, snapshot: Any) -> Mapping[int, tuple[Hashable, Label]]:
+        """What tells its document from others, and what that is sorted by, of each passage that is there."""
+        ...
+
+    def did_you_mean(self, query: str) -> str:
+        """The query with its misspelt English words replaced by words of the collection, "" where none is."""
+        ...
+
+    def document(self, document_id: str) -> Document: ...
+    def documents(
+        self, source: str | None = None, after: str = "", limit: int = 100, named: str = ""
+    ) -> list[Document]: ...
+    def passage(self, passage_id: str) -> Passage: ...
+    def passages(self, document_id: str) -> list[Passage]: ...
+    def known_vectors(self, document_id: str) -> dict[str, Vectors]: ...
+    def sources(self) -> list[SourceCount]: ...
+    def counts(self) -> Counts: ...
+    def added_at(self) -> datetime | None: ...
+
+    def refreshing(self) -> AbstractContextManager[None]: ...
+    def commit(self, changes: Changes, encoder: Encoder | None = None) -> None: ...
+    def delete(self, document_ids: Sequence[str]) -> int: ...
