@@ -887,6 +887,8 @@ def check(page: Page, state: str) -> None:
     """All rules in the light, and in the dark those that look at colours."""
     for scheme, rules in (("light", {}), ("dark", {"runOnly": ["color-contrast", "link-in-text-block"]})):
         page.emulate_media(color_scheme=scheme)
+        # two frames, since what is drawn may still have the colours of before
+        page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
         found = Axe().run(page, options={"resultTypes": ["violations"], **rules}).response["violations"]
         serious = [
             (rule["id"], node["html"][:200]) for rule in found if rule["impact"] in ("serious", "critical")
