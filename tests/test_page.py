@@ -537,10 +537,10 @@ def test_a_source_is_tried_added_refreshed_and_removed(browser: Browser, empty: 
     with opened(browser, empty, "/documents", calm=False) as page:
         expect(page.locator("#document-rows")).to_contain_text("Nothing is indexed yet.")
         page.get_by_text("Add a source").click()
-        page.get_by_label("Folder, address or database").fill(str(docs / "nothing"))
+        page.get_by_label("Folder, address, bucket or database").fill(str(docs / "nothing"))
         page.get_by_role("button", name="Try it first").click()
         expect(page.locator("#source-tried")).to_contain_text("There is no file or folder")
-        page.get_by_label("Folder, address or database").fill(str(docs))
+        page.get_by_label("Folder, address, bucket or database").fill(str(docs))
         page.get_by_label("Name (optional)").fill("trams")
         page.get_by_role("button", name="Try it first").click()
         expect(page.locator("#source-tried")).to_contain_text("It lists 2 items")
@@ -886,8 +886,8 @@ def test_axe_finds_nothing_serious(browser: Browser, served: Served) -> None:
 def check(page: Page, state: str) -> None:
     """All rules in the light, and in the dark those that look at colours."""
     for scheme, rules in (("light", {}), ("dark", {"runOnly": ["color-contrast", "link-in-text-block"]})):
-        page.emulate_media(color_scheme=scheme)
-        # two frames, since what is drawn may still have the colours of before
+        # without motion, and after two frames: what is drawn may still have the colours of before
+        page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
         page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
         found = Axe().run(page, options={"resultTypes": ["violations"], **rules}).response["violations"]
         serious = [
