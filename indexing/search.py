@@ -93,13 +93,14 @@ class Searcher:
     def search_many(self, queries: Sequence[Query], k: int, filters: Filters = _NO_FILTERS) -> list[list[Hit]]:
         """One list of hits a query; all queries are encoded and scored as one batch. Passages are seen with the first
         query's eyes: the queries of one call ask the same thing."""
-        return [hits for hits, _ in self._search(queries, k, filters)]
+        return [hits for hits, _ in self._search(queries, k, filters, self.index.snapshot())]
 
     def faceted(self, query: Query, k: int, filters: Filters = _NO_FILTERS) -> tuple[list[Hit], Facets]:
         """Hits, and what the documents are of that the best hundred passages of either side belong to."""
-        ((hits, candidates),) = self._search([query], k, filters)
+        snapshot = self.index.snapshot()
+        ((hits, candidates),) = self._search([query], k, filters, snapshot)
         keys = np.union1d(candidates.lexical.keys, candidates.dense.keys)
-        labels = self.index.labels(keys, self.index.snapshot())
+        labels = self.index.labels(keys, snapshot)
         return hits, facets({owner: label for _, (owner, label) in labels.items()}.values())
 
     def similar(self, passage_id: str, k: int, filters: Filters = _NO_FILTERS) -> list[Hit]:
@@ -119,10 +120,11 @@ class Searcher:
         (candidates,) = self._candidates([tokens], [is_cjk(text)], vector[None], admitted, snapshot)
         return self._hits(candidates, snapshot, _Passages(self.index, snapshot), k)
 
-    def _search(self, queries: Sequence[Query], k: int, filters: Filters) -> list[tuple[list[Hit], Candidates]]:
+    def _search(
+        self, queries: Sequence[Query], k: int, filters: Filters, snapshot: View
+    ) -> list[tuple[list[Hit], Candidates]]:
         asked = [i for i, query in enumerate(queries) if query.text.strip()]
         found: list[tuple[list[Hit], Candidates]] = [([], Candidates(Ranked(), Ranked())) for _ in queries]
-        snapshot = self.index.snapshot()
         if not asked or not len(snapshot):
             return found
         texts = [queries[i].text for i in asked]
