@@ -42,6 +42,20 @@ def mean_interval(values: Numbers, groups: Sequence[str]) -> Interval:
     return Interval(float(data.mean()), float(low), float(high), len(data))
 
 
+def evened_interval(values: Numbers, kinds: Numbers, groups: Sequence[str]) -> Interval:
+    """The mean of two means, that of the values whose kind is 1 and that of those whose kind is 0, groups resampled;
+    other kinds are left out. The plain mean where a kind is missing."""
+    kept = [i for i, kind in enumerate(kinds) if kind in (0.0, 1.0)]
+    data, kind = np.asarray(values, dtype=np.float64)[kept], np.asarray(kinds)[kept] == 1.0
+    if not kept or kind.all() or not kind.any():
+        return mean_interval(values, groups)
+    weights = drawn([groups[i] for i in kept])
+    with np.errstate(invalid="ignore"):  # a draw may lack a kind
+        halves = [(weights[:, own] @ data[own]) / weights[:, own].sum(axis=1) for own in (kind, ~kind)]
+    low, high = np.nanpercentile((halves[0] + halves[1]) / 2, [2.5, 97.5])
+    return Interval(float((data[kind].mean() + data[~kind].mean()) / 2), float(low), float(high), len(data))
+
+
 def auc(scores: Numbers, labels: Numbers, weights: NDArray[np.float64] | None = None) -> float:
     """Probability that a positive scores above a negative, ties one half; 0.5 when one of them is missing."""
     s, y = np.asarray(scores, dtype=np.float64), np.asarray(labels, dtype=np.float64) >= 0.5

@@ -93,11 +93,13 @@ def built_rankings(examples: Sequence[Example], seed: int = 0) -> Iterator[Ranki
 
 
 def human_rankings(data: Path, split: str) -> list[Ranking]:
-    """The human comparisons of "train" or "test" whose licences let trained weights be released; PandaLM, of unclear
-    licence, is there for testing alone."""
+    """The human comparisons of "train" or "test" whose licences let trained weights be released; PandaLM and HaluEval,
+    of unclear licence, are there for testing alone."""
     folder = data / "preference"
     made: list[Ranking] = []
     for name in ("hh-harmless", "qa-feedback") + (("pandalm",) if split == "test" else ()):
         made += pair_rankings(read_lines(folder / f"{name}.{split}.jsonl.gz"), name)
+    if split == "test":
+        made += pair_rankings(read_lines(folder / "halueval-qa.train.jsonl.gz"), "halueval")
     made += ordered_rankings(read_lines(folder / f"oasst-zh.{split}.jsonl.gz"), "oasst-zh")
     return made

@@ -186,7 +186,8 @@ def begin_examples(rows: Iterable[dict[str, Any]], source: str) -> Iterator[Exam
 
 
 def support_examples(data: Path, split: str, seed: int = 0) -> list[Example]:
-    """All examples of "train" or "test". BEGIN's Wizard of Wikipedia development part is its test here."""
+    """All examples of "train" or "test". BEGIN's Wizard of Wikipedia development part is its test here; HaluEval, of
+    unclear licence, is there for testing alone."""
     made: list[Example] = []
     sets = ("squad", "drcd", "cmrc", "qamr") if split == "train" else ("squad", "drcd", "cmrc")
     for name in sets:
@@ -200,4 +201,6 @@ def support_examples(data: Path, split: str, seed: int = 0) -> list[Example]:
     parts = ("begin-wow.train", "begin-cmu-dev", "begin-tc-dev") if split == "train" else ("begin-wow-dev",)
     for part in parts:
         made += begin_examples(read_lines(data / "support" / f"{part}.jsonl.gz"), part)
+    if split == "test":
+        made += begin_examples(read_lines(data / "support" / "halueval-qa.train.jsonl.gz"), "halueval")
     return made

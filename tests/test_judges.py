@@ -7,18 +7,24 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from eval.judges import run_judges
-from indexing.types import BadInput, ModelMissing
+from eval.preferences import preference_table
+from indexing.types import BadInput
+from rewards.interaction import Interaction, Shape
 from rewards.measures import (
     auc,
     auc_interval,
     calibration_error,
+    evened_interval,
     mean_interval,
     pair_hits,
     reliability,
 )
+from rewards.preference_data import Ranking
+from rewards.readings import Draft
 from rewards.train_support import shuffled
 from rewards.training import checksums, write_card
+from tests.hashed_reader import HashedReader
+from tests.hashing import HashingEncoder
 
 ROOT = Path(__file__).parent.parent
 BUNDLED = ROOT / "rewards" / "bundled"
@@ -74,9 +80,30 @@ def test_weights_are_never_trained_on_data_that_forbids_their_release(tmp_path: 
             checksums(tmp_path, [name])
 
 
-def test_no_figure_without_its_baseline(tmp_path: Path) -> None:
-    with pytest.raises(ModelMissing, match="shuffled"):
-        run_judges(tmp_path, tmp_path, tmp_path)
+def test_evened_by_length_the_longer_answer_is_right_half_of_the_time() -> None:
+    random = np.random.default_rng(3)
+    longer = (random.random(400) < 0.8).astype(float)  # people liked the longer one of four pairs in five
+    groups = [str(i // 4) for i in range(400)]
+    assert evened_interval(longer, longer, groups).value == 0.5
+    judge = np.where(random.random(400) < 0.7, 1.0, 0.0)
+    found = evened_interval(judge, longer, groups)
+    assert found.low < 0.7 < found.high
+    assert evened_interval(judge, np.ones(400), groups).value == pytest.approx(judge.mean())
+    even = np.where(np.arange(400) % 5 == 0, 0.5, longer)
+    assert evened_interval(judge, even, groups).count == 320, "answers of one length are left out"
+
+
+def test_preference_has_its_baselines(hashing: HashingEncoder) -> None:
+    network = Interaction(Shape(width=16, inner=16, heads=2, layers=1))
+    drafts = (Draft("When did it open?", "It opened in 1932."), Draft("When did it open?", "No."))
+    test = [Ranking(drafts, ((0, 1, 1.0),), f"g{n}", "qa-feedback") for n in range(4)]
+    test += [Ranking(drafts[::-1], ((0, 1, 1.0),), "h", "built-squad")]
+    table = preference_table(network, HashedReader(), hashing, test)  # type: ignore[arg-type]
+    rows = {row[0]: row[1:] for row in table.rows}
+    assert list(rows) == ["built-squad", "qa-feedback", "human", "built", "all"]
+    assert rows["human"][0] == "4"
+    assert [rows[name][2][:5] for name in ("human", "built", "all")] == ["1.000", "0.000", "0.800"], "the longer answer"
+    assert rows["human"][3][:5] == "1.000", "it shares words with the question"
 
 
 def test_a_card_names_data_figures_and_limits(tmp_path: Path) -> None:
