@@ -18,6 +18,7 @@ chat       the tuned chat model by itself
 rlhf       the chat model before and after tuning
 training   samples a second of the tuning, beside trl
 judges     the judges against their baselines
+preferences   the preference judge beside baselines that need no training
 calibrate  thresholds from development data, with their curves
 gate       is a new model good enough to replace the live one
 loop       feedback of simulated people, training, gate and promotion, once through

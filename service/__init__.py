@@ -34,7 +34,8 @@ watching              which sources changed, told as it happens
 
 HTTP:
 inputs                what the interface takes
-schemas               what it gives
+schemas               what it gives to those who ask
+operator_schemas      and to those who run it
 errors                one shape for whatever goes wrong
 guard                 what every request passes first
 access                the scope of every route, and who asks

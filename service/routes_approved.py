@@ -8,7 +8,7 @@ from models.approved import Approved
 from service.access import application
 from service.application import Application
 from service.inputs import ApprovedIn, Offset
-from service.schemas import ApprovedAnswersOut, ApprovedOut
+from service.operator_schemas import ApprovedAnswersOut, ApprovedOut
 
 App = Annotated[Application, Depends(application)]
 Id = Annotated[str, Path(pattern="^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]

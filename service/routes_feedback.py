@@ -10,7 +10,8 @@ from service.application import Application
 from service.feedback import Opinion
 from service.inputs import FeedbackIn
 from service.keys import Caller
-from service.schemas import AnnotatedOut, FeedbackOut, PairOut, PairsOut
+from service.operator_schemas import AnnotatedOut, PairOut, PairsOut
+from service.schemas import FeedbackOut
 
 App = Annotated[Application, Depends(application)]
 Who = Annotated[Caller, Depends(caller)]

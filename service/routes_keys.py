@@ -10,7 +10,7 @@ from service.config import LOOPBACK
 from service.errors import Forbidden, Unauthorized
 from service.inputs import KeyIn, Offset, SessionIn
 from service.keys import Caller
-from service.schemas import KeyOut, KeysOut, MadeKeyOut, SessionOut
+from service.operator_schemas import KeyOut, KeysOut, MadeKeyOut, SessionOut
 
 App = Annotated[Application, Depends(application)]
 MONTH = 30 * 24 * 3600

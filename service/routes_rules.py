@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends
 from service.access import application
 from service.application import Application
 from service.inputs import RuleIn
-from service.schemas import RuleOut, RulesOut
+from service.operator_schemas import RuleOut, RulesOut
 
 App = Annotated[Application, Depends(application)]
 

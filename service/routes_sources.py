@@ -11,7 +11,15 @@ from service.errors import Forbidden
 from service.inputs import Offset, SourceIn
 from service.jobs import Job
 from service.keys import Caller
-from service.schemas import JobFailuresOut, JobOut, JobsOut, RefetchedOut, SourcesOut, StoredSourceOut, TriedOut
+from service.operator_schemas import (
+    JobFailuresOut,
+    JobOut,
+    JobsOut,
+    RefetchedOut,
+    SourcesOut,
+    StoredSourceOut,
+    TriedOut,
+)
 from service.sources import LOCAL, Kind, StoredSource, described, guessed, opened, tried
 
 App = Annotated[Application, Depends(application)]

@@ -13,7 +13,7 @@ from service.errors import NotReady
 from service.jobs import Job
 from service.keys import Caller
 from service.metrics import exposition
-from service.schemas import IndexOut, LanguageOut, LimitsOut, ReadyOut, SourceOut, StageOut, StatusOut, WorkOut
+from service.operator_schemas import IndexOut, LanguageOut, LimitsOut, ReadyOut, SourceOut, StageOut, StatusOut, WorkOut
 
 App = Annotated[Application, Depends(application)]
 
