@@ -162,7 +162,7 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """`origin` says who wrote it: "user", "rewrite", "keywords", "decomposition" or "expansion"."""
+    """`origin` says who wrote it: "user", "rewrite", "keywords", "history", "decomposition" or "expansion"."""
 
     text: str
     origin: str = "user"

@@ -119,7 +119,7 @@ class Planner:
             chance = alone if alone < TALK else chance
         queries: tuple[Query, ...] = ()
         if chance >= self.threshold and question.strip():
-            queries = queries_of(question, completed(done.text, self.left_out(conversation, done)))
+            queries = queries_of(conversation, completed(done.text, self.left_out(conversation, done)))
         made = Plan(chance, queries, reason(question, queries, chance))
         self._plans = {conversation: made}
         return made
@@ -155,10 +155,17 @@ def completed(text: str, left_out: Sequence[str]) -> str:
     return f"{text}（{'、'.join(missing)}）" if language_of(text) == "zh" else f"{text} ({', '.join(missing)})"
 
 
-def queries_of(question: str, alone: str) -> tuple[Query, ...]:
-    """The stand-alone question and a variant; identical ones are dropped."""
-    first = Query(alone, "rewrite" if alone != question else "user")
-    second = variant(alone)
+def queries_of(conversation: Conversation, alone: str) -> tuple[Query, ...]:
+    """The stand-alone question and a second query; identical ones are dropped.
+
+    A turn that leans on the conversation has the question before it behind the second query: what resolving it got
+    wrong, that still says.
+    """
+    question = conversation.question
+    first, second = Query(alone, "rewrite" if alone != question else "user"), variant(alone)
+    before = next((turn.text for turn in reversed(conversation.turns[:-1]) if turn.role == "user"), "")
+    if alone != question and before and (second is None or second.origin != "decomposition"):
+        second = Query(f"{alone} {before}", "history")
     if second is None or same(second.text) == same(first.text):
         return (first,)
     return (first, second)

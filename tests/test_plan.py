@@ -79,6 +79,15 @@ def test_the_first_query_holds_the_history(planner: Planner) -> None:
     assert "天宫空间站" in plan.reason
 
 
+def test_a_turn_that_leans_on_the_conversation_is_also_searched_with_the_question_before(planner: Planner) -> None:
+    talk = Turn("user", "Who was Valentina Tereshkova?"), Turn("assistant", "The first woman in space.")
+    first, second = planner.plan(Conversation((*talk, Turn("user", "When did she fly?")))).queries
+    assert second.text == f"{first.text} Who was Valentina Tereshkova?"
+    assert second.origin == "history"
+    whole = planner.plan(Conversation((*talk, Turn("user", "When was Skylab launched?")))).queries
+    assert "history" not in {query.origin for query in whole}, "it says all itself"
+
+
 def test_queries_differ(planner: Planner) -> None:
     for question in ("Skylab", "天宫", "When did Skylab fall back to Earth?", "谁发明了地动仪？"):
         texts = [query.text.lower() for query in planner.plan(asks(question)).queries]

@@ -30,7 +30,7 @@ export const TEXTS = {
     used: "Sources used", also: "Also read", nearest: "Nearest passages", noCitations: "No source is cited for this answer.",
     // Why this answer
     why: "Why this answer", queries: "Searched for", probability: "Need of a search", time: "Time", seconds: "s",
-    origins: { user: "as asked", rewrite: "made to stand alone", keywords: "key words", decomposition: "a part of it", expansion: "wider" },
+    origins: { user: "as asked", rewrite: "made to stand alone", keywords: "key words", history: "with the question before", decomposition: "a part of it", expansion: "wider" },
     stages: { plan: "plan", search: "search", propose: "draft", judge: "judge", select: "select", cite: "cite" },
     candidate: n => `Candidate ${n}`, won: "chosen", noEvidence: "without evidence", score: "Score", support: "Support",
     rules: "Rules kept", preference: "Preference", weakestRule: "Weakest rule",
@@ -143,7 +143,7 @@ export const TEXTS = {
     used: "引用的来源", also: "也读过", nearest: "最接近的段落", noCitations: "这个回答没有引用来源。",
     // Why this answer
     why: "为什么这样回答", queries: "搜索内容", probability: "需要搜索的概率", time: "用时", seconds: "秒",
-    origins: { user: "原问题", rewrite: "补全为独立问题", keywords: "关键词", decomposition: "其中一部分", expansion: "放宽" },
+    origins: { user: "原问题", rewrite: "补全为独立问题", keywords: "关键词", history: "连同上一个问题", decomposition: "其中一部分", expansion: "放宽" },
     stages: { plan: "计划", search: "搜索", propose: "起草", judge: "评判", select: "选择", cite: "引用" },
     candidate: n => `候选 ${n}`, won: "选中", noEvidence: "没有依据", score: "总分", support: "支持度",
     rules: "规则遵守", preference: "偏好", weakestRule: "最弱的规则",
