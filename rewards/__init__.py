@@ -21,6 +21,7 @@ preference_data  what the preference judge learns from
 train_preference its trainer
 rule_data        what the rule judge learns from
 train_rules      its trainer
+unseen_rules     how it does on a rule that it never learnt
 support_data     what the support judge learns from
 altered          statements changed so that their quote no longer bears them out
 train_support    its trainer

@@ -115,10 +115,8 @@ def train_rules(
     data: Path, home: Path, out: Path, seed: int = 0, progress: Progress | None = None, corpus: Corpus | None = None
 ) -> Path:
     """Train, measure, and write the judge with its card into `out`/rules. Returns that folder."""
-    files, book = checksums(data, FILES), load_rules()
-    judged = [rule for rule in book if rule.id not in PROGRAMS]
-    examples = [*rule_examples(data, book, seed), *quotes(data, "train", seed), *quotes(data, "test", seed)]
-    examples += off_quotes(data, seed)
+    files = checksums(data, FILES)
+    examples, judged = every_example(data, seed)
     reader = corpus or open_corpus(home, out, [*(e.draft for e in examples), *rule_drafts(judged)], progress)
     vectors = rule_vectors(reader, judged)
     train = [e for e in examples if e.part == "train"]
@@ -137,6 +135,13 @@ def train_rules(
     draw([Panel({"training": curve}, y="loss")], out / "rules-loss.png")
     write_card(folder, "Rule judge", TEXT, files, figures, LIMITS)
     return folder
+
+
+def every_example(data: Path, seed: int) -> tuple[list[RuleExample], list[Rule]]:
+    """All examples of all parts, and the rules that a network judges."""
+    book = load_rules()
+    examples = [*rule_examples(data, book, seed), *quotes(data, "train", seed), *quotes(data, "test", seed)]
+    return [*examples, *off_quotes(data, seed)], [rule for rule in book if rule.id not in PROGRAMS]
 
 
 def rule_drafts(rules: Sequence[Rule]) -> list[Draft]:
@@ -328,17 +333,7 @@ def written_figures(
     `known` are the probabilities [dev, ids]; `said` and `by_chance` those of the tests, as in `rule_figures`.
     """
     columns = {e.source: ids.index(e.source.removeprefix(WRITTEN)) for e in test if e.source.startswith(WRITTEN)}
-
-    def accuracy(threshold: float) -> float:
-        values = [
-            balanced_accuracy(known[at, column], labels, threshold)
-            for name, column in columns.items()
-            for at, labels in [rows_of(dev, name, "")]
-            if len(at)
-        ]
-        return float(np.nanmean(values))
-
-    threshold = max(np.linspace(0.05, 0.95, 19).tolist(), key=accuracy)
+    threshold = best_threshold(known, dev, [name.removeprefix(WRITTEN) for name in columns], ids)
     rows, means = [], []
     for name, column in columns.items():
         floor = floors[ids[column]]
@@ -359,6 +354,25 @@ def written_figures(
         f"mean balanced accuracy at {threshold:.2f}; mean AUC {area:.3f}; floors catch {caught:.0%}; least {worst:.3f}"
     )
     return [*rows, ["written, all rules", text, f"{accuracy_:.3f}", "", ""]]
+
+
+def best_threshold(
+    known: NDArray[np.float64], dev: Sequence[RuleExample], rules: Sequence[str], ids: Sequence[str]
+) -> float:
+    """The threshold with the greatest mean balanced accuracy over the development lines of some rules; `known` are the
+    probabilities [dev, ids]."""
+    own = {rule: rows_of(dev, WRITTEN + rule, "") for rule in rules}
+
+    def accuracy(threshold: float) -> float:
+        values = [
+            balanced_accuracy(known[at, ids.index(rule)], labels, threshold)
+            for rule, (at, labels) in own.items()
+            if len(at)
+        ]
+        return float(np.nanmean(values))
+
+    thresholds: list[float] = np.linspace(0.05, 0.95, 19).tolist()
+    return max(thresholds, key=accuracy)
 
 
 def rows_of(examples: Sequence[RuleExample], name: str, lang: str) -> tuple[NDArray[np.int64], NDArray[np.float64]]:

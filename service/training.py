@@ -117,6 +117,12 @@ def rules(data: Path, home: Path, out: Path, seed: int, progress: Progress | Non
     return train_rules(data, home, out, seed, progress)
 
 
+def unseen_rules(data: Path, home: Path, out: Path, seed: int, progress: Progress | None) -> object:
+    from rewards.unseen_rules import measure_unseen
+
+    return measure_unseen(data, home, out, seed, progress)
+
+
 def support(data: Path, home: Path, out: Path, seed: int, progress: Progress | None) -> object:
     from rewards.train_support import train_support
 
@@ -139,6 +145,7 @@ HEADS: Mapping[str, Trainer] = {
     "approved": phrases("approved"),
     "preference": preference,
     "rules": rules,
+    "unseen-rules": unseen_rules,
     "support": support,
     "second-judges": second_judges,
 }
