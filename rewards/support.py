@@ -26,8 +26,9 @@ FEATURES = ("network", "log_prob", "hit_score", "asked", "read", "named", "lengt
 """Logit of the network; the policy's log_prob; the best score of a hit it read; the share of the question's words that
 stand in the quotes, and of those that stand in the passages read, or in the titles of their documents; the share of its
 names and numbers that stand there; ln(1 + characters of the bare answer)."""
-NAMED = re.compile(r"(?<=\S )[A-Z][\w'’-]*|\d[\d,.]*")
-"""Words of a question with a capital letter, save the first, and numbers."""
+NAMED = re.compile(r"(?<=\S )[A-Z][\w'’-]*(?: \d+\b(?![.,]\d))?|\d[\d,.]*")
+"""Words of a question with a capital letter, save the first, each with the number behind it (Sputnik 1); and other
+numbers."""
 LEAST_LOG_PROB = -10.0
 """Below this a policy's confidence tells nothing more."""
 
@@ -111,11 +112,18 @@ def told(question: str, evidence: Sequence[tuple[str, str]], quotes: Sequence[st
     wanted = terms(question)
     asked = terms(" ".join([titles, *quotes]))
     names = {name.rstrip(".,'’").casefold() for name in NAMED.findall(question)} - {"i"}
+    text = passages.casefold()
     return (
         len(wanted & asked) / max(1, len(wanted)),
         len(wanted & terms(passages)) / max(1, len(wanted)),
-        sum(name in passages.casefold() for name in names) / len(names) if names else 1.0,
+        sum(holds(text, name) for name in names) / len(names) if names else 1.0,
     )
+
+
+def holds(text: str, name: str) -> bool:
+    """Whether a text holds a name or number, both in lower case: the 1 of "Sputnik 1" does not stand in 1961."""
+    parts = [re.escape(part) for part in name.split()]
+    return re.search(rf"(?<![\d]){'[ -]'.join(parts)}(?!\d)", text) is not None
 
 
 class TrainedSupport:
