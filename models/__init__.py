@@ -14,6 +14,7 @@ gguf_format     a Llama-architecture GGUF file
 precision       which arithmetic suits this machine
 layers          one layer of the trunk in float32 or bfloat16
 int8            one layer of the trunk in 8 bits
+ranges          how far its states reach, kept so that a start looks it up
 workers         threads that each run torch on one core
 trunk           the multilingual trunk's forward pass without padding
 encoder         text -> unit vectors
@@ -75,6 +76,7 @@ train_terms     the words that a follow-up leaves out
 term_data       what that is learnt from
 train_matching  same meaning, several readings
 train_orders    orders to the assistant
+train_ranges    the ranges of the bundled trunk and reader
 train_reader    the reader
 demonstrations  what the chat model is shown
 train_sft       the chat model, supervised

@@ -33,14 +33,23 @@ LEVELS = 127
 MIDDLE = 128
 
 
+Reach = tuple[Tensor, Tensor]
+"""The least and the greatest value of each channel."""
+
+
 @dataclass(frozen=True, slots=True)
 class Ranges:
-    """What one layer saw while it was calibrated: states [tokens, width] before each of its matrix products."""
+    """How far the channels of the states before each matrix product of one layer reached while it was calibrated."""
 
-    rows: Tensor
-    attended: Tensor
-    between: Tensor
-    wide: Tensor
+    rows: Reach
+    attended: Reach
+    between: Reach
+    wide: Reach
+
+
+def reach_of(states: Tensor) -> Reach:
+    """The ranges of states [tokens, channels]."""
+    return states.amin(dim=0), states.amax(dim=0)
 
 
 class Product:
@@ -82,8 +91,8 @@ class Product:
 class Smoothing:
     """How float32 rows become bytes, each channel shifted and scaled, and the products that undo it."""
 
-    def __init__(self, weight: Tensor, seen: Tensor) -> None:
-        low, high = seen.amin(dim=0), seen.amax(dim=0)
+    def __init__(self, weight: Tensor, seen: Reach) -> None:
+        low, high = seen
         reach = ((high - low) / 2 * MARGIN).clamp_min(1e-6)
         self._shift, self._smooth = (high + low) / 2, migrated(reach, weight)
         self._scale = float((reach / self._smooth).max()) / LEVELS
@@ -110,7 +119,8 @@ class Int8Layer:
     def __init__(self, weights: LayerWeights, shape: Shape, ranges: Ranges) -> None:
         self._shape = shape
         self._attended_norm, self._norm = weights.attended_norm, weights.norm
-        reach = (ranges.attended.abs().amax(dim=0) * MARGIN).clamp_min(1e-6)
+        low, high = ranges.attended
+        reach = (torch.maximum(-low, high) * MARGIN).clamp_min(1e-6)
         smooth = migrated(reach, weights.attended[0])
         scale = float((reach / smooth).max()) / LEVELS
         # The values' channels are scaled where they are made: attention only averages them.
@@ -119,7 +129,7 @@ class Int8Layer:
         self._before = Smoothing(weight, ranges.rows)
         self._qkv = self._before.product(weight, bias)
         self._attended = Product(weights.attended[0] * smooth, weights.attended[1], scale, MIDDLE)
-        highest = ranges.wide.amax(dim=0)
+        _, highest = ranges.wide
         far = highest.topk(FAR_CHANNELS).indices
         near = torch.ones(len(highest), dtype=torch.bool)
         near[far] = False
@@ -145,29 +155,44 @@ class Int8Layer:
         return functional.layer_norm(narrow, size, *self._norm, epsilon)
 
 
+@dataclass(frozen=True, slots=True)
+class Calibrated:
+    """Layers in 8 bits, the mean cosine of their texts' means with those of float32, and the ranges they are made
+    for."""
+
+    layers: list[Int8Layer]
+    cosine: float
+    ranges: list[Ranges]
+
+
 def observe(weights: LayerWeights, shape: Shape, rows: Tensor, lengths: Sequence[int]) -> tuple[Ranges, Tensor]:
-    """One layer in float32: what stands before each product, and the rows after the layer."""
+    """One layer in float32: the ranges before each product, and the rows after the layer."""
     size, epsilon = (shape.dimension,), shape.epsilon
     attended = attention(functional.linear(rows, *weights.qkv), lengths, shape.heads)
     summed = functional.linear(attended, *weights.attended) + rows
     between = functional.layer_norm(summed, size, *weights.attended_norm, epsilon)
     wide = functional.gelu(functional.linear(between, *weights.wide))
     after = functional.layer_norm(functional.linear(wide, *weights.narrow) + between, size, *weights.norm, epsilon)
-    return Ranges(rows, attended, between, wide), after
+    return Ranges(*(reach_of(states) for states in (rows, attended, between, wide))), after
 
 
 def calibrated(
-    weights: Sequence[LayerWeights], shape: Shape, rows: Tensor, lengths: Sequence[int]
-) -> tuple[list[Int8Layer], float]:
-    """Layers fitted to the embedded sentences `rows`, and the mean cosine of their means with those of float32."""
-    layers, exact, approximate = [], rows, rows
+    weights: Sequence[LayerWeights],
+    shape: Shape,
+    rows: Tensor,
+    lengths: Sequence[int],
+    known: Sequence[Ranges] = (),
+) -> Calibrated:
+    """Layers fitted to the embedded sentences `rows`, or to the ranges `known` from an earlier fit."""
+    layers, found, exact, approximate = [], [], rows, rows
     with torch.no_grad():
-        for own in weights:
+        for number, own in enumerate(weights):
             ranges, exact = observe(own, shape, exact, lengths)
-            layers.append(Int8Layer(own, shape, ranges))
+            found.append(known[number] if known else ranges)
+            layers.append(Int8Layer(own, shape, found[-1]))
             approximate = layers[-1](approximate, lengths)
         cosine = functional.cosine_similarity(_means(exact, lengths), _means(approximate, lengths))
-        return layers, float(cosine.mean())
+        return Calibrated(layers, float(cosine.mean()), found)
 
 
 def _means(rows: Tensor, lengths: Sequence[int]) -> Tensor:

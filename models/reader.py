@@ -20,9 +20,13 @@ from torch.nn import functional
 from indexing.split import sentences
 from indexing.types import Cancelled as CancelledError
 from indexing.types import EncoderMismatch, ModelDamaged, ModelMissing
+from models import layers, ranges
+from models.heads import file_sha256
+from models.int8 import Ranges
 from models.layers import LayerWeights
 from models.overlap import shares
-from models.trunk import CALIBRATION, Trunk
+from models.ranges import read_ranges
+from models.trunk import CHECKED, Trunk, calibration
 from models.types import Cancelled, never
 
 if TYPE_CHECKING:
@@ -223,13 +227,22 @@ class Reader:
     Span(start=0, end=12, probability=0.97)
     """
 
-    def __init__(self, trunk: Trunk, tokenizer: "Tokenizer", upper: Upper, config: ReaderConfig) -> None:
+    def __init__(
+        self,
+        trunk: Trunk,
+        tokenizer: "Tokenizer",
+        upper: Upper,
+        config: ReaderConfig,
+        known: Sequence[Ranges] = (),
+    ) -> None:
         self.trunk = trunk
         self.tokenizer = tokenizer
         self.upper = upper.eval().to(trunk.device)
         self.config = config
         own = [layer for layer in upper.layers if isinstance(layer, Layer)]
-        self._layers = trunk.faster([layer.weights() for layer in own], self._calibration()) or own
+        made = trunk.faster([layer.weights() for layer in own], self._calibration(CHECKED if known else None), known)
+        self._layers: Sequence[layers.Layer] = made.layers if made else own
+        self.ranges = made.ranges if made else []
 
     @classmethod
     def load(cls, trunk: Trunk, folder: Path = BUNDLED) -> "Reader":
@@ -240,14 +253,15 @@ class Reader:
                 "The reader was trained on another trunk than the one installed.",
                 "Run `passerine models install multilingual-e5-small`, or train it again: `passerine train reader`.",
             )
-        reader = cls(trunk, trunk.tokenizer, read_upper(folder, config), config)
+        known = read_ranges(folder / ranges.NAME, file_sha256(folder / "weights.safetensors"), config.layers)
+        reader = cls(trunk, trunk.tokenizer, read_upper(folder, config), config, known)
         if len(reader.upper.layers) and reader._layers[0] is not reader.upper.layers[0]:
             reader.upper.layers = nn.ModuleList()  # 8 bits stand for them: 57 MiB that nothing reads any more
         return reader
 
-    def _calibration(self) -> Iterator[Tensor]:
+    def _calibration(self, most: int | None = None) -> Iterator[Tensor]:
         """Pairs of sentences as the layers take them, each sentence beside itself and the next two."""
-        lines = CALIBRATION.read_text(encoding="utf-8").splitlines()
+        lines = calibration(most)
         asked = tokenized(self.tokenizer, QUESTION_PREFIX, lines)
         told = tokenized(self.tokenizer, PASSAGE_PREFIX, [" ".join(lines[n : n + 3]) for n in range(len(lines))])
         sequences = [pieces[0].ids for pieces in (*asked, *told)]

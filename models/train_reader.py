@@ -18,10 +18,12 @@ import torch
 from numpy.typing import NDArray
 
 from indexing.types import Progress
+from models import ranges
 from models.curves import draw, over
 from models.fit import fold
 from models.heads import file_sha256
 from models.orders import OrderDetector
+from models.ranges import save_ranges
 from models.reader import (
     MOST_QUESTION,
     MOST_TOKENS,
@@ -98,6 +100,7 @@ def train_reader(
         rows = [row for source in LOCATED for row in read_rows(bases[f"qa/{source}"])]
         config = located(Reader(trunk, trunk.tokenizer, run.upper, config), rows)
         save(work if kind else out, run, config, own, seed, bases)
+        keep_ranges(trunk, work if kind else out)
     facts = {
         "seed": str(seed),
         "pairs": f"{len(corpus.train):,}",
@@ -108,6 +111,13 @@ def train_reader(
     facts["averaged"] = " and ".join(str(number) for number in recipe.averaged)
     report(data, out, trunk, facts, progress)
     return True
+
+
+def keep_ranges(trunk: Trunk, folder: Path) -> None:
+    """Write the ranges of a saved reader beside it, where this processor has a use for them."""
+    found = Reader.load(trunk, folder).ranges
+    if found:
+        save_ranges(folder / ranges.NAME, found, file_sha256(folder / "weights.safetensors"))
 
 
 def report(data: Path, out: Path, trunk: Trunk, facts: Mapping[str, str], progress: Progress | None) -> None:

@@ -14,15 +14,21 @@ from torch import Tensor
 from torch.nn import functional
 
 from indexing.types import BadInput, ModelDamaged
-from models import int8, manifest
+from models import int8, manifest, ranges
+from models.int8 import Calibrated, Ranges
 from models.layers import FloatLayer, Layer, LayerWeights, Shape
 from models.precision import resolve
+from models.ranges import read_ranges
 from models.workers import Workers
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
 CALIBRATION = Path(__file__).parent / "bundled" / "calibration" / "sentences.txt"
+RANGES = CALIBRATION.with_name(ranges.NAME)
+"""Of the trunk that comes with the install."""
+CHECKED = 6
+"""Sentences by which layers made for known ranges are compared with float32: the kernels may differ here."""
 FAITHFUL = 0.998
 """Least mean cosine between 8 bits and float32 on the calibration sentences: below it, "auto" takes float32. The
 multilingual-e5-small model has .9994; a model that 8 bits do not fit lies far lower."""
@@ -70,8 +76,9 @@ class Trunk:
         own = [LayerWeights.of(number, weights) for number in range(shape.layers)]
         self._layers: list[Layer] = []
         if self.precision == "int8":
-            [(self._layers, cosine)] = self._workers.map(self._int8_layers, [own])
-            if precision == "auto" and cosine < FAITHFUL:
+            made = self.calibrated(own, read_ranges(RANGES, fingerprint, shape.layers))
+            self._layers = list(made.layers)
+            if precision == "auto" and made.cosine < FAITHFUL:
                 self.precision, self._layers = "float32", []
         if not self._layers:
             self._layers = self._float_layers(own)
@@ -154,34 +161,42 @@ class Trunk:
                 results[i] = part
         return results
 
-    def faster(self, weights: Sequence[LayerWeights], calibration: Iterable[Tensor]) -> Sequence[Layer] | None:
-        """Layers of these weights in 8 bits, fitted to the rows of some texts; None where the trunk itself is not in
-        8 bits, or where they would say something else."""
+    def faster(
+        self, weights: Sequence[LayerWeights], calibration: Iterable[Tensor], known: Sequence[Ranges] = ()
+    ) -> Calibrated | None:
+        """Layers of these weights in 8 bits, fitted to the rows of some texts, or to `known` ranges; None where the
+        trunk itself is not in 8 bits, or where they would say something else."""
         if self.precision != "int8":
             return None
         rows = sorted(calibration, key=len)
         lengths = [len(own) for own in rows]
-        [(layers, cosine)] = self._workers.map(
-            lambda own: int8.calibrated(own, self.shape, torch.cat(rows), lengths), [weights]
+        [made] = self._workers.map(
+            lambda own: int8.calibrated(own, self.shape, torch.cat(rows), lengths, known), [weights]
         )
-        return layers if cosine >= FAITHFUL else None
+        return made if made.cosine >= FAITHFUL else None
+
+    def calibrated(self, weights: Sequence[LayerWeights], known: Sequence[Ranges] = ()) -> Calibrated:
+        """The trunk's own layers in 8 bits."""
+        sequences = sorted(self.tokenize(calibration(CHECKED if known else None)), key=len)
+        rows, lengths = self._embed(sequences), [len(sequence) for sequence in sequences]
+        [made] = self._workers.map(lambda own: int8.calibrated(own, self.shape, rows, lengths, known), [weights])
+        return made
 
     def _float_layers(self, weights: Sequence[LayerWeights]) -> list[Layer]:
         dtype = torch.bfloat16 if self.precision == "bfloat16" else torch.float32
         return [FloatLayer(own, self.shape, self.device, dtype) for own in weights]
-
-    def _int8_layers(self, weights: Sequence[LayerWeights]) -> tuple[list[Layer], float]:
-        sentences = CALIBRATION.read_text(encoding="utf-8").splitlines()
-        sequences = sorted(self.tokenize(sentences), key=len)
-        rows, lengths = self._embed(sequences), [len(sequence) for sequence in sequences]
-        layers, cosine = int8.calibrated(weights, self.shape, rows, lengths)
-        return list(layers), cosine
 
     def _embed(self, sequences: Sequence[Sequence[int]]) -> Tensor:
         tokens = torch.tensor([token for sequence in sequences for token in sequence], device=self.device)
         places = torch.cat([torch.arange(len(sequence), device=self.device) for sequence in sequences])
         rows = functional.embedding(tokens, self._words) + self._positions[places]
         return functional.layer_norm(rows, (self.dimension,), *self._norm, self.shape.epsilon)
+
+
+def calibration(most: int | None = None) -> list[str]:
+    """The sentences that 8 bits are fitted to, or about `most` of them, evenly drawn."""
+    lines = CALIBRATION.read_text(encoding="utf-8").splitlines()
+    return lines[:: max(1, len(lines) // most)] if most else lines
 
 
 def groups(lengths: Sequence[int], workers: int = 1, tokens: int = TOKENS_AT_ONCE) -> list[list[int]]:

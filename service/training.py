@@ -87,6 +87,15 @@ def reader(data: Path, home: Path, out: Path, seed: int, progress: Progress | No
     return train_reader(data, home, out, seed, progress)
 
 
+def ranges(data: Path, home: Path, out: Path, seed: int, progress: Progress | None) -> object:
+    """The sentences come with the install: neither data nor seed matter."""
+    del data, seed
+    from models.train_ranges import train_ranges
+
+    train_ranges(home, out, progress)
+    return None
+
+
 def sft(data: Path, home: Path, out: Path, seed: int, progress: Progress | None, start: Path | None) -> object:
     from models.train_sft import train_sft
 
@@ -137,6 +146,7 @@ def second_judges(data: Path, home: Path, out: Path, seed: int, progress: Progre
 
 HEADS: Mapping[str, Trainer] = {
     "reader": reader,
+    "ranges": ranges,
     "orders": orders,
     "plan": plan,
     "terms": terms,

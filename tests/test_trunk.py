@@ -4,11 +4,15 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors import safe_open
 from torch.nn import functional
 
 from indexing.types import BadInput, ModelDamaged
 from models import layers, precision
-from models.trunk import Trunk, groups
+from models.ranges import NAME, read_ranges, save_ranges
+from models.reader import BUNDLED
+from models.train_ranges import train_ranges
+from models.trunk import RANGES, Trunk, groups
 from models.weights import model_folder
 
 TEXTS = [
@@ -118,6 +122,34 @@ def test_auto_goes_back_to_float32_where_8_bits_do_not_fit(
     assert trunk.precision == "int8"
     monkeypatch.setattr("models.trunk.FAITHFUL", 1.1)
     assert Trunk.load(folder).precision == "float32"
+
+
+@BYTES
+def test_the_ranges_that_come_along_are_those_that_would_be_found(models_home: Path, tmp_path: Path) -> None:
+    train_ranges(models_home, tmp_path)
+    for kept, made in ((RANGES, "calibration"), (BUNDLED / NAME, "reader")):
+        with safe_open(kept, "pt") as one, safe_open(tmp_path / made / NAME, "pt") as other:
+            assert one.metadata() == other.metadata(), f"{kept} is of other weights: run `passerine train ranges`"
+            for name in one.keys():  # noqa: SIM118 - not a dict
+                torch.testing.assert_close(one.get_tensor(name), other.get_tensor(name), rtol=1e-3, atol=1e-3)
+
+
+@BYTES
+@pytest.mark.parametrize("spoilt", ["absent", "cut", "of other weights"])
+def test_without_fitting_ranges_they_are_found_anew(
+    folder: Path, trunk: Trunk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, spoilt: str
+) -> None:
+    path = tmp_path / NAME
+    if spoilt == "cut":
+        path.write_bytes(RANGES.read_bytes()[:1000])
+    elif spoilt == "of other weights":
+        save_ranges(path, read_ranges(RANGES, trunk.fingerprint, trunk.layers), "0" * 64)
+    assert read_ranges(path, trunk.fingerprint, trunk.layers) == []
+    monkeypatch.setattr("models.trunk.RANGES", path)
+    again = Trunk.load(folder)
+    sequences = trunk.tokenize(TEXTS)
+    assert again.precision == "int8"
+    assert (means(again.hidden(sequences)) * means(trunk.hidden(sequences))).sum(dim=1).min() > 0.9999
 
 
 def test_bfloat16_is_close(folder: Path, exact: Trunk) -> None:
