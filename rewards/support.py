@@ -26,9 +26,12 @@ FEATURES = ("network", "log_prob", "hit_score", "asked", "read", "named", "lengt
 """Logit of the network; the policy's log_prob; the best score of a hit it read; the share of the question's words that
 stand in the quotes, and of those that stand in the passages read, or in the titles of their documents; the share of its
 names and numbers that stand there; ln(1 + characters of the bare answer)."""
-NAMED = re.compile(r"(?<=\S )[A-Z][\w'’-]*(?: \d+\b(?![.,]\d))?|\d[\d,.]*")
-"""Words of a question with a capital letter, save the first, each with the number behind it (Sputnik 1); and other
-numbers."""
+MONTHS = "January|February|March|April|May|June|July|August|September|October|November|December"
+NAMED = re.compile(rf"(?<=\S )(?!(?:{MONTHS})\b)[A-Z][\w'’-]* \d{{1,3}}\b(?![.,]\d)|(?<=\S )[A-Z][\w'’-]*|\d[\d,.]*")
+"""Words of a question with a capital letter, save the first, each with the number behind it (Sputnik 1) where that is
+no year or day; and other numbers."""
+NUMBERS = "one two three four five six seven eight nine ten eleven twelve".split()  # noqa: SIM905
+ROMAN = ((50, "l"), (40, "xl"), (10, "x"), (9, "ix"), (5, "v"), (4, "iv"), (1, "i"))
 LEAST_LOG_PROB = -10.0
 """Below this a policy's confidence tells nothing more."""
 
@@ -111,7 +114,7 @@ def told(question: str, evidence: Sequence[tuple[str, str]], quotes: Sequence[st
     passages = " ".join([titles, *(text for _, text in evidence)])
     wanted = terms(question)
     asked = terms(" ".join([titles, *quotes]))
-    names = {name.rstrip(".,'’").casefold() for name in NAMED.findall(question)} - {"i"}
+    names = names_of(question)
     text = passages.casefold()
     return (
         len(wanted & asked) / max(1, len(wanted)),
@@ -120,16 +123,49 @@ def told(question: str, evidence: Sequence[tuple[str, str]], quotes: Sequence[st
     )
 
 
+def names_of(question: str) -> set[str]:
+    """The names and numbers of a question, in lower case.
+
+    >>> sorted(names_of("When was Sputnik 1 launched, and how did Moscow's papers tell it on May 5?"))
+    ['5', 'may', 'moscow', 'sputnik 1']
+    """
+    found = {re.sub(r"['’]s?$", "", name.rstrip(".,")).casefold() for name in NAMED.findall(question)}
+    return found - {"i", ""}
+
+
 def holds(text: str, name: str) -> bool:
-    """Whether a text holds a name or number, both in lower case: the 1 of "Sputnik 1" does not stand in 1961."""
-    parts = [re.escape(part) for part in name.split()]
-    return re.search(rf"(?<![\d]){'[ -]'.join(parts)}(?!\d)", text) is not None
+    """Whether a text holds a name or number, both in lower case. The 1 of "Sputnik 1" does not stand in 1961, and
+    "War 2" stands in "War II"."""
+    word, _, number = name.rpartition(" ")
+    ends = rf"{re.escape(word)}[ -]?(?:{'|'.join(written(int(number)))})(?!\w)" if word else rf"{re.escape(name)}(?!\d)"
+    return re.search(rf"(?<!\d){ends}", text) is not None
+
+
+def written(number: int) -> list[str]:
+    """How a small number is written: in digits, as a word, in Roman numerals.
+
+    >>> written(9), written(14)
+    (['9', 'ix', 'nine'], ['14', 'xiv'])
+    """
+    roman, left = "", number if number < 90 else 0
+    for value, sign in ROMAN:
+        roman += sign * (left // value)
+        left %= value
+    return [form for form in (str(number), roman, *NUMBERS[number - 1 : number]) if form]
+
+
+def another(question: str, candidate: Candidate) -> bool:
+    """Whether the question names one of a series (Apollo 9) that nothing its evidence says is about: what is told of
+    Apollo 11 answers nothing then."""
+    text = " ".join(f"{hit.document.title} {hit.passage.text}" for hit in candidate.evidence).casefold()
+    return any(" " in name and not holds(text, name) for name in names_of(question))
 
 
 class TrainedSupport:
     """s(quote, statement): the candidate answers the question and its quotes support it.
 
-    A statement without a quote has 0, and what states no fact has 1; neither is read.
+    A statement without a quote has 0, and so has one about another of a series than the question names. What states no
+    fact has 1 and is not read.
     """
 
     name = "support"
@@ -165,5 +201,5 @@ class TrainedSupport:
         found = [0.0 if candidate.kind == "statement" else 1.0 for candidate in candidates]
         shares = self.calibration.probabilities(self.features(conversation, [candidates[i] for i in read]))
         for i, share in zip(read, shares.tolist(), strict=True):
-            found[i] = share
+            found[i] = 0.0 if another(conversation.question, candidates[i]) else share
         return found

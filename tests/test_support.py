@@ -26,6 +26,7 @@ from rewards.support import (
     FEATURES,
     Calibration,
     TrainedSupport,
+    another,
     fit_calibration,
     load_calibration,
     save_calibration,
@@ -153,7 +154,30 @@ def test_names_of_the_question_that_nothing_read_holds_are_missed() -> None:
     assert shared("When was Vostok 1 launched?", read) == (1.0, 1.0, 1.0)
     assert shared("When was Sputnik 1 launched?", read)[2] == 0.0, "the 1 is Sputnik's, and 1961 does not hold it"
     assert shared("Which probe came before Vostok in 19?", read)[2] == 0.5
+    assert shared("How long was Vostok's flight?", read)[2] == 1.0
     assert shared("When was it launched?", read)[2] == 1.0
+
+
+@pytest.mark.parametrize(
+    ("question", "title", "is_another"),
+    [
+        ("When was Apollo 9 launched?", "Apollo 11", True),
+        ("When was Apollo 1 launched?", "Apollo 11", True),
+        ("When was Apollo 11 launched?", "Apollo 11", False),
+        ("When did the Apollo-11 crew land?", "Apollo 11", False),
+        ("How did World War 2 end?", "World War II", False),
+        ("How did World War 1 end?", "World War II", True),
+        ("Who won Formula 1 races?", "Formula One", False),
+        ("What happened on May 5?", "5 May", False),
+        ("What did the Human Rights Act 1998 change?", "Human Rights Act of 1998", False),
+        ("When was it launched?", "Apollo 11", False),
+    ],
+)
+def test_another_of_a_series_is_told_from_the_one_that_is_asked_about(
+    question: str, title: str, is_another: bool
+) -> None:
+    candidate = quoted("It took place on 16 July 1969, as planned.", title)
+    assert another(question, candidate) is is_another
 
 
 def test_words_that_are_the_quote_are_read_once_and_under_their_title() -> None:
