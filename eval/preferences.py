@@ -54,6 +54,8 @@ def preference_table(network: Interaction, reader: Corpus, encoder: Encoder, tes
     rows = []
     for name, at in {**own, **dict(zip(POOLS, (human, built, built | True), strict=True))}.items():
         places = np.flatnonzero(at)
+        if not len(places):
+            continue
         some = [groups[place] for place in places]
         plain = [mean_interval(hits[at], some) for hits in (judge, longer, closer)]
         even = [evened_interval(hits[at], longer[at], some) for hits in (judge, closer, judge - closer)]
