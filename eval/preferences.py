@@ -20,6 +20,8 @@ from rewards.preference_data import Ranking
 from rewards.readings import Draft
 
 POOLS = ("human", "built", "all")
+MADE = ("halueval",)
+"""Sources whose worse answers a model wrote: no person compared them."""
 COLUMNS = (
     "test set",
     "pairs",
@@ -47,10 +49,13 @@ def preference_table(network: Interaction, reader: Corpus, encoder: Encoder, tes
     left, right, shares, groups, sources = (list(column) for column in zip(*found, strict=True))
     judge, longer, closer = (pair_hits(values[left], values[right], shares) for values in scores)
     built = np.asarray([source.startswith("built") for source in sources])
+    human = ~built & np.asarray([source not in MADE for source in sources])
     own = {name: np.asarray([source == name for source in sources]) for name in sorted(set(sources))}
     rows = []
-    for name, at in {**own, **dict(zip(POOLS, (~built, built, built | True), strict=True))}.items():
+    for name, at in {**own, **dict(zip(POOLS, (human, built, built | True), strict=True))}.items():
         places = np.flatnonzero(at)
+        if not len(places):
+            continue
         some = [groups[place] for place in places]
         plain = [mean_interval(hits[at], some) for hits in (judge, longer, closer)]
         even = [evened_interval(hits[at], longer[at], some) for hits in (judge, closer, judge - closer)]

@@ -97,12 +97,15 @@ def test_preference_has_its_baselines(hashing: HashingEncoder) -> None:
     network = Interaction(Shape(width=16, inner=16, heads=2, layers=1))
     drafts = (Draft("When did it open?", "It opened in 1932."), Draft("When did it open?", "No."))
     test = [Ranking(drafts, ((0, 1, 1.0),), f"g{n}", "qa-feedback") for n in range(4)]
-    test += [Ranking(drafts[::-1], ((0, 1, 1.0),), "h", "built-squad")]
+    test += [
+        Ranking(drafts[::-1], ((0, 1, 1.0),), "h", "built-squad"),
+        Ranking(drafts, ((0, 1, 1.0),), "i", "halueval"),
+    ]
     table = preference_table(network, HashedReader(), hashing, test)  # type: ignore[arg-type]
     rows = {row[0]: row[1:] for row in table.rows}
-    assert list(rows) == ["built-squad", "qa-feedback", "human", "built", "all"]
+    assert list(rows) == ["built-squad", "halueval", "qa-feedback", "human", "built", "all"]
     assert rows["human"][0] == "4"
-    assert [rows[name][2][:5] for name in ("human", "built", "all")] == ["1.000", "0.000", "0.800"], "the longer answer"
+    assert [rows[name][2][:5] for name in ("human", "built", "all")] == ["1.000", "0.000", "0.833"], "the longer answer"
     assert rows["human"][3][:5] == "1.000", "it shares words with the question"
 
 
