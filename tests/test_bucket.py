@@ -15,37 +15,22 @@ from indexing.store import Index
 from indexing.types import BadInput, Cancelled, ExtractFailed, FetchFailed
 from service.sources import described, opened, tried
 from tests.hashing import HashingEncoder
+from tests.s3 import SECRET, s3
 from tests.site import Site
 from tests.test_refresh import counts, texts
 
 boto3 = pytest.importorskip("boto3", reason="the extra s3 is not installed")
 pytest.importorskip("moto.server", reason="moto, whose server stands in for S3, is not installed")
-SECRET = "not-to-be-shown"
 Hook = Callable[[str, Callable[..., None]], None]
 
 
 @pytest.fixture(scope="module", autouse=True)
 def endpoint() -> Iterator[None]:
     """An S3 server on loopback, which every client of this module finds through the environment."""
-    from moto.server import ThreadedMotoServer
-
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in {
-            "AWS_ENDPOINT_URL": f"http://{host}:{port}",
-            "AWS_ACCESS_KEY_ID": "somebody",
-            "AWS_SECRET_ACCESS_KEY": SECRET,
-            "AWS_DEFAULT_REGION": "eu-central-1",
-            "AWS_CONFIG_FILE": "/no/such/file",
-            "AWS_SHARED_CREDENTIALS_FILE": "/no/such/file",
-            "AWS_EC2_METADATA_DISABLED": "true",
-            "AWS_MAX_ATTEMPTS": "1",
-        }.items():
+    with s3() as variables, pytest.MonkeyPatch.context() as patch:
+        for name, value in variables.items():
             patch.setenv(name, value)
         yield
-    server.stop()
 
 
 @pytest.fixture(scope="module")
