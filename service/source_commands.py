@@ -13,7 +13,7 @@ from service.application import Application
 from service.console import STOPPED, bar, err, interruptible, out, show_error, show_table
 from service.errors import explain
 from service.jobs import Job
-from service.library import rebuild_index
+from service.library import rebuild_index, where
 from service.sources import Kind, StoredSource, described, opened, tried
 from service.watching import changes
 
@@ -66,7 +66,7 @@ def add(cli: typer.Typer, application: Callable[..., Application], reporting: Re
         with interruptible() as stopped:
             if rebuild:
                 with bar() as progress:
-                    count = rebuild_index(own.settings.index_folder, own.encoder.now(), progress, stopped)
+                    count = rebuild_index(where(own.settings), own.encoder.now(), progress, stopped)
                 out().print(f"{count} passages encoded anew")
             if not chosen:
                 return

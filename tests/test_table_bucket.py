@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 
+from indexing import table_upkeep
 from indexing.refresh import add_documents
 from indexing.search import Searcher
 from indexing.table import Table
@@ -44,3 +45,7 @@ def test_table_in_a_bucket(place: Place, monkeypatch: pytest.MonkeyPatch) -> Non
     assert sorted(hit.document.id for hit in hits) == ["late", "z0", "z2"]
     table.tidy(old=timedelta())
     assert Table.open(place).counts().passages == 3
+    assert table_upkeep.verify(place) == []
+    new = HashingEncoder("new")
+    assert table_upkeep.rebuild(Table.open(place), new) == 3
+    assert len(Searcher(Table.open(place), new).search(Query("zebra lion"), 10)) == 3
