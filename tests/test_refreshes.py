@@ -324,7 +324,7 @@ def test_a_refresh_that_was_killed_goes_on_and_is_told_to_have_died(tmp_path: Pa
     run("--home", home, "source", "add", docs)
     command = [sys.executable, "-c", COMMAND, "--home", str(home), "refresh"]
     with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL, env=os.environ) as process:
-        wait_until(lambda: list((home / "index" / "segments").glob("*.seg")))
+        wait_until(lambda: len(list((home / "index" / "segments").glob("*.seg"))) > 1)  # the first is committed
         process.send_signal(signal.SIGKILL)
         process.wait()
     assert "died" in run("--home", home, "source", "list")[1]
