@@ -38,7 +38,9 @@ def add(cli: typer.Typer, application: Callable[..., Application], reporting: Re
     def refresh(
         sources: Annotated[
             list[str] | None,
-            typer.Argument(help="Names of sources, folders or files; absent: every source.", show_default=False),
+            typer.Argument(
+                help="Names of sources, folders, files, addresses or buckets; absent: every source.", show_default=False
+            ),
         ] = None,
         dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would change.")] = False,
         rebuild: Annotated[bool, typer.Option("--rebuild", help="First make all vectors and postings anew.")] = False,
@@ -62,7 +64,9 @@ def add(cli: typer.Typer, application: Callable[..., Application], reporting: Re
         known = own.refreshes.sources
         chosen = [known.find(name) for name in sources] if sources else known.list()
         if not chosen and not rebuild:
-            raise typer.BadParameter("Name a folder or file, or add a source (or --rebuild).", param_hint="SOURCES")
+            raise typer.BadParameter(
+                "Name a folder, a file or an address, or add a source (or --rebuild).", param_hint="SOURCES"
+            )
         with interruptible() as stopped:
             if rebuild:
                 with bar() as progress:
