@@ -33,6 +33,7 @@ collection  the contract that an index folder and a table share
 table      the same verbs over a Lance dataset on a shared folder or bucket
 table_rows between its rows and the nouns
 table_view one version of it as a search sees it: shards asked, answers merged
+table_upkeep   what it holds, whether it is whole, mending it, making it anew
 shard      a part of it made searchable
 actors     shards as actors of a Ray cluster
 mapping    a refresh whose reading and encoding is mapped over the cluster

@@ -49,6 +49,11 @@ def connect(address: str, processors: int | None = None) -> Any:
     try:
         module.init(**options)
     except Exception as error:  # noqa: BLE001 - Ray raises a bare Exception for a start that takes too long
+        if "AuthToken" in str(error.__cause__):
+            raise ClusterFailed(
+                f"The Ray cluster at {address} asks for a token.",
+                "Set RAY_AUTH_MODE=token, and copy ~/.ray/auth_token from the machine of its head.",
+            ) from None
         raise ClusterFailed(
             f"There is no Ray cluster at {address}: {str(error).partition('. ')[0]}.",
             "Start one with `ray start --head`, or say `local`.",

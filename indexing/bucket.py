@@ -5,7 +5,9 @@ role of the machine. None of it is kept, and no message repeats what boto3 says 
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -26,6 +28,10 @@ RIGHTS = "Its credentials need s3:ListBucket and s3:GetObject there; `aws s3 ls`
 ENDPOINT = "Check AWS_ENDPOINT_URL and the network."
 
 _LOCATION = re.compile(r"s3://([A-Za-z0-9][A-Za-z0-9._-]{1,254})(?:/(.*))?", re.DOTALL)
+AT_ONCE = 8
+"""Objects fetched at the same time; boto3 keeps ten connections."""
+AHEAD_BYTES = 64 << 20
+"""Bytes of objects that are fetched before they are asked for, but for one that is larger."""
 _SILENCE = 20  # seconds, as for pages; boto3 waits for 60
 _REFUSALS = frozenset({"ExpiredToken", "InvalidToken"})  # answered with 400, unlike the others
 
@@ -47,6 +53,7 @@ class Bucket:
         """Raises FetchFailed also when a later page of the list fails: half a list would look like objects gone."""
         bucket, folder = _parts(self.location)
         items: list[Item] = []
+        ahead = _Ahead(self)
         with self._plainly(bucket):
             for page in self.client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=folder):
                 if self.cancelled():
@@ -57,17 +64,16 @@ class Bucket:
                         modified = round(each["LastModified"].timestamp() * 1e9)
                         etag = each.get("ETag", "").strip('"')
                         state = FileState(self.name, key, each["Size"], modified, etag)
-                        items.append(Item(key, url, partial(self._read, each["Key"], url, state)))
-        return Listing(items)
+                        ahead.listed.append((each["Key"], url, state))
+                        items.append(Item(key, url, partial(self._read, ahead, each["Key"], url, state)))
+        return Listing(items, ahead=ahead.begin)
 
-    def _read(self, name: str, url: str, listed: FileState, known: FileState | None) -> Reading:
-        if known and known.size == listed.size:
-            same = known.digest == listed.digest if listed.digest else known.modified == listed.modified
-            if same:
-                return Reading(listed)
+    def _read(self, ahead: "_Ahead", name: str, url: str, listed: FileState, known: FileState | None) -> Reading:
+        if _same(listed, known):
+            return Reading(listed)
         if listed.size > self.limit:
             raise too_large(url, self.limit)
-        data, etag = self._content(name, url)
+        data, etag = ahead.content(name, url)
         problems: list[ExtractFailed] = []
         documents = extract_page(
             data,
@@ -81,8 +87,8 @@ class Bucket:
         # Of what was read, not of what was listed: it may have changed between the two.
         return Reading(replace(listed, size=len(data), digest=etag), [*documents, *problems])
 
-    def _content(self, name: str, url: str) -> tuple[bytes, str]:
-        """(bytes, ETag) of an object."""
+    def content(self, name: str, url: str) -> tuple[bytes, str]:
+        """(bytes, ETag) of an object. Raises Gone, FetchFailed, TooLarge, Cancelled."""
         bucket, _ = _parts(self.location)
         data = bytearray()
         with self._plainly(bucket, url):
@@ -115,6 +121,56 @@ class Bucket:
             raise FetchFailed(f"{what} cannot be reached at {host} ({type(error).__name__}).", ENDPOINT) from None
         except boto.BotoCoreError as error:
             raise FetchFailed(f"{what} cannot be read: {_line(error)}.", "The next refresh tries again.") from None
+
+
+class _Ahead:
+    """The objects of a listing that have changed, some of them fetched before they are asked for, in their order."""
+
+    def __init__(self, bucket: Bucket) -> None:
+        self.bucket = bucket
+        self.listed: list[tuple[str, str, FileState]] = []
+        self._waiting: deque[tuple[str, str, int]] = deque()
+        self._fetched: dict[str, tuple[Future[tuple[bytes, str]], int]] = {}
+        self._pool: ThreadPoolExecutor | None = None
+
+    def begin(self, known: Mapping[str, FileState]) -> None:
+        """Begin to fetch what differs from what is remembered."""
+        for name, url, state in self.listed:
+            if state.size <= self.bucket.limit and not _same(state, known.get(state.file)):
+                self._waiting.append((name, url, state.size))
+        if len(self._waiting) > 1:
+            self._pool = ThreadPoolExecutor(AT_ONCE, "bucket")
+            self._fill()
+
+    def content(self, name: str, url: str) -> tuple[bytes, str]:
+        """(bytes, ETag) of an object, fetched by now or in this thread."""
+        if name not in self._fetched:
+            return self.bucket.content(name, url)
+        try:
+            return self._fetched[name][0].result()
+        finally:
+            del self._fetched[name]
+            self._fill()
+
+    def _fill(self) -> None:
+        held = sum(size for _, size in self._fetched.values())
+        while self._pool and self._waiting and len(self._fetched) < 2 * AT_ONCE:
+            name, url, size = self._waiting[0]
+            if self._fetched and held + size > AHEAD_BYTES:
+                return
+            self._waiting.popleft()
+            self._fetched[name] = self._pool.submit(self.bucket.content, name, url), size
+            held += size
+        if self._pool and not self._waiting:
+            self._pool.shutdown(wait=False)
+            self._pool = None
+
+
+def _same(listed: FileState, known: FileState | None) -> bool:
+    """Whether an object is as it was."""
+    if known is None or known.size != listed.size:
+        return False
+    return known.digest == listed.digest if listed.digest else known.modified == listed.modified
 
 
 @contextmanager

@@ -114,6 +114,8 @@ class Catalogue:
             yield
         except sqlite3.DatabaseError as error:
             raise _translated(error, self.path) from error
+        except UnicodeDecodeError as error:  # of SQLite's own sentence, in which it repeats what it could not read
+            raise IndexDamaged(f"{self.path} is damaged: its schema is no text.", DAMAGED_FILE_HINT) from error
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:

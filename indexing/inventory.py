@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from indexing.collection import Collection
 from indexing.segment import Segment
 from indexing.store import Index
 from indexing.types import Document, IndexDamaged
@@ -42,7 +43,7 @@ def segments(index: Index) -> list[SegmentFacts]:
     return found
 
 
-def records(index: Index, source: str | None = None) -> Iterator[str]:
+def records(index: Collection, source: str | None = None) -> Iterator[str]:
     """Documents of a source or all, in the order of their ids, each a line that a refresh reads back (JSON Lines).
 
     Raises IndexDamaged for a text that fails its checksum.

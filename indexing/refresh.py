@@ -206,6 +206,7 @@ class _SourceRefresh:
 
     def run(self) -> RefreshReport:
         items = self.listing.items
+        self.listing.ahead(self.known)
         for done, item in enumerate(items):
             if self.writer.progress:
                 self.writer.progress("read", done, len(items))

@@ -19,7 +19,7 @@ from indexing.postings import Postings
 from indexing.segment import Segment
 from indexing.snapshot import Sides, Snapshot
 from indexing.store import searched_text
-from indexing.table_rows import Place, admitting
+from indexing.table_rows import Place, admitting, reading
 from indexing.tokenize import Analyser
 from indexing.types import Document, Filters, IndexDamaged, Passage, Vectors
 
@@ -86,9 +86,10 @@ class Shard:
     def _view(self, part: Part) -> "_Held":
         found = self._views.get(part)
         if found is None:
-            dataset = self.place.open(part.version)
             before = next(reversed(self._views.values()), None)
-            pieces = [self._piece(dataset, fragment, before) for fragment in part.fragments]
+            with reading(self.place.uri):
+                dataset = self.place.open(part.version)
+                pieces = [self._piece(dataset, fragment, before) for fragment in part.fragments]
             found = self._views[part] = _Held(dataset, part, {piece.name: piece for piece in pieces})
             self._forget(before, found)
             while len(self._views) > KEPT:
@@ -194,7 +195,8 @@ class _Held:
         if found is None:
             own = [self._dataset.get_fragment(number) for number in self._part.fragments]
             scanner = self._dataset.scanner(columns=["kind"], filter=condition, fragments=own, with_row_address=True)
-            keys: Rows = scanner.to_table()["_rowaddr"].to_numpy().astype(np.int64)
+            with reading(self._dataset.uri):
+                keys: Rows = scanner.to_table()["_rowaddr"].to_numpy().astype(np.int64)
             found = self._filters[condition] = np.isin(self.snapshot.keys, keys)
             if len(self._filters) > _FILTERS:
                 self._filters.popitem(last=False)

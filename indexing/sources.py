@@ -1,7 +1,7 @@
 """Where documents come from: a source lists its items, and each item is read when it has changed."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -55,17 +55,23 @@ def gone(_key: str) -> str:
     return ""
 
 
+def nothing(_known: Mapping[str, FileState]) -> None:
+    """Of a source that is read item by item."""
+
+
 @dataclass(frozen=True, slots=True)
 class Listing:
     """What a source holds now. `complete`: what is not listed is gone. `failed` is what hindered the listing.
 
-    `out_of_reach` says why an item that is no longer listed cannot be looked for; "" when it is really gone.
+    `out_of_reach` says why an item that is no longer listed cannot be looked for; "" when it is really gone. `ahead` is
+    told what is remembered of all items before they are read in their order, so that some can be fetched beforehand.
     """
 
     items: Sequence[Item]
     complete: bool = True
     failed: Sequence[Failure] = ()
     out_of_reach: Callable[[str], str] = gone
+    ahead: Callable[[Mapping[str, FileState]], None] = nothing
 
 
 class Source(Protocol):

@@ -164,6 +164,11 @@ class Index:
         """The index's own facts: format, generation, encoder, encoder_fingerprint, dimension, analyser, k1, b."""
         return self.catalogue.meta()
 
+    @property
+    def generation(self) -> int:
+        """A number that grows with every commit."""
+        return self.catalogue.generation()
+
     def made_by(self, encoder: Encoder) -> dict[str, str]:
         """The facts that bind an index to its encoder and analyser."""
         return {

@@ -6,15 +6,16 @@ from what the first has left. So no document is ever stored twice, and a writer 
 version names, which `tidy` removes. Readers hold a version, which never changes under them.
 """
 
-import json
 import random
 import threading
 import time
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -26,21 +27,24 @@ from indexing.lock import locked
 from indexing.rows import FileState, Label
 from indexing.shard import Choice, LocalShards, Part, Shard, Shards
 from indexing.spelling import Speller
-from indexing.store import REFRESH_HINT, Changes, Counts, searched_text
+from indexing.store import REBUILD_HINT, REFRESH_HINT, Changes, Counts, searched_text
 from indexing.table_rows import (
-    DOCUMENT,
-    PASSAGE,
     Place,
     among,
+    checked,
     document_of,
     entry_rows,
+    first_line,
+    head_of,
     head_row,
     item_key,
     item_row,
     lance,
     passage_of,
     quoted,
+    reading,
     replaced,
+    schema,
     state_of,
     table_of,
     vector_of,
@@ -61,7 +65,9 @@ from indexing.types import (
     Vectors,
 )
 
-FORMAT = "table 1"
+FORMAT = "table 2"
+READABLE = ("table 1", FORMAT)
+"""Formats that are read and written to; rows of the first have no checksum."""
 LOOK_SECONDS = 0.5
 """Between two looks for a newer version, so that a search on a bucket does not begin with a request."""
 ATTEMPTS = 60
@@ -110,21 +116,13 @@ class Table:
         try:
             table.meta()
         except IndexMissing:
-            facts = {
-                "format": FORMAT,
-                "encoder": encoder.name,
-                "encoder_fingerprint": encoder.fingerprint,
-                "dimension": str(encoder.dimension),
-                "analyser": table.analyser.fingerprint,
-                "k1": str(parameters.k1),
-                "b": str(parameters.b),
-            }
-            head = table_of([head_row(facts)], encoder.dimension)
+            facts = {"format": FORMAT, "k1": str(parameters.k1), "b": str(parameters.b), **table.made_by(encoder)}
+            head = table_of([head_row(facts)], schema(encoder.dimension))
             try:
                 lance().write_dataset(head, place.uri, mode="create", storage_options=place.options)
             except OSError as error:
                 if "already exists" not in str(error):  # else another process was quicker
-                    raise _failed(place, error) from error
+                    raise failed(place, error) from error
         table.check(encoder)
         return table
 
@@ -142,18 +140,44 @@ class Table:
         """The table's own facts: format, encoder, encoder_fingerprint, dimension, analyser, k1, b."""
         return self._now().head
 
+    @property
+    def generation(self) -> int:
+        """The number of the newest version."""
+        return self._now().number
+
+    def made_by(self, encoder: Encoder) -> dict[str, str]:
+        """The facts that bind a table to its encoder and analyser."""
+        return {
+            "encoder": encoder.name,
+            "encoder_fingerprint": encoder.fingerprint,
+            "dimension": str(encoder.dimension),
+            "analyser": self.analyser.fingerprint,
+        }
+
     def check(self, encoder: Encoder) -> None:
         """Raise EncoderMismatch when the table was made by another encoder, or by another analyser."""
         meta = self.meta()
         if meta["encoder_fingerprint"] != encoder.fingerprint:
             raise EncoderMismatch(
                 f"The table was made with the encoder {meta['encoder']}, and this one is {encoder.name}.",
-                "Set the encoder that it was made with, or name another table.",
+                REBUILD_HINT,
             )
         if meta["analyser"] != self.analyser.fingerprint:
-            raise EncoderMismatch("The table was made by another version of the analyser.", "Name another table.")
+            raise EncoderMismatch("The table was made by another version of the analyser.", REBUILD_HINT)
 
     # Reading
+
+    def newest(self) -> Any:
+        """The newest version of the dataset, whatever its files are like. Raises IndexMissing, IndexDamaged for a
+        version that cannot be read, StorageFailed."""
+        try:
+            return self.place.open()
+        except ValueError as error:
+            if "not found" not in str(error):
+                raise IndexDamaged(f"The table {self.place.uri} cannot be read: {first_line(error)}.") from error
+            raise IndexMissing(f"There is no table {self.place.uri}.", REFRESH_HINT) from None
+        except OSError as error:
+            raise failed(self.place, error) from error
 
     def _now(self, newest: bool = False) -> "_Version":
         """The latest version, or one that was it half a second ago."""
@@ -162,14 +186,11 @@ class Table:
             if known and not newest and time.monotonic() - self._looked_at < LOOK_SECONDS:
                 return known
             try:
-                if known is None or known.dataset.latest_version != known.number:
-                    known = self._version = _Version(self.place.open())
-            except ValueError as error:
-                if "not found" not in str(error):
-                    raise IndexDamaged(f"The table {self.place.uri} cannot be read: {_first(error)}.") from error
-                raise IndexMissing(f"There is no table {self.place.uri}.", REFRESH_HINT) from None
+                old = known is None or known.dataset.latest_version != known.number
             except OSError as error:
-                raise _failed(self.place, error) from error
+                raise failed(self.place, error) from error
+            if old or known is None:
+                known = self._version = _Version(self.newest())
             self._looked_at = time.monotonic()
             return known
 
@@ -226,31 +247,33 @@ class Table:
         self, source: str | None = None, after: str = "", limit: int = 100, named: str = ""
     ) -> list[Document]:
         """Documents in the order of their ids, those past the id `after`, with `named` in their title or address."""
-        condition = f"kind = 'document' AND key > {quoted(after)}"
-        if source is not None:
-            condition += f" AND source = {quoted(source)}"
+        now = self._now()
         if named:
             wanted = quoted(named.lower())
-            condition += f" AND (contains(lower(title), {wanted}) OR contains(lower(url), {wanted}))"
-        ids = sorted(row["key"] for row in self._now().rows(["key"], condition))
-        return self._documents(ids[:limit])
+            condition = f"kind = 'document' AND (contains(lower(title), {wanted}) OR contains(lower(url), {wanted}))"
+            ids = sorted(row["key"] for row in now.rows(["key"], condition))
+        else:
+            ids = now.ids
+        later = (ids[place] for place in range(bisect_right(ids, after), len(ids)))
+        chosen = (key for key in later if source is None or now.owners.get(key, ("",))[0] == source)
+        return self._documents(list(islice(chosen, limit)))
 
     def _documents(self, ids: Sequence[str]) -> list[Document]:
         if not ids:
             return []
-        rows = self._now().rows(DOCUMENT, f"kind = 'document' AND {among('key', ids)}")
+        rows = self._now().whole_rows(f"kind = 'document' AND {among('key', ids)}")
         return sorted(map(document_of, rows), key=lambda document: document.id)
 
     def passage(self, passage_id: str) -> Passage:
         """Raises NotFound."""
-        rows = self._now().rows(PASSAGE[:-1], f"kind = 'passage' AND id = {quoted(passage_id)}")
+        rows = self._now().whole_rows(f"kind = 'passage' AND id = {quoted(passage_id)}")
         if not rows:
             raise NotFound(f"There is no passage {passage_id}.", "Its document may have changed; search again.")
         return passage_of(rows[0])
 
     def passages(self, document_id: str) -> list[Passage]:
         """The passages of a document, in order; empty when there is none."""
-        rows = self._now().rows(PASSAGE[:-1], f"kind = 'passage' AND key = {quoted(document_id)}")
+        rows = self._now().whole_rows(f"kind = 'passage' AND key = {quoted(document_id)}")
         return sorted(map(passage_of, rows), key=lambda passage: passage.ordinal)
 
     def known_vectors(self, document_id: str) -> dict[str, Vectors]:
@@ -258,7 +281,7 @@ class Table:
         if self.owner(document_id) is None:
             return {}
         document = self.document(document_id)
-        rows = self._now().rows(PASSAGE, f"kind = 'passage' AND key = {quoted(document_id)}")
+        rows = self._now().whole_rows(f"kind = 'passage' AND key = {quoted(document_id)}")
         return {searched_text(document, passage_of(row)): vector_of(row) for row in rows}
 
     def sources(self) -> list[SourceCount]:
@@ -335,7 +358,7 @@ class Table:
                 time.sleep(random.uniform(0, 0.05 * min(attempt + 1, 10)))
                 continue
             except OSError as error:
-                raise _failed(self.place, error) from error
+                raise failed(self.place, error) from error
             self._advance(now, _Version(dataset), documents, changes)
             self._commits += 1
             if self._commits % UNTIDY == 0:
@@ -348,7 +371,7 @@ class Table:
         rows = [head_row(now.head), *map(item_row, changes.files)]
         for entry in changes.entries:
             rows += entry_rows(entry)
-        data = table_of(rows, int(now.head["dimension"]))
+        data = table_of(rows, schema(int(now.head["dimension"]), "seal" in now.dataset.schema.names))
         options = self.place.options
         return list(
             lance().fragment.write_fragments(data, self.place.uri, data.schema, mode="append", storage_options=options)
@@ -402,14 +425,19 @@ class _Version:
 
     def rows(self, columns: Sequence[str], condition: str) -> list[dict[str, Any]]:
         """The rows that satisfy a condition."""
-        found: list[dict[str, Any]] = self.dataset.to_table(columns=list(columns), filter=condition).to_pylist()
+        with reading(self.dataset.uri):
+            found: list[dict[str, Any]] = self.dataset.to_table(columns=list(columns), filter=condition).to_pylist()
         return found
+
+    def whole_rows(self, condition: str) -> list[dict[str, Any]]:
+        """The same with all columns. Raises IndexDamaged for a row that fails its checksum."""
+        return checked(self.rows(self.dataset.schema.names, condition), self.dataset.uri)
 
     @cached_property
     def head(self) -> dict[str, str]:
         rows = self.rows(["text"], "kind = 'head'")
-        facts: dict[str, str] = json.loads(rows[0]["text"]) if len(rows) == 1 else {}
-        if facts.get("format") != FORMAT:
+        facts = head_of(rows[0]) if len(rows) == 1 else {}
+        if facts.get("format") not in READABLE:
             raise IndexDamaged(f"{self.dataset.uri} is not a table of passages.", "Name another place.")
         return facts
 
@@ -417,6 +445,10 @@ class _Version:
     def owners(self) -> dict[str, tuple[str, str, str]]:
         rows = self.rows(["key", "source", "file", "hash"], "kind = 'document'")
         return {row["key"]: (row["source"], row["file"], row["hash"]) for row in rows}
+
+    @cached_property
+    def ids(self) -> list[str]:
+        return sorted(self.owners)
 
     @cached_property
     def sources(self) -> list[SourceCount]:
@@ -455,12 +487,9 @@ def _without(dataset: Any, condition: str) -> tuple[list[int], list[Any]]:
     return removed, updated
 
 
-def _failed(place: Place, error: OSError) -> StorageFailed:
+def failed(place: Place, error: Exception) -> StorageFailed:
+    """What to raise for a folder or bucket that does not do as it is told."""
     return StorageFailed(
-        f"The table {place.uri} could not be read or written: {_first(error)}.",
+        f"The table {place.uri} could not be read or written: {first_line(error)}.",
         "Is its folder or bucket there, with room and permission? What was committed before is untouched.",
     )
-
-
-def _first(error: Exception) -> str:
-    return str(error).partition("\n")[0].partition(", /")[0][:200].rstrip(". ")

@@ -8,27 +8,24 @@ A table is one Lance dataset, so that one commit covers all of it. Its rows are 
     passage   its span, its text and its vector, and of its document what searching and filtering take
 
 `key` is the document's id in the rows of a document and its passages, that of the item in an item's row, and "" in the
-head. `hash` is the document's version: its content hash.
+head. `hash` is the document's version: its content hash. `seal` is the CRC-32 of the other columns, since Lance's files
+have no checksum of their own; tables of the first format have no such column.
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
 
-from indexing.rows import FileState, Label
+from indexing.rows import FileState, Label, checksum
 from indexing.store import Entry
-from indexing.types import BadInput, Document, Filters, Passage, Vectors
+from indexing.types import BadInput, Document, Filters, IndexDamaged, Passage, Vectors
 
-PASSAGE = ("key", "hash", "id", "ordinal", "start", "end", "heading", "page", "text", "vector")
-"""Columns that `passage_of` takes."""
-DOCUMENT = (
-    "key", "hash", "source", "url", "title", "text", "published_at", "fetched_at", "language", "facts",
-)  # fmt: skip
-"""Columns that `document_of` takes."""
+MEND_HINT = "`passerine index repair` takes out what is damaged, and the next refresh reads it again."
 
 
 def lance() -> Any:
@@ -59,7 +56,7 @@ class Place:
         return lance().dataset(self.uri, version=version, storage_options=self.options)
 
 
-def schema(dimension: int) -> Any:
+def schema(dimension: int, sealed: bool = True) -> Any:
     """The columns of a table."""
     import pyarrow as pa
 
@@ -70,14 +67,53 @@ def schema(dimension: int) -> Any:
         "id": text, "ordinal": whole, "start": whole, "end": whole, "heading": text, "page": whole,
         "text": pa.large_string(), "vector": pa.list_(pa.float16(), dimension),
     }  # fmt: skip
-    return pa.schema(list(columns.items()))
+    return pa.schema([*columns.items(), ("seal", whole)] if sealed else list(columns.items()))
 
 
-def table_of(rows: Iterable[Mapping[str, object]], dimension: int) -> Any:
-    """An Arrow table; what a row does not name is null."""
+def table_of(rows: Iterable[Mapping[str, object]], columns: Any) -> Any:
+    """An Arrow table with the columns of `schema`; what a row does not name is null."""
     import pyarrow as pa
 
-    return pa.Table.from_pylist(list(rows), schema(dimension))
+    if "seal" in columns.names:
+        rows = (row | {"seal": _seal(row, columns.names)} for row in map(dict, rows))
+    return pa.Table.from_pylist(list(rows), columns)
+
+
+def _seal(row: Mapping[str, Any], columns: Iterable[str]) -> int:
+    values = {name: row.get(name) for name in columns if name != "seal"}
+    if values["vector"] is not None:
+        values["vector"] = np.asarray(values["vector"], np.float16).tobytes()
+    return checksum(*values.values())
+
+
+def damage(row: Mapping[str, Any]) -> str:
+    """What is wrong with a row with all columns of its table, "" for a whole one."""
+    if "seal" in row and row["seal"] != _seal(row, row):
+        return f"holds a damaged {row['kind'] or 'row'} ({row['id'] or row['key']})"
+    return ""
+
+
+def checked(rows: Iterable[dict[str, Any]], uri: str) -> list[dict[str, Any]]:
+    """The rows, with all columns of their table. Raises IndexDamaged for one that fails its checksum."""
+    found = list(rows)
+    for row in found:
+        if wrong := damage(row):
+            raise IndexDamaged(f"The table {uri} {wrong}.", MEND_HINT)
+    return found
+
+
+@contextmanager
+def reading(uri: str) -> Iterator[None]:
+    """Says in one sentence what Lance raises for a file that makes no sense to it. Raises IndexDamaged."""
+    try:
+        yield
+    except (ValueError, RuntimeError) as error:
+        raise IndexDamaged(f"A file of the table {uri} is damaged: {first_line(error)}.", MEND_HINT) from error
+
+
+def first_line(error: BaseException) -> str:
+    """What Lance says, without the place in its own source."""
+    return str(error).partition("\n")[0].partition(", /")[0][:200].rstrip(". ")
 
 
 def entry_rows(entry: Entry) -> list[dict[str, object]]:
@@ -129,13 +165,19 @@ def head_row(facts: Mapping[str, str]) -> dict[str, object]:
     return {"kind": "head", "key": "", "text": json.dumps(dict(facts))}
 
 
+def head_of(row: Mapping[str, Any]) -> dict[str, str]:
+    """The facts of a table."""
+    facts: dict[str, str] = json.loads(row["text"])
+    return facts
+
+
 def state_of(row: Mapping[str, Any]) -> FileState:
     """An item's state."""
     return FileState(row["source"], row["file"], *json.loads(row["text"]))
 
 
 def document_of(row: Mapping[str, Any]) -> Document:
-    """The document of a row with the columns DOCUMENT."""
+    """The document of a row."""
     return Document(
         row["key"], row["url"], row["title"], row["text"], _moment(row["published_at"]), _moment(row["fetched_at"]),
         row["language"], dict(json.loads(pair) for pair in row["facts"] or ()), row["hash"], row["source"],
@@ -148,7 +190,7 @@ def label_of(row: Mapping[str, Any]) -> Label:
 
 
 def passage_of(row: Mapping[str, Any]) -> Passage:
-    """The passage of a row with the columns PASSAGE."""
+    """The passage of a row."""
     return Passage(
         row["id"], row["key"], row["ordinal"], row["start"], row["end"], row["text"], row["heading"], row["page"]
     )  # fmt: skip

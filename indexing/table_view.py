@@ -12,10 +12,9 @@ from indexing.lexical import Lexical, Rows, Statistics
 from indexing.rows import Label
 from indexing.shard import Choice, Part, Shards, Whole
 from indexing.snapshot import Sides
-from indexing.table_rows import DOCUMENT, PASSAGE, among, document_of, label_of, passage_of, vector_of
+from indexing.table_rows import MEND_HINT, among, checked, document_of, label_of, passage_of, reading, vector_of
 from indexing.types import Document, IndexDamaged, Passage, Vectors
 
-RESTORE_HINT = "Take it back to an earlier version with Lance's `restore`, or make it anew at another place."
 _REMEMBERED = 100_000  # tokens whose passages have been counted
 _VECTORS = 4096  # vectors of passages that have been read
 
@@ -68,13 +67,17 @@ class TableView:
 
     def read(self, keys: Sequence[int]) -> dict[int, tuple[Passage, Document]]:
         """Passages with their documents, by key. Raises IndexDamaged."""
-        rows = self.dataset._take_rows(list(keys), columns=list(PASSAGE)).to_pylist() if keys else []
+        rows = self._rows(keys)
         owners = sorted({row["key"] for row in rows})
-        condition = f"kind = 'document' AND {among('key', owners)}"
-        texts = self.dataset.to_table(columns=list(DOCUMENT), filter=condition).to_pylist() if owners else []
+        texts: list[dict[str, Any]] = []
+        if owners:
+            condition = f"kind = 'document' AND {among('key', owners)}"
+            with reading(self.dataset.uri):
+                texts = self.dataset.to_table(filter=condition).to_pylist()
+            checked(texts, self.dataset.uri)
         documents = {row["key"]: document_of(row) for row in texts}
         if lost := set(owners) - documents.keys():
-            raise IndexDamaged(f"The table {self.dataset.uri} has lost the text of {min(lost)}.", RESTORE_HINT)
+            raise IndexDamaged(f"The table {self.dataset.uri} has lost the text of {min(lost)}.", MEND_HINT)
         read = {key: vector_of(row) for key, row in zip(keys, rows, strict=True)}
         self._vectors = (self._vectors if len(self._vectors) < _VECTORS else {}) | read
         return {key: (passage_of(row), documents[row["key"]]) for key, row in zip(keys, rows, strict=True)}
@@ -82,20 +85,30 @@ class TableView:
     def keys(self, document_id: str) -> dict[str, int]:
         """The keys of a document's passages by their ids, in order."""
         condition = f"kind = 'passage' AND {among('key', [document_id])}"
-        scanner = self.dataset.scanner(columns=["id", "ordinal"], filter=condition, with_row_address=True)
-        rows = sorted(scanner.to_table().to_pylist(), key=lambda row: row["ordinal"])
+        with reading(self.dataset.uri):
+            scanner = self.dataset.scanner(columns=["id", "ordinal"], filter=condition, with_row_address=True)
+            rows = sorted(scanner.to_table().to_pylist(), key=lambda row: row["ordinal"])
         return {row["id"]: row["_rowaddr"] for row in rows}
 
     def labels(self, keys: Sequence[int]) -> dict[int, tuple[str, Label]]:
         """The id of its document, and what that is sorted by, of each passage."""
-        columns = ["key", "source", "language", "published_at"]
-        rows = self.dataset._take_rows(list(keys), columns=columns).to_pylist() if keys else []
+        rows = self._rows(keys, ["key", "source", "language", "published_at"])
         return {key: (row["key"], label_of(row)) for key, row in zip(keys, rows, strict=True)}
 
     def vector(self, key: int) -> Vectors | None:
         """float32 [dimension] of a passage."""
         found = self._vectors.get(key)
-        return vector_of(self.dataset._take_rows([key], columns=["vector"]).to_pylist()[0]) if found is None else found
+        return vector_of(self._rows([key], ["vector"])[0]) if found is None else found
+
+    def _rows(self, keys: Sequence[int], columns: Sequence[str] = ()) -> list[dict[str, Any]]:
+        """Rows by their addresses, in order; checked where all columns (none are named) are read. Raises
+        IndexDamaged."""
+        if not keys:
+            return []
+        with reading(self.dataset.uri):
+            chosen = list(columns or self.dataset.schema.names)
+            rows: list[dict[str, Any]] = self.dataset._take_rows(list(keys), columns=chosen).to_pylist()
+        return rows if columns else checked(rows, self.dataset.uri)
 
 
 def _merged(found: Sequence[tuple[Rows, NDArray[Any]]], k: int) -> tuple[Rows, NDArray[Any]]:

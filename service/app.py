@@ -30,7 +30,7 @@ from service.errors import explain
 from service.feedback import Feedback
 from service.jobs import Jobs
 from service.keys import Keys
-from service.library import Library, Mapped
+from service.library import Library, Mapped, open_collection, where
 from service.limits import RequestLimits
 from service.memories import Memories
 from service.metrics import Metrics
@@ -78,7 +78,9 @@ def build(settings: Settings) -> Application:
     library: Lazy[Library] = Lazy("index", lambda: make_library(settings, encoder.now()))
     parts: Lazy[Parts] = Lazy("judges and policy", lambda: make_parts(settings, encoder.now(), library.now(), rules))
     fetching = FetchRules(settings.fetch_private, settings.fetch_rate, settings.fetch_limit, settings.fetch_agent)
-    refreshes = Refreshes(library, Sources(database), Jobs(database), fetching, partial(open_index, settings))
+    refreshes = Refreshes(
+        library, Sources(database), Jobs(database), fetching, lambda: open_collection(where(settings))
+    )
     warm: Lazy[None] = Lazy("warm-up", lambda: warm_up(library.now(), parts.now()))
     return Application(
         settings=settings,
@@ -148,16 +150,6 @@ def make_index(settings: Settings, encoder: Encoder) -> Collection:
     if settings.cluster:
         return Table.create(place, encoder, shards=ActorShards(place, settings.cluster, settings.shards, cache))
     return Table.create(place, encoder, shards=LocalShards([Shard(place, cache) for _ in range(settings.shards)]))
-
-
-def open_index(settings: Settings) -> Collection:
-    """The index folder or the table, without the encoder, for what searches nothing. Raises IndexMissing."""
-    if not settings.table:
-        return Index.open(settings.index_folder)
-    from indexing.table import Table
-    from indexing.table_rows import Place
-
-    return Table.open(Place(settings.table))
 
 
 def make_mapped(settings: Settings) -> Mapped | None:

@@ -163,12 +163,12 @@ def add(
 def summary(application: Application) -> list[tuple[str, object]]:
     """The rows of `passerine status`, without loading a model."""
     from indexing.types import IndexMissing
-    from service.app import open_index
+    from service.library import open_collection, where
 
     chosen = application.settings
     rows: list[tuple[str, object]] = [("home", chosen.home), ("encoder", chosen.encoder), ("policy", chosen.policy)]
     try:
-        index = open_index(chosen)
+        index = open_collection(where(chosen))
     except IndexMissing:
         rows.append(("index", "none yet: `passerine refresh PATH` makes it"))
     else:

@@ -122,12 +122,6 @@ class Settings(BaseModel):
 
     @property
     def index_folder(self) -> Path:
-        """Raises BadInput where a table takes its place."""
-        if self.table:
-            raise BadInput(
-                "A table of a cluster cannot be inspected, verified, repaired, exported or made anew yet.",
-                f"The documents are in {self.table}; leave the setting `table` empty for the index folder.",
-            )
         return self.home / "index"
 
     @property

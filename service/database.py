@@ -25,6 +25,7 @@ from sqlalchemy import (
     bindparam,
     create_engine,
     event,
+    func,
     insert,
     select,
     text,
@@ -34,13 +35,14 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, NoSuchModuleError
 from sqlalchemy.schema import CreateIndex, CreateTable
 
-from indexing.types import BadInput, StorageFailed
+from indexing.types import BadInput, Progress, StorageFailed
+from service.console import bar
 from service.errors import explain
 
 SCHEMA = "3"
 """Raised by one with every change of a table, not with a new one; a database of an earlier schema is brought up to it,
 one of another is refused, never half read."""
-Step = str | Callable[[Connection], None]
+Step = str | Callable[[Connection, Progress], None]
 STEPS: Mapping[str, tuple[str, Sequence[Step]]] = {
     "1": (
         "2",  # whose conversations and feedback: those from before belong to nobody's key
@@ -56,7 +58,7 @@ STEPS: Mapping[str, tuple[str, Sequence[Step]]] = {
             "ALTER TABLE feedback ADD COLUMN origin_a VARCHAR",
             "ALTER TABLE feedback ADD COLUMN origin_b VARCHAR",
             "ALTER TABLE feedback ADD COLUMN label FLOAT",
-            lambda connection: fill_summed(connection),
+            lambda connection, progress: fill_summed(connection, progress),
         ],
     ),
 }
@@ -251,15 +253,19 @@ def summed(row: Mapping[str, Any]) -> dict[str, Any]:
     return {"rule": row.get("rule"), "label": row.get("label"), **origins}
 
 
-def fill_summed(connection: Connection) -> None:
-    """Fills them for rows that were written before there were such columns, a thousand at a time."""
-    numbered, last = FEEDBACK.c.number, 0
+def fill_summed(connection: Connection, progress: Progress) -> None:
+    """Fills them for rows that were written before there were such columns, a thousand at a time. Progress stage:
+    "feedback" (rows)."""
+    numbered, last, done = FEEDBACK.c.number, 0, 0
+    total = connection.scalar(select(func.count()).select_from(FEEDBACK)) or 0
     fill = update(FEEDBACK).where(numbered == bindparam("of"))
     while rows := connection.execute(
         select(numbered, FEEDBACK.c.row).where(numbered > last).order_by(numbered).limit(1000)
     ).all():
         last = rows[-1].number
         connection.execute(fill, [{"of": number, **summed(json.loads(row))} for number, row in rows])
+        done += len(rows)
+        progress("feedback", done, total)
 
 
 def check_schema(engine: Engine) -> None:
@@ -270,11 +276,12 @@ def check_schema(engine: Engine) -> None:
             mark = update(PROPERTIES).where(named, PROPERTIES.c.value == earlier).values(value=later)
             # The mark first: it locks the database, and of two processes that start only one finds the earlier schema.
             if connection.execute(mark).rowcount:
-                for step in steps:
-                    if isinstance(step, str):
-                        connection.execute(text(step))
-                    else:
-                        step(connection)
+                with bar() as progress:
+                    for step in steps:
+                        if isinstance(step, str):
+                            connection.execute(text(step))
+                        else:
+                            step(connection, progress)
     with suppress(IntegrityError), engine.begin() as connection:  # marked already
         connection.execute(insert(PROPERTIES).values(name="schema", value=SCHEMA))
     with engine.connect() as connection:

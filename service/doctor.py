@@ -138,46 +138,25 @@ def models(settings: Settings) -> Iterator[Finding]:
 
 
 def index(settings: Settings) -> Iterator[Finding]:
-    """Opens the index, reads every file of it, and compares its encoder with the settings."""
-    from indexing.rebuild import verify
-    from indexing.store import Index
+    """Opens the index or the table, reads all of it, and compares its encoder with the settings."""
     from models.encoder import load_encoder
+    from service.library import open_collection, problems, where
 
-    if settings.table:
-        yield from table(settings)
-        return
+    place, what = where(settings), "table" if settings.table else "index"
     try:
-        opened = Index.open(settings.index_folder)
+        faults = problems(place)
     except IndexMissing as error:
-        yield Finding("warn", "index", error.message, error.hint)
+        yield Finding("warn", what, error.message, error.hint)
         return
-    faults = verify(opened)
     if faults:
         advice = "`passerine doctor --repair` makes anew what can be made from the stored texts."
-        yield Finding("fail", "index", " ".join(faults), advice)
+        yield Finding("fail", what, " ".join(faults), advice)
         return
+    opened = open_collection(place)
     counts = opened.counts()
-    yield Finding(
-        "ok", "index", f"{counts.documents:,} documents in {counts.passages:,} passages; all files are whole."
-    )
+    yield Finding("ok", what, f"{counts.documents:,} documents in {counts.passages:,} passages; all files are whole.")
     opened.check(load_encoder(settings.encoder, settings.home, "cpu"))
-    yield Finding("ok", "encoder", f"{settings.encoder} made this index.")
-
-
-def table(settings: Settings) -> Iterator[Finding]:
-    """Opens the table, and compares its encoder with the settings."""
-    from indexing.table import Table
-    from indexing.table_rows import Place
-    from models.encoder import load_encoder
-
-    try:
-        opened = Table.open(Place(settings.table))
-        opened.check(load_encoder(settings.encoder, settings.home, "cpu"))
-    except PasserineError as error:
-        yield Finding("fail", "table", error.message, error.hint)
-        return
-    counts = opened.counts()
-    yield Finding("ok", "table", f"{counts.documents:,} documents in {counts.passages:,} passages.")
+    yield Finding("ok", "encoder", f"{settings.encoder} made this {what}.")
 
 
 def address(settings: Settings) -> Iterator[Finding]:
@@ -193,28 +172,30 @@ def mend(settings: Settings) -> Iterator[Finding]:
     """Installs a damaged encoder again, and rebuilds a damaged or foreign index from its stored texts."""
     from models import weights
     from models.encoder import load_encoder
-    from service.library import problems, repair_index
+    from service.library import problems, repair_index, where
 
     if settings.encoder in weights.MODELS and weights.verify(settings.encoder, settings.home):
         weights.install(settings.encoder, settings.home)
         yield Finding("ok", "repair", f"{settings.encoder} was installed again.")
-    if settings.table:
-        return
+    place = where(settings)
     try:
-        faults = problems(settings.index_folder)
+        faults = problems(place)
     except IndexMissing:
         return
     encoder = load_encoder(settings.encoder, settings.home, settings.device, settings.precision)
     if faults or made_by_another(settings, encoder):
-        done = repair_index(settings.index_folder, encoder, None)
+        done = repair_index(place, encoder, None)
         yield Finding("warn" if done.removed else "ok", "repair", " ".join([*done.removed, str(done)]))
 
 
 def made_by_another(settings: Settings, encoder: Encoder) -> bool:
-    from indexing.store import Index
+    from service.library import open_collection, where
 
+    index = open_collection(where(settings))
     try:
-        Index.open(settings.index_folder).check(encoder)
+        index.check(encoder)
     except EncoderMismatch:
         return True
+    finally:
+        index.close()
     return False

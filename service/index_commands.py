@@ -8,10 +8,11 @@ from typing import Annotated, Any
 import typer
 
 from indexing.store import Index
-from indexing.types import StorageFailed
+from indexing.table_rows import Place
+from indexing.types import IndexDamaged, StorageFailed
 from service.config import Settings
 from service.console import bar, err, interruptible, out, show_table
-from service.library import problems, repair_index
+from service.library import open_collection, problems, repair_index, where
 
 Reporting = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -21,62 +22,53 @@ def index_commands(settings: Callable[[], Settings], reporting: Reporting) -> ty
     group = typer.Typer(help="The index: inspect, verify, repair, export.", no_args_is_help=True)
 
     def inspect() -> None:
-        """Sources, segments, deleted passages, bytes and formats."""
-        from indexing import inventory
-
-        index = Index.open(settings().index_folder)
-        facts, counts, found = index.meta(), index.counts(), inventory.segments(index)
+        """Sources, segments (of a table: fragments), deleted passages, bytes and formats; what is damaged is named."""
+        place = where(settings())
+        parts = fragments_of(place) if isinstance(place, Place) else segments_of(place)
+        try:
+            index = open_collection(place)
+        except IndexDamaged as error:
+            show_table("", *parts)
+            raise error from None
+        facts, counts = index.meta(), index.counts()
         rows = [
-            ("folder", index.folder),
+            *((("table", place.uri),) if isinstance(place, Place) else (("folder", str(place)),)),
             ("format", facts["format"]),
-            ("generation", facts["generation"]),
+            ("generation", str(index.generation)),
             ("encoder", f"{facts['encoder']}, {facts['dimension']} numbers a passage"),
             ("BM25", f"k1 {facts['k1']}, b {facts['b']}"),
             ("size", f"{counts.documents:,} documents in {counts.passages:,} passages, {counts.bytes / 1e6:,.1f} MB"),
             *((f"  {source.source}", f"{source.documents:,} documents") for source in index.sources()),
         ]
         show_table("", ("", ""), rows)
-        heads = ("segment", "passages", "deleted", "MB", "postings", "bytes a posting", "")
-        show_table(
-            "",
-            heads,
-            [
-                (
-                    one.name[:8],
-                    f"{one.passages:,}",
-                    f"{one.dead:,}",
-                    f"{one.bytes / 1e6:,.1f}",
-                    f"{one.postings:,}",
-                    f"{one.packed / one.postings:.2f}" if one.postings else "-",
-                    one.problem or "whole",
-                )
-                for one in found
-            ],
-        )
+        show_table("", *parts)
         index.close()
 
     def verify() -> None:
         """Read every file and text, and compare checksums."""
-        folder = settings().index_folder
-        faults = problems(folder)
+        place = where(settings())
+        faults = problems(place)
         for fault in faults:
             out().print(fault, markup=False)
         if faults:
             err().print("`passerine index repair` makes anew what can be made from the stored texts.", markup=False)
             raise typer.Exit(1)
-        out().print(f"All files of {folder} are whole.", markup=False)
+        if isinstance(place, Place):
+            out().print(f"All rows of {place.uri} are whole.", markup=False)
+        else:
+            out().print(f"All files of {place} are whole.", markup=False)
 
     def repair() -> None:
         """Take out damaged documents, and make segments anew from the stored texts; whole vectors are kept."""
         from models.encoder import load_encoder
 
         chosen = settings()
-        if not problems(chosen.index_folder):
+        if not problems(where(chosen)):
             out().print("Nothing is damaged.")
             return
         encoder = load_encoder(chosen.encoder, chosen.home, chosen.device, chosen.precision)
         with interruptible() as stopped, bar() as progress:
-            done = repair_index(chosen.index_folder, encoder, progress, stopped)
+            done = repair_index(where(chosen), encoder, progress, stopped)
         for each in done.removed:
             out().print(each, markup=False)
         out().print(str(done), markup=False)
@@ -90,7 +82,7 @@ def index_commands(settings: Callable[[], Settings], reporting: Reporting) -> ty
         """Write the documents as JSON Lines, which `passerine refresh` reads."""
         from indexing.inventory import records
 
-        index = Index.open(settings().index_folder)
+        index = open_collection(where(settings()))
         if file is None:
             sys.stdout.writelines(records(index, source))
             return
@@ -105,3 +97,45 @@ def index_commands(settings: Callable[[], Settings], reporting: Reporting) -> ty
     for name, function in own.items():
         group.command(name)(reporting(function))
     return group
+
+
+Shown = tuple[tuple[str, ...], list[tuple[str, ...]]]
+"""The heads and the rows of a table on the terminal."""
+
+
+def segments_of(folder: Path) -> Shown:
+    """The segments of an index folder."""
+    from indexing import inventory
+
+    index = Index.open(folder)
+    found = inventory.segments(index)
+    index.close()
+    return ("segment", "passages", "deleted", "MB", "postings", "bytes a posting", ""), [
+        (
+            one.name[:8],
+            f"{one.passages:,}",
+            f"{one.dead:,}",
+            f"{one.bytes / 1e6:,.1f}",
+            f"{one.postings:,}",
+            f"{one.packed / one.postings:.2f}" if one.postings else "-",
+            one.problem or "whole",
+        )
+        for one in found
+    ]
+
+
+def fragments_of(place: Place) -> Shown:
+    """The fragments of a table."""
+    from indexing.table_upkeep import fragments
+
+    return ("fragment", "documents", "passages", "deleted rows", "MB", ""), [
+        (
+            str(one.number),
+            f"{one.documents:,}",
+            f"{one.passages:,}",
+            f"{one.dead:,}",
+            f"{one.bytes / 1e6:,.1f}",
+            one.problem or "whole",
+        )
+        for one in fragments(place)
+    ]

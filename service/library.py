@@ -4,15 +4,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from indexing import table_upkeep
 from indexing.collection import Collection
 from indexing.rebuild import mend, rebuild, verify
 from indexing.refresh import RefreshReport, Stored, add_documents, refresh, remove_source
 from indexing.search import Searcher
 from indexing.sources import Source
 from indexing.store import Counts, Index
+from indexing.table import Table
+from indexing.table_rows import Place
 from indexing.types import (
     Document,
     Encoder,
+    EncoderMismatch,
     Filters,
     Hit,
     IndexMissing,
@@ -24,6 +28,7 @@ from indexing.types import (
     TooLarge,
 )
 from models.types import Cancelled, never
+from service.config import Settings
 
 Mapped = Callable[..., RefreshReport]
 """`refresh` with its work done by a cluster; see `indexing.mapping`."""
@@ -124,49 +129,82 @@ class Library:
         return self.index.counts()
 
 
-def rebuild_index(folder: Path, encoder: Encoder, progress: Progress | None, cancelled: Cancelled = never) -> int:
-    """Vectors and postings of an index made anew, for another encoder or after damage; returns passages encoded.
+def where(settings: Settings) -> Path | Place:
+    """Where the documents are: the folder of the index, or the place of a table."""
+    return Place(settings.table) if settings.table else settings.index_folder
 
-    Raises IndexMissing, and Cancelled after which a later call goes on.
+
+def open_collection(where: Path | Place) -> Collection:
+    """The index folder or the table, without the encoder, for what searches nothing. Raises IndexMissing."""
+    return Table.open(where) if isinstance(where, Place) else Index.open(where)
+
+
+def rebuild_index(
+    where: Path | Place, encoder: Encoder, progress: Progress | None, cancelled: Cancelled = never
+) -> int:
+    """Vectors and postings made anew, for another encoder or after damage; returns passages encoded.
+
+    Raises IndexMissing, and Cancelled after which a later call goes on (of a table: begins anew).
     """
-    index = Index.open(folder)
+    index = open_collection(where)
     try:
-        return rebuild(index, encoder, progress, cancelled)
+        return _rebuilt(index, encoder, progress, cancelled)
     finally:
         index.close()
 
 
+def _rebuilt(index: Collection, encoder: Encoder, progress: Progress | None, cancelled: Cancelled) -> int:
+    if isinstance(index, Table):
+        return table_upkeep.rebuild(index, encoder, progress, cancelled)
+    assert isinstance(index, Index)
+    return rebuild(index, encoder, progress, cancelled)
+
+
 @dataclass(frozen=True, slots=True)
 class Repair:
-    """What a repair did: documents taken out, one sentence each, and passages encoded, None where all was whole."""
+    """What a repair did: what was wrong and is taken out, one sentence each, and passages encoded, None where the rest
+    was whole."""
 
     removed: list[str]
     encoded: int | None
 
     def __str__(self) -> str:
         lost = (
-            f"{len(self.removed)} damaged documents were taken out; `passerine refresh` reads them again, those that "
+            "What was damaged is taken out; `passerine refresh` reads it again, but for documents that came over HTTP, "
+            "which have to be sent again. "
         )
-        lost += "came over HTTP have to be sent again. "
-        made = f"The index was made anew from its texts, {self.encoded:,} passages encoded."
-        return (lost if self.removed else "") + (made if self.encoded is not None else "All the rest is whole.")
+        made = "All the rest is whole."
+        if self.encoded is not None:
+            made = f"The index was made anew from its texts, {self.encoded:,} passages encoded."
+        return (lost if self.removed else "") + made
 
 
-def repair_index(folder: Path, encoder: Encoder, progress: Progress | None, cancelled: Cancelled = never) -> Repair:
-    """Takes out damaged documents, and makes damaged segments anew from the texts. Raises IndexMissing, Cancelled, and
-    IndexDamaged for what cannot be mended."""
-    index = Index.open(folder)
+def repair_index(
+    where: Path | Place, encoder: Encoder, progress: Progress | None, cancelled: Cancelled = never
+) -> Repair:
+    """Takes out damaged documents, and makes damaged segments, or all for another encoder, anew from the texts. Raises
+    IndexMissing, Cancelled, and IndexDamaged for what cannot be mended."""
+    removed = table_upkeep.mend(where) if isinstance(where, Place) else []
+    index = open_collection(where)
     try:
-        removed = mend(index)
-        whole = not verify(index) and index.made_by(encoder).items() <= index.meta().items()
-        return Repair(removed, None if whole else rebuild(index, encoder, progress, cancelled))
+        if isinstance(index, Index):
+            removed, damaged = mend(index), bool(verify(index))
+        else:
+            damaged = False
+        try:
+            index.check(encoder)
+        except EncoderMismatch:
+            damaged = True
+        return Repair(removed, _rebuilt(index, encoder, progress, cancelled) if damaged else None)
     finally:
         index.close()
 
 
-def problems(folder: Path) -> list[str]:
-    """What is wrong with an index, one sentence each. Raises IndexMissing."""
-    index = Index.open(folder)
+def problems(where: Path | Place) -> list[str]:
+    """What is wrong with the index or the table, one sentence each. Raises IndexMissing."""
+    if isinstance(where, Place):
+        return table_upkeep.verify(where)
+    index = Index.open(where)
     try:
         return verify(index)
     finally:

@@ -44,7 +44,8 @@ def memory_commands(application: Callable[[], Application], reporting: Reporting
         """Forget a fact, or all."""
         kept = application().memories.of(key)
         if every:
-            out().print(f"{kept.clear()} facts are forgotten.", markup=False)
+            count = kept.clear()
+            out().print("1 fact is forgotten." if count == 1 else f"{count:,} facts are forgotten.", markup=False)
         else:
             kept.forget(memory)
             out().print("It is forgotten.", markup=False)

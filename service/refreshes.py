@@ -43,7 +43,7 @@ class Refreshes:
         cancelled: Cancelled = never,
         empty_ok: bool = False,
     ) -> RefreshReport:
-        """Brings the index up to date with a source, by its name or path, as a job: a new one, or one that waited.
+        """Brings the index up to date with a source, by its name or location, as a job: a new one, or one that waited.
 
         Raises NotFound, Conflict when another refresh runs in any process, and whatever else a refresh raises.
         """
@@ -74,7 +74,7 @@ class Refreshes:
             raise NotFound(f"There is no document {document_id}.", "Its id stands in the search results.")
         key, item, _ = owner
         kept = next((source for source in self.sources.list() if source.key == key), None)
-        if kept is None and not Path(key).is_absolute():
+        if kept is None and not (Path(key).is_absolute() or "://" in key):
             raise BadInput("This document was sent to Passerine and has no source.", "Send it again to replace it.")
         return kept or self.sources.find(key), item
 

@@ -13,7 +13,7 @@ from service.application import Application
 from service.console import STOPPED, bar, err, interruptible, out, show_error, show_table
 from service.errors import explain
 from service.jobs import Job
-from service.library import rebuild_index
+from service.library import rebuild_index, where
 from service.sources import Kind, StoredSource, described, opened, tried
 from service.watching import changes
 
@@ -38,7 +38,9 @@ def add(cli: typer.Typer, application: Callable[..., Application], reporting: Re
     def refresh(
         sources: Annotated[
             list[str] | None,
-            typer.Argument(help="Names of sources, folders or files; absent: every source.", show_default=False),
+            typer.Argument(
+                help="Names of sources, folders, files, addresses or buckets; absent: every source.", show_default=False
+            ),
         ] = None,
         dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would change.")] = False,
         rebuild: Annotated[bool, typer.Option("--rebuild", help="First make all vectors and postings anew.")] = False,
@@ -62,11 +64,13 @@ def add(cli: typer.Typer, application: Callable[..., Application], reporting: Re
         known = own.refreshes.sources
         chosen = [known.find(name) for name in sources] if sources else known.list()
         if not chosen and not rebuild:
-            raise typer.BadParameter("Name a folder or file, or add a source (or --rebuild).", param_hint="SOURCES")
+            raise typer.BadParameter(
+                "Name a folder, a file or an address, or add a source (or --rebuild).", param_hint="SOURCES"
+            )
         with interruptible() as stopped:
             if rebuild:
                 with bar() as progress:
-                    count = rebuild_index(own.settings.index_folder, own.encoder.now(), progress, stopped)
+                    count = rebuild_index(where(own.settings), own.encoder.now(), progress, stopped)
                 out().print(f"{count} passages encoded anew")
             if not chosen:
                 return

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
@@ -103,13 +103,17 @@ class Sources:
         return StoredSource(*row)
 
     def find(self, name: str) -> StoredSource:
-        """The source of a name, or of a path: one that is kept, else one for this time. Raises NotFound."""
-        path = Path(name).expanduser()
-        if not any(source.name == name for source in self.list()) and (path.exists() or path.name != name):
-            location = str(path.resolve())
-            kept = (source for source in self.list() if (source.kind, source.location) == ("path", location))
-            return next(kept, StoredSource(location, "path", location, "", datetime.now(UTC)))
-        return self.get(name)
+        """The source of a name, a path, an address or a bucket: one that is kept, else one for this time, whose name is
+        its location. Raises NotFound, and BadInput for a location that cannot be."""
+        path, kept = Path(name).expanduser(), self.list()
+        if any(source.name == name for source in kept) or not ("://" in name or path.exists() or path.name != name):
+            return self.get(name)
+        if "://" in name:
+            once = described(name, "once")
+        else:
+            once = StoredSource("", "path", str(path.resolve()), "", datetime.now(UTC))
+        same = (source for source in kept if (source.kind, source.location) == (once.kind, once.location))
+        return next(same, replace(once, name=once.location))
 
     def remove(self, name: str) -> None:
         with self.engine.begin() as connection:

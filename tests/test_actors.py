@@ -66,7 +66,7 @@ def test_shards_that_die_give_right_answers(tmp_path: Path, cluster: Any, index:
 
 
 class Fragile(HashingEncoder):
-    """Ends its process when it first encodes a certain text, as a machine does that fails."""
+    """Ends its process when it first encodes a certain text, as a machine does that fails, and always at another."""
 
     def __init__(self, died: Path) -> None:
         super().__init__()
@@ -75,6 +75,8 @@ class Fragile(HashingEncoder):
     def encode_passages(self, texts: Any) -> Any:
         if any("number7" in text for text in texts) and not self.died.exists():
             self.died.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        if any("poison" in text for text in texts):
             os.kill(os.getpid(), signal.SIGKILL)
         return super().encode_passages(texts)
 
@@ -102,5 +104,9 @@ def test_mapped_refresh_whose_worker_dies(tmp_path: Path, cluster: Any, index: I
     question = Query("lion number7")
     assert plain(Searcher(table, here).search(question, 3)) == plain(Searcher(index, here).search(question, 3))
     (folder / "3.md").unlink()
+    (folder / "5.md").write_text("# Title 5\n\nA poison.")
     again = mapped()
-    assert (again.same, again.removed, again.added) == (11, 1, 0)
+    assert (again.same, again.removed, again.added) == (10, 1, 0)
+    assert [each.reason for each in again.failed if each.url.endswith("5.md")] == [
+        "5.md ended the process that read it, 3 times. Its earlier version stays in the index."
+    ]

@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 
 from indexing.types import BadInput, EncoderMismatch, IndexMissing, ModelMissing, StorageFailed
-from service.app import BASE, EXAMPLES, build, make_index, open_index
+from service.app import BASE, EXAMPLES, build, make_index
 from service.config import load
 from service.errors import NotReady
+from service.library import open_collection, where
 from service.startup import Lazy, Startup
 from tests.hashing import HashingEncoder
 from tests.serving import Served, quick, wait_until
@@ -133,9 +134,8 @@ def test_a_table_takes_the_place_of_the_index(tmp_path: Path) -> None:
         assert served.client.get("/v1/documents").json()["total"] == 1
         assert served.client.get("/v1/sources").status_code == 200
         settings = served.application.settings
-    assert open_index(settings).counts().documents == 1
-    with pytest.raises(BadInput, match=r"table .* cannot be .* verified, repaired.* yet"):
-        settings.index_folder.exists()
+    assert open_collection(where(settings)).counts().documents == 1
+    assert not settings.index_folder.exists()
 
 
 def test_a_cluster_without_a_table_is_refused(tmp_path: Path) -> None:

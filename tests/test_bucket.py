@@ -1,6 +1,7 @@
 """The objects of a bucket as documents, from a server on loopback that speaks the protocol of S3."""
 
 import sys
+import threading
 import uuid
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -8,44 +9,30 @@ from typing import Any
 
 import pytest
 
-from indexing.bucket import Bucket, check_bucket, connected
+from indexing.bucket import AT_ONCE, Bucket, check_bucket, connected
+from indexing.extract import Extracted
 from indexing.fetch import FetchRules
 from indexing.refresh import refresh
 from indexing.store import Index
 from indexing.types import BadInput, Cancelled, ExtractFailed, FetchFailed
 from service.sources import described, opened, tried
 from tests.hashing import HashingEncoder
+from tests.s3 import SECRET, s3
 from tests.site import Site
 from tests.test_refresh import counts, texts
 
 boto3 = pytest.importorskip("boto3", reason="the extra s3 is not installed")
 pytest.importorskip("moto.server", reason="moto, whose server stands in for S3, is not installed")
-SECRET = "not-to-be-shown"
 Hook = Callable[[str, Callable[..., None]], None]
 
 
 @pytest.fixture(scope="module", autouse=True)
 def endpoint() -> Iterator[None]:
     """An S3 server on loopback, which every client of this module finds through the environment."""
-    from moto.server import ThreadedMotoServer
-
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in {
-            "AWS_ENDPOINT_URL": f"http://{host}:{port}",
-            "AWS_ACCESS_KEY_ID": "somebody",
-            "AWS_SECRET_ACCESS_KEY": SECRET,
-            "AWS_DEFAULT_REGION": "eu-central-1",
-            "AWS_CONFIG_FILE": "/no/such/file",
-            "AWS_SHARED_CREDENTIALS_FILE": "/no/such/file",
-            "AWS_EC2_METADATA_DISABLED": "true",
-            "AWS_MAX_ATTEMPTS": "1",
-        }.items():
+    with s3() as variables, pytest.MonkeyPatch.context() as patch:
+        for name, value in variables.items():
             patch.setenv(name, value)
         yield
-    server.stop()
 
 
 @pytest.fixture(scope="module")
@@ -105,9 +92,40 @@ def test_only_what_changed_is_read(
     client.put_object(Bucket=bucket, Key="docs/new.jsonl", Body=b'{"text": "An ibis."}\n{"text": "An emu."}\n')
     client.delete_object(Bucket=bucket, Key="docs/again.txt")
     assert counts(refresh([source], index, hashing)) == (2, 1, 1, 1)
-    assert taken == ["docs/a.md", "docs/new.jsonl"]
+    assert sorted(taken) == ["docs/a.md", "docs/new.jsonl"]
     assert (texts(index, hashing, "zebra"), texts(index, hashing, "gnu")) == ([], [])
     assert texts(index, hashing, "lemur")
+
+
+def test_objects_are_fetched_beside_each_other_and_kept_in_their_order(
+    client: Any, hook: Hook, bucket: str, index: Index, hashing: HashingEncoder
+) -> None:
+    for i in range(30):
+        client.put_object(Bucket=bucket, Key=f"docs/{i:02}.txt", Body=f"The gnu number{i} runs.".encode())
+    met, under_way = threading.Barrier(AT_ONCE, timeout=20), 0
+
+    def wait(**_: Any) -> None:
+        nonlocal under_way
+        under_way += 1
+        if under_way <= AT_ONCE:
+            met.wait()  # breaks unless so many requests are under way at once
+
+    def lose(params: dict[str, Any], **_: Any) -> None:
+        if params["Key"] == "docs/07.txt":
+            params["Key"] = "docs/nothing"
+
+    hook("before-send.s3.GetObject", wait)
+    hook("provide-client-params.s3.GetObject", lose)
+    read: list[str] = []
+    source = Bucket("store", f"s3://{bucket}/docs", client)
+    report = refresh([source], index, hashing)
+    assert counts(report) == (31, 0, 0, 0)
+    assert [failure.url.rpartition("/")[2] for failure in report.failed] == ["07.txt"]
+    items = source.listing()
+    items.ahead({})
+    for item in items.items[:5]:
+        read += [found.document.text for found in item.read(None).found or () if isinstance(found, Extracted)]
+    assert [f"number{i}" in text for i, text in enumerate(read)] == [True] * 5
 
 
 def test_without_etags_size_and_time_tell(

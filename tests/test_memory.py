@@ -156,7 +156,7 @@ def test_the_command_shows_changes_and_forgets(tmp_path: Path) -> None:
     assert status == 0
     assert "I live in Oslo." in listed
     assert "`memory` is off" in told
-    assert "1 facts are forgotten" in run("--home", tmp_path, "memory", "forget", "--all")[1]
+    assert "1 fact is forgotten" in run("--home", tmp_path, "memory", "forget", "--all")[1]
     assert "Nothing is remembered" in run("--home", tmp_path, "memory", "list")[1]
 
 

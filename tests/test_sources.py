@@ -45,6 +45,16 @@ def test_a_path_needs_no_name(sources: Sources, docs: Path) -> None:
     assert sources.find("/gone/away").kind == "path", "what was indexed from it is kept, and the refresh says so"
 
 
+def test_an_address_and_a_bucket_need_no_name(sources: Sources) -> None:
+    once = sources.find("https://example.org/feed")
+    assert (once.name, once.kind, once.key) == ("https://example.org/feed", "feed", "https://example.org/feed")
+    assert sources.list() == []
+    kept = sources.add("https://example.org/feed", "news")
+    assert sources.find("https://example.org/feed") == kept
+    with pytest.raises(BadInput, match="no database"):
+        sources.find("ftp://example.org/a")
+
+
 def test_a_name_wins_over_a_path_of_the_same_name(
     sources: Sources, docs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -280,6 +280,16 @@ def test_a_damaged_row_is_named_and_never_shown_and_read_again_after_a_repair(
     assert {(each.id, each.title, each.url, each.text, each.published_at) for each in index.documents()} == before
 
 
+def test_a_schema_that_is_no_text_is_named(index: Index, hashing: HashingEncoder) -> None:
+    index.commit(Changes(entries=[entry(document("d", "zebra"), hashing)]))
+    index.close()
+    content = bytearray(index.catalogue.path.read_bytes())
+    content[content.index(b"NULL", content.index(b"CREATE TABLE segments")) + 3] = 0xCC
+    index.catalogue.path.write_bytes(content)
+    with pytest.raises(IndexDamaged, match=r"catalogue\.sqlite is damaged"):
+        Index.open(index.folder)
+
+
 def test_an_index_without_checksums_is_read_and_gets_them_from_the_next_writer(
     index: Index, hashing: HashingEncoder
 ) -> None:

@@ -1,17 +1,18 @@
 """A table in a bucket, over S3's protocol on loopback."""
 
-import logging
 from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
 
+from indexing import table_upkeep
 from indexing.refresh import add_documents
 from indexing.search import Searcher
 from indexing.table import Table
 from indexing.table_rows import Place
 from indexing.types import Query
 from tests.hashing import HashingEncoder, document
+from tests.s3 import make_bucket, s3
 
 for package in ("lance", "boto3", "moto.server", "flask_cors"):
     pytest.importorskip(package, reason="lance, boto3 or moto is not installed")
@@ -21,17 +22,11 @@ pytestmark = pytest.mark.filterwarnings("ignore")  # of the S3 server's own code
 
 @pytest.fixture
 def place() -> Iterator[Place]:
-    import boto3
-    from moto.server import ThreadedMotoServer
-
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    url = "http://{}:{}".format(*server.get_host_and_port())
-    key = {"aws_access_key_id": "key", "aws_secret_access_key": "secret"}
-    boto3.client("s3", endpoint_url=url, region_name="us-east-1", **key).create_bucket(Bucket="bucket")
-    yield Place("s3://bucket/table", {"aws_endpoint": url, "aws_region": "us-east-1", "allow_http": "true", **key})
-    server.stop()
+    with s3() as variables:
+        make_bucket(variables, "bucket")
+        options = {name.lower(): variables[f"AWS_{name}"] for name in ("ACCESS_KEY_ID", "SECRET_ACCESS_KEY")}
+        options |= {"allow_http": "true", "region": variables["AWS_DEFAULT_REGION"]}
+        yield Place("s3://bucket/table", {"endpoint": variables["AWS_ENDPOINT_URL"], **options})
 
 
 def test_table_in_a_bucket(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -50,3 +45,7 @@ def test_table_in_a_bucket(place: Place, monkeypatch: pytest.MonkeyPatch) -> Non
     assert sorted(hit.document.id for hit in hits) == ["late", "z0", "z2"]
     table.tidy(old=timedelta())
     assert Table.open(place).counts().passages == 3
+    assert table_upkeep.verify(place) == []
+    new = HashingEncoder("new")
+    assert table_upkeep.rebuild(Table.open(place), new) == 3
+    assert len(Searcher(Table.open(place), new).search(Query("zebra lion"), 10)) == 3
