@@ -16,6 +16,7 @@ planted    instructions planted in documents
 answers    the answer flow measured whole
 chat       the tuned chat model by itself
 rlhf       the chat model before and after tuning
+spans      the reader before and after its choice of spans was tuned
 training   samples a second of the tuning, beside trl
 judges     the judges against their baselines
 calibrate  thresholds from development data, with their curves

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -25,6 +25,8 @@ from models.copying import Stretches, Vocabulary, held_to
 from models.ppo import Episodes, Evaluated, PpoRecipe, joined, update
 from models.shared_prefix import reply_log_probs
 from models.types import Prompt
+
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,19 +108,14 @@ class Trainer:
         while self.done < self.recipe.rounds:
             if time.monotonic() > until:
                 return False
-            self.history.append(self.round(self.tasks_of(tasks, self.done), reward, demonstration_loss))
+            self.history.append(
+                self.round(round_of(tasks, self.done, self.recipe.prompts, self.seed), reward, demonstration_loss)
+            )
             self.done += 1
             self.keep()
             if progress is not None:
                 progress("rounds", self.done, self.recipe.rounds)
         return True
-
-    def tasks_of(self, tasks: Sequence[Task], number: int) -> list[Task]:
-        """The prompts of a round, in an order that follows from the seed, each as often as the others."""
-        per_epoch = max(1, len(tasks) // self.recipe.prompts)
-        order = random.Random(f"{self.seed} {number // per_epoch}").sample(list(tasks), len(tasks))
-        start = (number % per_epoch) * self.recipe.prompts
-        return order[start : start + self.recipe.prompts]
 
     def round(
         self, tasks: Sequence[Task], reward: Reward, demonstration_loss: DemonstrationLoss | None
@@ -239,6 +236,14 @@ class Trainer:
             self.value_head.load_state_dict(kept["value_head"])
             self.optimiser.load_state_dict(kept["optimiser"])
             self.done, self.history = kept["done"], kept["history"]
+
+
+def round_of(items: Sequence[Item], number: int, count: int, seed: int) -> list[Item]:
+    """The items of a round, in an order that follows from the seed, each as often as the others."""
+    per_epoch = max(1, len(items) // count)
+    order = random.Random(f"{seed} {number // per_epoch}").sample(list(items), len(items))
+    start = (number % per_epoch) * count
+    return order[start : start + count]
 
 
 def lengthened(values: Tensor, steps: int) -> Tensor:

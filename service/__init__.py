@@ -68,6 +68,7 @@ probing               `passerine probe`: messages against the rules
 registry              promoted models, and the way back
 best_of_n             the chat model learns from the best of its own replies
 tuning                the chat model learns from the judges
+span_tuning           the reader's choice of spans learns from them
 doctor                is this installation whole, and what to do if not
 console               what the command line shows
 key_commands          `passerine key`

@@ -99,6 +99,12 @@ def ppo(data: Path, home: Path, out: Path, seed: int, progress: Progress | None,
     return train_ppo(data, home, out, seed, progress, start=start)
 
 
+def spans(data: Path, home: Path, out: Path, seed: int, progress: Progress | None) -> object:
+    from service.span_tuning import train_spans
+
+    return train_spans(data, home, out, seed, progress)
+
+
 def best_of_n(data: Path, home: Path, out: Path, seed: int, progress: Progress | None, start: Path | None) -> object:
     from service.best_of_n import train_best_of_n
 
@@ -131,6 +137,7 @@ def second_judges(data: Path, home: Path, out: Path, seed: int, progress: Progre
 
 HEADS: Mapping[str, Trainer] = {
     "reader": reader,
+    "spans": spans,
     "orders": orders,
     "plan": plan,
     "terms": terms,

@@ -24,7 +24,7 @@ from models.adapter import (
 from models.chat_template import ChatTemplate
 from models.ppo import PpoRecipe
 from models.shared_prefix import reply_log_probs
-from models.train_ppo import RlRecipe, Task, Trainer
+from models.train_ppo import RlRecipe, Task, Trainer, round_of
 from models.types import Message
 
 WORDS = ("<end>", "<unk>", "User:", "Passerine:", "red", "blue", "green", "gold", "what", "colour")
@@ -170,7 +170,7 @@ def test_a_stopped_training_goes_on_to_the_same_weights(adapter: Path, template:
     whole = begun(adapter, template, tmp_path / "whole", recipe)
     whole.go(TASKS, golden)
     first = begun(adapter, template, tmp_path / "parts", recipe)
-    first.history.append(first.round(first.tasks_of(TASKS, 0), golden, None))
+    first.history.append(first.round(round_of(TASKS, 0, recipe.prompts, first.seed), golden, None))
     first.done = 1
     first.keep()
     assert not first.go(TASKS, golden, until=time.monotonic() - 1)
