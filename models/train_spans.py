@@ -28,7 +28,7 @@ class SpanRecipe:
     """`samples` a question, `questions` a round, `wrong` passages beside the question's own; layers of the reader below
     `frozen` do not learn. The penalty is higher than a token's: an episode is one step."""
 
-    rounds: int = 64
+    rounds: int = 32
     questions: int = 16
     wrong: int = 2
     samples: int = 16
