@@ -23,6 +23,7 @@ from models.chat_template import ChatTemplate
 from models.checkpoints import read_checkpoint, write_checkpoint
 from models.copying import Stretches, Vocabulary, held_to
 from models.ppo import Episodes, Evaluated, PpoRecipe, joined, update
+from models.scalar_head import empty_head
 from models.shared_prefix import reply_log_probs
 from models.types import Prompt
 
@@ -76,16 +77,23 @@ class Sampled:
 class Trainer:
     """Rounds of sampling, judging and updating, which can be stopped and gone on with."""
 
-    def __init__(self, model: Any, template: ChatTemplate, recipe: RlRecipe, work: Path, seed: int = 0) -> None:
-        """`model` carries the adapters POLICY (trainable) and REFERENCE."""
+    def __init__(
+        self,
+        model: Any,
+        template: ChatTemplate,
+        recipe: RlRecipe,
+        work: Path,
+        seed: int = 0,
+        value_head: nn.Linear | None = None,
+    ) -> None:
+        """`model` carries the adapters POLICY (trainable) and REFERENCE; `value_head` is what the values begin as, zero
+        without it."""
         self.model, self.template, self.recipe, self.work, self.seed = model, template, recipe, work, seed
         self.vocabulary = Vocabulary(template.ends, template.decode, len(template.tokenizer))
         model.set_adapter(POLICY)
         named = [(name, parameter) for name, parameter in model.named_parameters() if f".{POLICY}." in name]
         self.masters = Masters([parameter for _, parameter in named])
-        self.value_head = nn.Linear(int(model.config.hidden_size), 1)
-        nn.init.zeros_(self.value_head.weight)
-        nn.init.zeros_(self.value_head.bias)
+        self.value_head = value_head or empty_head(int(model.config.hidden_size))
         self.optimiser = torch.optim.AdamW(
             [
                 {"params": self.masters.outside, "lr": recipe.rate},

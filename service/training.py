@@ -117,6 +117,12 @@ def preference(data: Path, home: Path, out: Path, seed: int, progress: Progress 
     return train_preference(data, home, out, seed, progress)
 
 
+def reward(data: Path, home: Path, out: Path, seed: int, progress: Progress | None, start: Path | None) -> object:
+    from rewards.train_reward import train_reward
+
+    return train_reward(data, home, out, seed, progress, start=start)
+
+
 def rules(data: Path, home: Path, out: Path, seed: int, progress: Progress | None) -> object:
     from rewards.train_rules import train_rules
 
@@ -149,6 +155,6 @@ HEADS: Mapping[str, Trainer] = {
     "support": support,
     "second-judges": second_judges,
 }
-ADAPTERS: Mapping[str, Callable[..., object]] = {"sft": sft, "best-of-n": best_of_n, "ppo": ppo}
+ADAPTERS: Mapping[str, Callable[..., object]] = {"sft": sft, "reward": reward, "best-of-n": best_of_n, "ppo": ppo}
 """Of the chat model; these can go on from another adapter, as trainer(..., start=folder)."""
 NAMES = (*HEADS, *ADAPTERS)

@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from indexing.types import Hit, Progress
 from models.adapter import POLICY, check_adapter, save_adapter, with_reference
@@ -26,6 +26,8 @@ from models.generator import LocalGenerator
 from models.heads import file_sha256
 from models.prompts import BRIEF, NOT_SAID, evidence_prompt
 from models.reader_rows import read_rows
+from models.scalar_head import FILE as HEAD_FILE
+from models.scalar_head import read_head
 from models.train_ppo import DemonstrationLoss, RlRecipe, Task, Trainer
 from models.train_sft import BASE, SftRecipe, batches, encoded, losses, split
 from models.trunk import Trunk
@@ -166,9 +168,11 @@ def train_ppo(
     recipe: RlRecipe | None = None,
     seconds: float = math.inf,
     start: Path | None = None,
+    reward: Path | None = None,
 ) -> bool:
     """Tune the adapter `start` (default: `sft` beside `out`) and write the new one, passerine.json and curves.png into
-    `out`. Raises BadInput when there is no such adapter, or it does not fit the base.
+    `out`. With a value head as baseline, that begins as the head of the reward model in `reward` (default: `reward`
+    beside `out`, where there is one). Raises BadInput when there is no such adapter, or it does not fit the base.
 
     A checkpoint is kept under `out`/work after each round; the same call goes on from there. True when complete.
     """
@@ -186,7 +190,10 @@ def train_ppo(
         "recipe": asdict(recipe),
         "data": {name: file_sha256(data / name) for name in FILES},
     }
-    trainer = Trainer(model, local.template, recipe, out / "work", seed)
+    head = value_start(recipe, reward or out.parent / "reward", int(model.config.hidden_size))
+    if head is not None:
+        facts["value_head"] = file_sha256((reward or out.parent / "reward") / HEAD_FILE)
+    trainer = Trainer(model, local.template, recipe, out / "work", seed, head)
     trainer.resume(json.dumps(facts, sort_keys=True))
     shown = demonstration_loss(model, local, data, seed) if recipe.ptx else None
     if not trainer.go(tasks, rewards(home, asked), until, progress, shown):
@@ -196,6 +203,13 @@ def train_ppo(
     (out / "history.json").write_text(json.dumps(trainer.history, indent=1) + "\n", encoding="utf-8")
     draw([over(trainer.history, labels, "round") for labels in CURVES], out / "curves.png")
     return True
+
+
+def value_start(recipe: RlRecipe, reward: Path, width: int) -> nn.Linear | None:
+    """The head of the reward model in `reward`; None for a baseline that needs none, and where no model is."""
+    if recipe.ppo.baseline != "value" or not reward.is_dir():
+        return None
+    return read_head(reward, width)
 
 
 def demonstration_loss(model: Any, local: LocalGenerator, data: Path, seed: int) -> DemonstrationLoss:

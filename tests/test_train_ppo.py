@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from models.adapter import (
@@ -69,9 +69,16 @@ def load(base: Path) -> Any:
     return LlamaForCausalLM.from_pretrained(base).eval()
 
 
-def begun(adapter: Path, template: ChatTemplate, work: Path, recipe: RlRecipe = RECIPE) -> Trainer:
+def begun(
+    adapter: Path,
+    template: ChatTemplate,
+    work: Path,
+    recipe: RlRecipe = RECIPE,
+    value_head: nn.Linear | None = None,
+) -> Trainer:
     torch.manual_seed(0)
-    trainer = Trainer(with_reference(load(adapter.parent / "base"), adapter), template, recipe, work)
+    model = with_reference(load(adapter.parent / "base"), adapter)
+    trainer = Trainer(model, template, recipe, work, value_head=value_head)
     trainer.resume("the same")
     return trainer
 
