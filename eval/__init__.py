@@ -16,6 +16,7 @@ planted      instructions planted in documents
 answers      the answer flow measured whole
 chat         the tuned chat model by itself
 rlhf         the chat model before and after tuning
+spans        the reader before and after its choice of spans was tuned
 training     samples a second of the tuning, beside trl
 judges       the judges against their baselines
 preferences  the preference judge beside baselines that need no training
@@ -23,7 +24,7 @@ calibrate    thresholds from development data, with their curves
 gate         is a new model good enough to replace the live one
 loop         feedback of simulated people, training, gate and promotion, once through
 clock        a refresh beside the bare encoder, answers of a server, its start and memory
-generation candidates of the chat model by the clock, beside transformers' own
+generation   candidates of the chat model by the clock, beside transformers' own
 load         many streams at once, none lost
 speed        the encoder beside plain float32
 passages     a million real passages

@@ -41,7 +41,7 @@ from rewards.rules import load_rules
 from rewards.select import Thresholds
 from rewards.support import TrainedSupport
 from rewards.train_second import LAYER, TRUNK
-from service.tuning import Question, Rewards, rewards
+from service.tuning import Judges, Question, Rewards, rewards
 from service.tuning import drafted as draft_of
 
 SECOND = Path(__file__).parent / "bundled" / "judges"
@@ -104,7 +104,7 @@ def run_rlhf(
     first = next(iter(writers.values()))
     tasks = {one.id: Question(Conversation((Turn("user", one.text),)), hit_of(one.title, one.passage)) for one in asked}
     own = rewards(home, tasks)
-    other = second_rewards(home, tasks, judges)
+    other = Rewards(tasks, second_judges(home, judges))
     drafts: dict[str, list[Drafted]] = {name: [] for name in writers}
     for name, writer in writers.items():
         for number, question in enumerate(asked, 1):
@@ -141,12 +141,11 @@ def made(facts: Mapping[str, Mapping[str, Any]]) -> Table:
     return Table("Training", ("adapter", "hours on this kind of machine", "recipe"), tuple(rows))
 
 
-def second_rewards(home: Path, asked: Mapping[str, Question], folder: Path) -> Rewards:
+def second_judges(home: Path, folder: Path = SECOND) -> Judges:
     """The judges for evaluation only, summed up as the product's are."""
     readings = Readings(Trunk.load(model_folder(home, TRUNK)), LAYER)
     average = load_network(folder / "preference")[1].numbers["r_avg"]
-    return Rewards(
-        asked,
+    return Judges(
         TrainedPreference.load(readings, folder / "preference"),
         TrainedRules.load(readings, load_rules(), folder / "rules"),
         TrainedSupport.load(readings, folder / "support"),
@@ -193,7 +192,7 @@ def judged(
     said = draft_of(task, reply)
     candidate = said if isinstance(said, Candidate) else None
     [mine], [theirs] = (judge([Task((), question.id)], [reply]) for judge in (own, other))
-    kept = other.rule.judge(task.conversation, [candidate])[0] if candidate else {}
+    kept = other.judges.rule.judge(task.conversation, [candidate])[0] if candidate else {}
     return Said(
         reply=reply,
         reward=mine["total"],

@@ -82,7 +82,10 @@ demonstrations  what the chat model is shown
 train_sft       the chat model, supervised
 ppo             proximal policy optimisation on plain tensors
 train_ppo       the chat model from a reward
+span_choice     the reader as a policy of spans and silence
+train_spans     that policy from a reward
 shared_prefix   several replies to one prompt, read once, with gradients
+scalar_head     a scalar read off a reply: reward and value
 checkpoints     where a stopped training goes on
 curves          pictures of how a training went
 json_lines      files of training rows

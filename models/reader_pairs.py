@@ -137,22 +137,33 @@ def wrong_passages(rows: Sequence[Row], share: float, rng: random.Random, near: 
     """
     if not share:
         return []
-    from rank_bm25 import BM25Okapi
-
-    passages = {row.context: fold(row.article) == 0 for row in rows}
-    sides = {side: [text for text, own in passages.items() if own == side] for side in (True, False)}
-    ranks = {side: BM25Okapi([words(text) for text in texts]) for side, texts in sides.items() if texts}
-    drawn = []
+    nearby, drawn = Nearby(rows), []
     for row in rows:
         if not row.answers or rng.random() >= share:
             continue
-        side = fold(row.article) == 0
-        scores = ranks[side].get_scores(words(row.question))
-        best = [sides[side][place] for place in scores.argsort()[::-1][: near + 5]]
-        wrong = [text for text in best if text != row.context and not any(answer in text for answer in row.answers)]
-        if wrong:
-            drawn.append((row, rng.choice(wrong[:near])))
+        if wrong := nearby.wrong(row, near):
+            drawn.append((row, rng.choice(wrong)))
     return drawn
+
+
+class Nearby:
+    """The passages of some rows, found by BM25; those on the other side of the development split are never seen."""
+
+    def __init__(self, rows: Sequence[Row]) -> None:
+        from rank_bm25 import BM25Okapi
+
+        passages = {row.context: fold(row.article) == 0 for row in rows}
+        self.sides = {side: [text for text, own in passages.items() if own == side] for side in (True, False)}
+        self.ranks = {side: BM25Okapi([words(text) for text in texts]) for side, texts in self.sides.items() if texts}
+
+    def wrong(self, row: Row, count: int) -> list[str]:
+        """The `count` likeliest passages for a question that are not its own and lack its answers, best first."""
+        side = fold(row.article) == 0
+        scores = self.ranks[side].get_scores(words(row.question))
+        best = [self.sides[side][place] for place in scores.argsort()[::-1][: count + 5]]
+        return [text for text in best if text != row.context and not any(answer in text for answer in row.answers)][
+            :count
+        ]
 
 
 @dataclass(frozen=True, slots=True)

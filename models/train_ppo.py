@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -23,8 +23,11 @@ from models.chat_template import ChatTemplate
 from models.checkpoints import read_checkpoint, write_checkpoint
 from models.copying import Stretches, Vocabulary, held_to
 from models.ppo import Episodes, Evaluated, PpoRecipe, joined, update
+from models.scalar_head import empty_head
 from models.shared_prefix import reply_log_probs
 from models.types import Prompt
+
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,16 +77,23 @@ class Sampled:
 class Trainer:
     """Rounds of sampling, judging and updating, which can be stopped and gone on with."""
 
-    def __init__(self, model: Any, template: ChatTemplate, recipe: RlRecipe, work: Path, seed: int = 0) -> None:
-        """`model` carries the adapters POLICY (trainable) and REFERENCE."""
+    def __init__(
+        self,
+        model: Any,
+        template: ChatTemplate,
+        recipe: RlRecipe,
+        work: Path,
+        seed: int = 0,
+        value_head: nn.Linear | None = None,
+    ) -> None:
+        """`model` carries the adapters POLICY (trainable) and REFERENCE; `value_head` is what the values begin as, zero
+        without it."""
         self.model, self.template, self.recipe, self.work, self.seed = model, template, recipe, work, seed
         self.vocabulary = Vocabulary(template.ends, template.decode, len(template.tokenizer))
         model.set_adapter(POLICY)
         named = [(name, parameter) for name, parameter in model.named_parameters() if f".{POLICY}." in name]
         self.masters = Masters([parameter for _, parameter in named])
-        self.value_head = nn.Linear(int(model.config.hidden_size), 1)
-        nn.init.zeros_(self.value_head.weight)
-        nn.init.zeros_(self.value_head.bias)
+        self.value_head = value_head or empty_head(int(model.config.hidden_size))
         self.optimiser = torch.optim.AdamW(
             [
                 {"params": self.masters.outside, "lr": recipe.rate},
@@ -106,19 +116,14 @@ class Trainer:
         while self.done < self.recipe.rounds:
             if time.monotonic() > until:
                 return False
-            self.history.append(self.round(self.tasks_of(tasks, self.done), reward, demonstration_loss))
+            self.history.append(
+                self.round(round_of(tasks, self.done, self.recipe.prompts, self.seed), reward, demonstration_loss)
+            )
             self.done += 1
             self.keep()
             if progress is not None:
                 progress("rounds", self.done, self.recipe.rounds)
         return True
-
-    def tasks_of(self, tasks: Sequence[Task], number: int) -> list[Task]:
-        """The prompts of a round, in an order that follows from the seed, each as often as the others."""
-        per_epoch = max(1, len(tasks) // self.recipe.prompts)
-        order = random.Random(f"{self.seed} {number // per_epoch}").sample(list(tasks), len(tasks))
-        start = (number % per_epoch) * self.recipe.prompts
-        return order[start : start + self.recipe.prompts]
 
     def round(
         self, tasks: Sequence[Task], reward: Reward, demonstration_loss: DemonstrationLoss | None
@@ -239,6 +244,14 @@ class Trainer:
             self.value_head.load_state_dict(kept["value_head"])
             self.optimiser.load_state_dict(kept["optimiser"])
             self.done, self.history = kept["done"], kept["history"]
+
+
+def round_of(items: Sequence[Item], number: int, count: int, seed: int) -> list[Item]:
+    """The items of a round, in an order that follows from the seed, each as often as the others."""
+    per_epoch = max(1, len(items) // count)
+    order = random.Random(f"{seed} {number // per_epoch}").sample(list(items), len(items))
+    start = (number % per_epoch) * count
+    return order[start : start + count]
 
 
 def lengthened(values: Tensor, steps: int) -> Tensor:

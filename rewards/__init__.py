@@ -19,6 +19,7 @@ network_fit      fitting of a judge's network
 training         what the trainers share
 preference_data  what the preference judge learns from
 train_preference its trainer
+train_reward     the chat model as a judge of preference
 rule_data        what the rule judge learns from
 train_rules      its trainer
 unseen_rules     how it does on a rule that it never learnt

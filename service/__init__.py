@@ -66,9 +66,11 @@ serving               `passerine serve`
 mcp_server            `passerine mcp`
 training              `passerine train`
 probing               `passerine probe`: messages against the rules
+redteam               hostile messages of the data folder, by rule
 registry              promoted models, and the way back
 best_of_n             the chat model learns from the best of its own replies
 tuning                the chat model learns from the judges
+span_tuning           the reader's choice of spans learns from them
 doctor                is this installation whole, and what to do if not
 console               what the command line shows
 key_commands          `passerine key`

@@ -32,6 +32,7 @@ Part = Literal[
     "judges",
     "chat",
     "rlhf",
+    "spans",
     "training",
     "speed",
     "load",
@@ -182,7 +183,7 @@ def answering(given: Given) -> dict[str, Callable[..., None]]:
         limit: Annotated[int | None, typer.Option(min=1, help="Questions a set at most; absent: as usual.")] = None,
         before: Annotated[Path | None, typer.Option(help="gate: folder of `answers` with the live model.")] = None,
         after: Annotated[Path | None, typer.Option(help="gate: folder of `answers` with the new one.")] = None,
-        model: Annotated[Path | None, typer.Option(help="gate: folder of the new model.")] = None,
+        model: Annotated[Path | None, typer.Option(help="gate, spans: folder of the new model.")] = None,
         adapter: Annotated[list[Path] | None, typer.Option(help="rlhf: an adapter; the first is the start.")] = None,
     ) -> None:
         """Measure quality or speed on data with known answers."""
@@ -194,6 +195,8 @@ def answering(given: Given) -> dict[str, Callable[..., None]]:
             report = import_module("eval.gate").run_gate(before, after, model, results)
             out().print(import_module("eval.report").markdown(report), markup=False)
             return
+        if part == "spans" and model is None:
+            raise BadInput("No tuned reader is named.", "Name its folder with --model.")
         if of is not None:
             if part != "speed":
                 raise BadInput(f"{part} has no part {of}.", "Say `passerine evaluate speed index`.")
@@ -222,7 +225,7 @@ def answering(given: Given) -> dict[str, Callable[..., None]]:
             else:
                 measure = getattr(module, f"run_{part}")
                 own: dict[str, Any] = {"settings": settings} if part in ("answers", "calibrate", "loop") else {}
-                own |= {"adapters": adapter or ()} if part == "rlhf" else {}
+                own |= {"adapters": adapter or ()} if part == "rlhf" else {"model": model} if part == "spans" else {}
                 report = measure(data, settings.home, results, progress=progress, **fewer, **own)
         out().print(import_module("eval.report").markdown(report), markup=False)
 

@@ -61,7 +61,7 @@ def add(
         feedback: Annotated[Path | None, typer.Option(help="support: an export of feedback to go on with.")] = None,
         results: Annotated[Path | None, typer.Option("--out", help="Folder for weights, card and curves.")] = None,
         seed: Annotated[int, typer.Option(help="Of everything drawn at random.")] = 0,
-        start: Annotated[Path | None, typer.Option(help="Adapter to go on from (sft, best-of-n, ppo).")] = None,
+        start: Annotated[Path | None, typer.Option(help="Adapter to go on from (sft, reward, best-of-n, ppo).")] = None,
     ) -> None:
         """Train one head on data, or go on with it on feedback; write its weights, its card and its curves."""
         chosen = settings()
@@ -87,16 +87,20 @@ def add(
         probes: Annotated[Path | None, typer.Option(help="A file of your own probes.")] = None,
         write: Annotated[int, typer.Option(min=0, max=50, help="Further probes a rule, by the chat model.")] = 0,
         against: Annotated[Path | None, typer.Option(help="Folder of an earlier report, to compare with.")] = None,
+        data: Annotated[Path | None, typer.Option(help="Data folder whose red-team prompts are asked too.")] = None,
+        most: Annotated[int | None, typer.Option(min=1, help="Probes a rule, language and origin at most.")] = None,
         results: Annotated[Path, typer.Option("--out", help="Folder for the report.")] = Path("runs/probe"),
     ) -> None:
         """Try to make Passerine break its rules, and list what it said."""
-        from service import probing
+        from service import probing, redteam
         from service.app import make_writer
         from service.pipeline import answer
 
         chosen, own = settings(), application()
         earlier = None if against is None else probing.read_earlier(against)
-        asked = probing.read_probes(probes or probing.BUNDLED, rule or ())
+        asked = probing.at_most(probing.read_probes(probes or probing.BUNDLED, rule or ()), most)
+        if data is not None:
+            asked += redteam.redteam_probes(data, most or redteam.MOST, rule or ())
         if write:
             writer = make_writer(chosen)
             asked += list(probing.written_probes(writer, {one.id: one for one in own.rulebook.rules}, asked, write))

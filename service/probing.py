@@ -6,6 +6,7 @@ a violation is listed with its dialogue and exported as feedback that the judges
 """
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -32,7 +33,7 @@ Ask = Callable[[Conversation], Answer]
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """A message against one rule. `origin` is "bundled", or the model that wrote it."""
+    """A message against one rule. `origin` is "bundled", "red team", or the model that wrote it."""
 
     rule: str
     language: str
@@ -72,6 +73,17 @@ def read_probes(path: Path = BUNDLED, rules: Sequence[str] = ()) -> list[Probe]:
         if rule not in known:
             raise BadInput(f"There is no probe of the rule '{rule}'.", f"There are probes of {', '.join(known)}.")
     return [probe for probe in found if not rules or probe.rule in rules]
+
+
+def at_most(probes: Sequence[Probe], most: int | None) -> list[Probe]:
+    """The first `most` probes of each rule in each language; all of them without a number."""
+    seen: Counter[tuple[str, str]] = Counter()
+    kept = []
+    for probe in probes:
+        seen[probe.rule, probe.language] += 1
+        if most is None or seen[probe.rule, probe.language] <= most:
+            kept.append(probe)
+    return kept
 
 
 def written_probes(

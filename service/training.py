@@ -108,6 +108,12 @@ def ppo(data: Path, home: Path, out: Path, seed: int, progress: Progress | None,
     return train_ppo(data, home, out, seed, progress, start=start)
 
 
+def spans(data: Path, home: Path, out: Path, seed: int, progress: Progress | None) -> object:
+    from service.span_tuning import train_spans
+
+    return train_spans(data, home, out, seed, progress)
+
+
 def best_of_n(data: Path, home: Path, out: Path, seed: int, progress: Progress | None, start: Path | None) -> object:
     from service.best_of_n import train_best_of_n
 
@@ -118,6 +124,12 @@ def preference(data: Path, home: Path, out: Path, seed: int, progress: Progress 
     from rewards.train_preference import train_preference
 
     return train_preference(data, home, out, seed, progress)
+
+
+def reward(data: Path, home: Path, out: Path, seed: int, progress: Progress | None, start: Path | None) -> object:
+    from rewards.train_reward import train_reward
+
+    return train_reward(data, home, out, seed, progress, start=start)
 
 
 def rules(data: Path, home: Path, out: Path, seed: int, progress: Progress | None) -> object:
@@ -147,6 +159,7 @@ def second_judges(data: Path, home: Path, out: Path, seed: int, progress: Progre
 HEADS: Mapping[str, Trainer] = {
     "reader": reader,
     "ranges": ranges,
+    "spans": spans,
     "orders": orders,
     "plan": plan,
     "terms": terms,
@@ -159,6 +172,6 @@ HEADS: Mapping[str, Trainer] = {
     "support": support,
     "second-judges": second_judges,
 }
-ADAPTERS: Mapping[str, Callable[..., object]] = {"sft": sft, "best-of-n": best_of_n, "ppo": ppo}
+ADAPTERS: Mapping[str, Callable[..., object]] = {"sft": sft, "reward": reward, "best-of-n": best_of_n, "ppo": ppo}
 """Of the chat model; these can go on from another adapter, as trainer(..., start=folder)."""
 NAMES = (*HEADS, *ADAPTERS)

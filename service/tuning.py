@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from indexing.types import Hit, Progress
 from models.adapter import POLICY, check_adapter, save_adapter, with_reference
@@ -26,8 +26,11 @@ from models.generator import LocalGenerator
 from models.heads import file_sha256
 from models.prompts import BRIEF, NOT_SAID, evidence_prompt
 from models.reader_rows import read_rows
+from models.scalar_head import FILE as HEAD_FILE
+from models.scalar_head import read_head
 from models.train_ppo import DemonstrationLoss, RlRecipe, Task, Trainer
 from models.train_sft import BASE, SftRecipe, batches, encoded, losses, split
+from models.trunk import Trunk
 from models.tuned import candidate_of, reading_of
 from models.types import Candidate, Conversation, Turn
 from models.weights import model_folder
@@ -64,19 +67,33 @@ class Question:
     hit: Hit
 
 
+@dataclass(frozen=True, slots=True)
+class Judges:
+    """The three judges of an answer and what they are summed with."""
+
+    preference: PreferenceJudge
+    rule: RuleJudge
+    support: SupportJudge
+    thresholds: Thresholds
+
+    def parts(self, conversation: Conversation, candidates: Sequence[Candidate]) -> list[dict[str, float]]:
+        """The parts of each candidate's reward by name, and their product: the score by which answers are selected."""
+        return [
+            parts_of(sigmoid(preference - self.thresholds.r_avg), kept(rules), support)
+            for preference, rules, support in zip(
+                self.preference.judge(conversation, candidates),
+                self.rule.judge(conversation, candidates),
+                self.support.judge(conversation, candidates),
+                strict=True,
+            )
+        ]
+
+
 class Rewards:
     """The reward function of the trainer: the three judges and the format, each logged apart."""
 
-    def __init__(
-        self,
-        asked: Mapping[str, Question],
-        preference: PreferenceJudge,
-        rule: RuleJudge,
-        support: SupportJudge,
-        thresholds: Thresholds,
-    ) -> None:
-        self.asked, self.preference, self.rule, self.support = asked, preference, rule, support
-        self.thresholds = thresholds
+    def __init__(self, asked: Mapping[str, Question], judges: Judges) -> None:
+        self.asked, self.judges = asked, judges
 
     def __call__(self, tasks: Sequence[Task], replies: Sequence[str]) -> list[dict[str, float]]:
         """The parts of each reply's reward; equal replies to one task are judged once."""
@@ -90,20 +107,13 @@ class Rewards:
         """Of distinct replies to one question."""
         drafts = {reply: drafted(question, reply) for reply in replies}
         said = {reply: draft for reply, draft in drafts.items() if isinstance(draft, Candidate)}
-        conversation, candidates = question.conversation, list(said.values())
         found = {
             reply: parts_of(0.0, 0.0, 0.0, abstained=True) if draft is None else parts_of(0.0, 0.0, 0.0, malformed=True)
             for reply, draft in drafts.items()
             if reply not in said
         }
-        if not candidates:
-            return found
-        preferences = self.preference.judge(conversation, candidates)
-        rules = self.rule.judge(conversation, candidates)
-        supports = self.support.judge(conversation, candidates)
-        for reply, preference, each, support in zip(said, preferences, rules, supports, strict=True):
-            found[reply] = parts_of(sigmoid(preference - self.thresholds.r_avg), kept(each), support)
-        return found
+        judged = self.judges.parts(question.conversation, list(said.values())) if said else []
+        return {**found, **dict(zip(said, judged, strict=True))}
 
 
 def parts_of(
@@ -158,9 +168,11 @@ def train_ppo(
     recipe: RlRecipe | None = None,
     seconds: float = math.inf,
     start: Path | None = None,
+    reward: Path | None = None,
 ) -> bool:
     """Tune the adapter `start` (default: `sft` beside `out`) and write the new one, passerine.json and curves.png into
-    `out`. Raises BadInput when there is no such adapter, or it does not fit the base.
+    `out`. With a value head as baseline, that begins as the head of the reward model in `reward` (default: `reward`
+    beside `out`, where there is one). Raises BadInput when there is no such adapter, or it does not fit the base.
 
     A checkpoint is kept under `out`/work after each round; the same call goes on from there. True when complete.
     """
@@ -178,7 +190,10 @@ def train_ppo(
         "recipe": asdict(recipe),
         "data": {name: file_sha256(data / name) for name in FILES},
     }
-    trainer = Trainer(model, local.template, recipe, out / "work", seed)
+    head = value_start(recipe, reward or out.parent / "reward", int(model.config.hidden_size))
+    if head is not None:
+        facts["value_head"] = file_sha256((reward or out.parent / "reward") / HEAD_FILE)
+    trainer = Trainer(model, local.template, recipe, out / "work", seed, head)
     trainer.resume(json.dumps(facts, sort_keys=True))
     shown = demonstration_loss(model, local, data, seed) if recipe.ptx else None
     if not trainer.go(tasks, rewards(home, asked), until, progress, shown):
@@ -188,6 +203,13 @@ def train_ppo(
     (out / "history.json").write_text(json.dumps(trainer.history, indent=1) + "\n", encoding="utf-8")
     draw([over(trainer.history, labels, "round") for labels in CURVES], out / "curves.png")
     return True
+
+
+def value_start(recipe: RlRecipe, reward: Path, width: int) -> nn.Linear | None:
+    """The head of the reward model in `reward`; None for a baseline that needs none, and where no model is."""
+    if recipe.ppo.baseline != "value" or not reward.is_dir():
+        return None
+    return read_head(reward, width)
 
 
 def demonstration_loss(model: Any, local: LocalGenerator, data: Path, seed: int) -> DemonstrationLoss:
@@ -208,9 +230,13 @@ def rewards(home: Path, asked: Mapping[str, Question]) -> Rewards:
     """The shipped judges as a reward."""
     encoder = load_encoder("multilingual-e5-small", home)
     assert isinstance(encoder, TrunkEncoder)
-    readings = Readings(encoder.trunk)
-    return Rewards(
-        asked,
+    return Rewards(asked, shipped_judges(encoder.trunk))
+
+
+def shipped_judges(trunk: Trunk) -> Judges:
+    """The judges that come with the install, on the encoder's trunk."""
+    readings = Readings(trunk)
+    return Judges(
         TrainedPreference.load(readings),
         TrainedRules.load(readings, load_rules()),
         TrainedSupport.load(readings),

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from eval.datasets import Question
-from eval.rlhf import SECOND, Drafted, Said, facts_of, games, made, reported, run_rlhf, second_rewards, silences
+from eval.rlhf import SECOND, Drafted, Said, facts_of, games, made, reported, run_rlhf, second_judges, silences
 from indexing.types import BadInput
 from models.demonstrations import hit_of
 from models.train_ppo import Task
@@ -15,6 +15,7 @@ from models.tuned import SILENCE
 from models.types import Conversation, Turn
 from service.app import JUDGES
 from service.tuning import Question as Shown
+from service.tuning import Rewards
 
 ASKED = [
     Question(f"q{n}", "en", f"t{n % 5}", "x y z", "p", f"What is {n}?", ("x",) if n % 4 else (), bool(n % 4))
@@ -94,7 +95,7 @@ def test_the_bundled_second_judges_read_another_trunk_and_tell_right_from_wrong(
     asked = {
         question: Shown(Conversation((Turn("user", question),)), hit_of("", passage)) for passage, question, *_ in TOLD
     }
-    judges = second_rewards(models_home, asked, SECOND)
+    judges = Rewards(asked, second_judges(models_home))
     right, wrong, made_up = (judges([Task((), one[1]) for one in TOLD], replies) for replies in (
         [one[2] for one in TOLD], [one[3] for one in TOLD], ["a hundred goats"] * len(TOLD)
     ))  # fmt: skip

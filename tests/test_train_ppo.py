@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from models.adapter import (
@@ -24,7 +24,7 @@ from models.adapter import (
 from models.chat_template import ChatTemplate
 from models.ppo import PpoRecipe
 from models.shared_prefix import reply_log_probs
-from models.train_ppo import RlRecipe, Task, Trainer
+from models.train_ppo import RlRecipe, Task, Trainer, round_of
 from models.types import Message
 
 WORDS = ("<end>", "<unk>", "User:", "Passerine:", "red", "blue", "green", "gold", "what", "colour")
@@ -69,9 +69,16 @@ def load(base: Path) -> Any:
     return LlamaForCausalLM.from_pretrained(base).eval()
 
 
-def begun(adapter: Path, template: ChatTemplate, work: Path, recipe: RlRecipe = RECIPE) -> Trainer:
+def begun(
+    adapter: Path,
+    template: ChatTemplate,
+    work: Path,
+    recipe: RlRecipe = RECIPE,
+    value_head: nn.Linear | None = None,
+) -> Trainer:
     torch.manual_seed(0)
-    trainer = Trainer(with_reference(load(adapter.parent / "base"), adapter), template, recipe, work)
+    model = with_reference(load(adapter.parent / "base"), adapter)
+    trainer = Trainer(model, template, recipe, work, value_head=value_head)
     trainer.resume("the same")
     return trainer
 
@@ -170,7 +177,7 @@ def test_a_stopped_training_goes_on_to_the_same_weights(adapter: Path, template:
     whole = begun(adapter, template, tmp_path / "whole", recipe)
     whole.go(TASKS, golden)
     first = begun(adapter, template, tmp_path / "parts", recipe)
-    first.history.append(first.round(first.tasks_of(TASKS, 0), golden, None))
+    first.history.append(first.round(round_of(TASKS, 0, recipe.prompts, first.seed), golden, None))
     first.done = 1
     first.keep()
     assert not first.go(TASKS, golden, until=time.monotonic() - 1)

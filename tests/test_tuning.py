@@ -10,14 +10,14 @@ from models.prompts import NOT_SAID
 from models.train_ppo import Task
 from models.types import Candidate, Conversation, Turn
 from rewards.select import Thresholds
-from service.tuning import MALFORMED, SILENT, Question, Rewards, questions
+from service.tuning import MALFORMED, SILENT, Judges, Question, Rewards, questions
 from tests.test_demonstrations import PASSAGE, data  # noqa: F401 - a fixture
 
 ASKED = Question(Conversation((Turn("user", "When was the mill built?"),)), hit_of("The mill", PASSAGE))
 TASK = Task((), "q")
 
 
-class Judges:
+class Scripted:
     """Every judge at once: right is what says 1791."""
 
     name = "scripted"
@@ -36,8 +36,8 @@ class Judges:
 
 @pytest.fixture
 def rewards() -> Rewards:
-    judges = [Judges(kind) for kind in ("preference", "rules", "support")]
-    return Rewards({"q": ASKED}, *judges, Thresholds())  # type: ignore[arg-type]
+    judges = [Scripted(kind) for kind in ("preference", "rules", "support")]
+    return Rewards({"q": ASKED}, Judges(*judges, Thresholds()))  # type: ignore[arg-type]
 
 
 def totals(rewards: Rewards, *replies: str) -> list[float]:
@@ -60,8 +60,8 @@ def test_what_does_not_stand_in_the_passage_costs(rewards: Rewards, reply: str) 
 def test_equal_replies_are_judged_once(rewards: Rewards) -> None:
     reply = "1791"
     assert totals(rewards, reply, reply, NOT_SAID, reply) == pytest.approx([1.0, 1.0, SILENT, 1.0])
-    assert isinstance(rewards.support, Judges)
-    assert len(rewards.support.seen) == 1
+    assert isinstance(rewards.judges.support, Scripted)
+    assert len(rewards.judges.support.seen) == 1
 
 
 def test_tasks_come_from_training_articles_and_know_their_passage(data: Path) -> None:  # noqa: F811
