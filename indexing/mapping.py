@@ -12,12 +12,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from indexing.actors import connect, ray
 from indexing.collection import Collection
 from indexing.extract import Extracted
+from indexing.fetch import stopped
 from indexing.refresh import RefreshReport, refresh, sealed
 from indexing.rows import FileState
 from indexing.sources import Folder, Item, Listing, Reading, Source
@@ -79,7 +81,7 @@ def refresh_mapped(
     count = workers or max(1, int(module.cluster_resources().get("CPU", 1)) - 1)
     ready = Ready(encoder)
     given = [Folder(each.expanduser().resolve()) if isinstance(each, Path) else each for each in sources]
-    mapped = [_Mapped(s, table, ready, make, count) if isinstance(s, Folder) else s for s in given]
+    mapped = [_Mapped(s, table, ready, make, count, cancelled) if isinstance(s, Folder) else s for s in given]
     return refresh(mapped, table, ready, progress, cancelled, empty_ok=empty_ok, counted=counted)
 
 
@@ -111,6 +113,7 @@ class _Mapped:
     ready: Ready
     make: Made
     workers: int
+    cancelled: Callable[[], bool]
 
     @property
     def name(self) -> str:
@@ -123,7 +126,7 @@ class _Mapped:
         for item in listing.items:
             owners = [self.table.catalogue.owner(key) for key in ids.get(item.key, [])]
             tasks.append(Task(item, files.get(item.key), frozenset(owner[2] for owner in owners if owner)))
-        found = _Stream(tasks, self.make, self.workers)
+        found = _Stream(tasks, self.make, self.workers, self.cancelled)
         items = [replace(item, read=partial(self._read, found)) for item in listing.items]
         return replace(listing, items=items)
 
@@ -144,21 +147,21 @@ class _Stream:
     been given goes to others, and another one is started in its place.
     """
 
-    def __init__(self, tasks: Sequence[Task], make: Made, count: int) -> None:
-        self._tasks, self._make, self._count = tasks, make, count
+    def __init__(self, tasks: Sequence[Task], make: Made, count: int, cancelled: Callable[[], bool]) -> None:
+        self._tasks, self._make, self._count, self._cancelled = tasks, make, count, cancelled
         self._workers: list[_Worker] = []
         self._given: deque[_Given] = deque()
         self._deaths: Counter[str] = Counter()
         self._taken = self._unborn = 0  # tasks given; workers that died before any was ready
 
     def next(self) -> Done:
-        """What was found in the next item. Raises ClusterFailed when no worker starts, and what one raises."""
+        """What was found in the next item. Raises Cancelled, ClusterFailed when no worker starts, what one raises."""
         from ray.exceptions import RayError, RayTaskError
 
         while True:
             self._give()
             first = self._given[0]
-            if not ray().wait([first.result], timeout=TURN_SECONDS)[0]:
+            if not self._ended([first.result]):
                 continue  # other workers may have started
             try:
                 done: Done = ray().get(first.result)
@@ -199,7 +202,13 @@ class _Stream:
                     f"No worker of the cluster started in {START_SECONDS:.0f} seconds.",
                     "Look at the cluster with `ray status`: one of its processors has to be free.",
                 )
-            ray().wait([worker.started for worker in self._workers], timeout=1)
+            self._ended([worker.started for worker in self._workers])
+
+    def _ended(self, results: list[Any]) -> bool:
+        """Whether one of them is there after a turn, well or not. Raises Cancelled."""
+        if self._cancelled():
+            raise stopped()
+        return bool(ray().wait(results, timeout=TURN_SECONDS)[0])
 
     def _started(self, worker: "_Worker") -> bool:
         """Whether a worker can be given tasks; one that died before that is replaced."""

@@ -18,7 +18,7 @@ from indexing.sources import Folder
 from indexing.store import Index
 from indexing.table import Table
 from indexing.table_rows import Place
-from indexing.types import ClusterFailed, Query
+from indexing.types import Cancelled, ClusterFailed, Query
 from tests.hashing import HashingEncoder
 from tests.test_table import WORDS, collection, plain
 
@@ -81,7 +81,9 @@ class Fragile(HashingEncoder):
         return super().encode_passages(texts)
 
 
-def test_mapped_refresh_whose_worker_dies(tmp_path: Path, cluster: Any, index: Index) -> None:
+def test_mapped_refresh_whose_worker_dies(
+    tmp_path: Path, cluster: Any, index: Index, monkeypatch: pytest.MonkeyPatch
+) -> None:
     del cluster
     folder, died = tmp_path / "docs", tmp_path / "died"
     folder.mkdir()
@@ -104,9 +106,12 @@ def test_mapped_refresh_whose_worker_dies(tmp_path: Path, cluster: Any, index: I
     question = Query("lion number7")
     assert plain(Searcher(table, here).search(question, 3)) == plain(Searcher(index, here).search(question, 3))
     (folder / "3.md").unlink()
+    with pytest.raises(Cancelled):
+        refresh_mapped([source], table, here, HashingEncoder, "local", cancelled=lambda: True)
+    monkeypatch.setattr("indexing.mapping.DEATHS", 2)
     (folder / "5.md").write_text("# Title 5\n\nA poison.")
     again = mapped()
     assert (again.same, again.removed, again.added) == (10, 1, 0)
     assert [each.reason for each in again.failed if each.url.endswith("5.md")] == [
-        "5.md ended the process that read it, 3 times. Its earlier version stays in the index."
+        "5.md ended the process that read it, 2 times. Its earlier version stays in the index."
     ]
