@@ -36,7 +36,7 @@ def index_commands(settings: Callable[[], Settings], reporting: Reporting) -> ty
             *((f"  {source.source}", f"{source.documents:,} documents") for source in index.sources()),
         ]
         show_table("", ("", ""), rows)
-        heads = ("segment", "passages", "deleted", "MB", "postings", "bytes a posting", "")
+        heads = ("segment", "passages", "deleted", "MB", "postings", "bytes a posting", "vectors", "")
         show_table(
             "",
             heads,
@@ -48,6 +48,7 @@ def index_commands(settings: Callable[[], Settings], reporting: Reporting) -> ty
                     f"{one.bytes / 1e6:,.1f}",
                     f"{one.postings:,}",
                     f"{one.packed / one.postings:.2f}" if one.postings else "-",
+                    f"{one.lists:,} lists" if one.lists else "exact",
                     one.problem or "whole",
                 )
                 for one in found
