@@ -48,8 +48,8 @@ class Engine(Protocol):
 
     name: str
 
-    def search(self, tokens: Tokens, k: int) -> object:
-        """The best k passages for the tokens."""
+    def search(self, query: Any, k: int, /) -> object:
+        """The best k passages for a query, as tokens or as a vector."""
 
 
 @dataclass(eq=False)
@@ -214,7 +214,7 @@ def drawn(passages: Sequence[Tokens], n: int) -> dict[str, list[Tokens]]:
     }
 
 
-def by_turns(engines: Sequence[Engine], queries: Sequence[Tokens], k: int) -> dict[str, list[float]]:
+def by_turns(engines: Sequence[Engine], queries: Sequence[Any], k: int) -> dict[str, list[float]]:
     """Seconds a query, by engine and turn; a turn is some dozens of queries, which each engine answers in a row. A
     round over all comes first, uncounted: what a token's first use costs is no part of the rate."""
     times: dict[str, list[float]] = {engine.name: [] for engine in engines}
@@ -228,7 +228,7 @@ def by_turns(engines: Sequence[Engine], queries: Sequence[Tokens], k: int) -> di
     return times
 
 
-def answer(engine: Engine, queries: Sequence[Tokens], k: int) -> None:
+def answer(engine: Engine, queries: Sequence[Any], k: int) -> None:
     """One query after the other."""
     for query in queries:
         engine.search(query, k)

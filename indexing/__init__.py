@@ -44,6 +44,7 @@ packing    posting lists as bytes
 postings   which passages hold which term
 lexical    BM25 over postings
 lexical_kernels   the compiled side of it
+lists      the vectors of a large segment by centroid, in 8 bits
 dense      vectors and FAISS (the only importer of faiss)
 fusion     two ranked lists into one
 rerank     hits read again and put in a better order

@@ -12,9 +12,11 @@ from indexing.types import Document, IndexDamaged
 
 @dataclass(frozen=True, slots=True)
 class SegmentFacts:
-    """One segment: live and deleted passages, bytes on disk; its postings with their bytes; "" or what is wrong.
+    """One segment: live and deleted passages, bytes on disk; its postings with their bytes; its inverted lists;
+    "" or what is wrong.
 
-    `postings` and `packed` (bytes of the postings, terms included) are 0 for a damaged one.
+    `postings`, `packed` (bytes of the postings, terms included) and `lists` (also of a small segment, whose vectors are
+    searched exactly) are 0 for a damaged one.
     """
 
     name: str
@@ -23,6 +25,7 @@ class SegmentFacts:
     bytes: int
     postings: int = 0
     packed: int = 0
+    lists: int = 0
     problem: str = ""
 
 
@@ -33,9 +36,10 @@ def segments(index: Index) -> list[SegmentFacts]:
         path = index.path(row.name)
         live, dead = row.passages - len(row.dead), len(row.dead)
         try:
-            postings = Segment.open(path).postings
-            size = path.stat().st_size
-            found.append(SegmentFacts(row.name, live, dead, size, int(postings.held.sum(dtype=int)), postings.bytes))
+            segment, size = Segment.open(path), path.stat().st_size
+            held, lists = int(segment.postings.held.sum(dtype=int)), segment.lists
+            kept = len(lists.centroids) if lists else 0
+            found.append(SegmentFacts(row.name, live, dead, size, held, segment.postings.bytes, kept))
         except IndexDamaged as error:
             found.append(SegmentFacts(row.name, live, dead, path.stat().st_size, problem=error.message))
         except FileNotFoundError:

@@ -3,7 +3,8 @@
 Layout: magic (8 bytes), length and CRC-32 of the header (two little-endian uint32), the header (JSON), then the
 arrays, each aligned to 64 bytes. A segment is written under a temporary name, flushed, and renamed; it is never
 changed after that. A CRC finds a damaged disk or a torn copy, which is what it is for; it is no seal against forgery.
-Format 1 kept postings unpacked; such a file is packed as it is opened, and written anew when it is merged.
+Format 1 kept postings unpacked; such a file is packed as it is opened, and written anew when it is merged. Inverted
+lists stand in the files of large segments alone, which are read without them by whatever does not know them.
 """
 
 import json
@@ -19,6 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from indexing.lists import Centroids, Lists, joined
 from indexing.packing import MOST
 from indexing.postings import Postings
 from indexing.types import IndexDamaged, StorageFailed
@@ -26,6 +28,7 @@ from indexing.types import IndexDamaged, StorageFailed
 MAGIC = b"PSRNSEG1"
 _ALIGN = 64
 _POSTINGS = tuple(field.name for field in fields(Postings))
+_LISTS = ("list_means", "list_scale", "list_sizes", "list_rows")
 REPAIR_HINT = "`passerine doctor --repair` rebuilds it from the stored passages."
 
 
@@ -36,6 +39,7 @@ class Segment:
     keys     int64 [n], ascending: the catalogue's key of each passage
     owners   int64 [n]: the catalogue's key of its document
     vectors  float16 [n, dimension], unit length
+    lists    of a large segment the inverted lists of its vectors
     """
 
     name: str
@@ -43,6 +47,7 @@ class Segment:
     owners: NDArray[np.int64]
     vectors: NDArray[np.float16]
     postings: Postings
+    lists: Lists | None = None
 
     def __len__(self) -> int:
         return len(self.keys)
@@ -55,6 +60,10 @@ class Segment:
     def write(self, path: Path) -> None:
         """Write to `path`, whole or not at all. Raises StorageFailed when the disk will not take it."""
         arrays: dict[str, NDArray[Any]] = {"keys": self.keys, "owners": self.owners, "vectors": self.vectors}
+        if self.lists:
+            lists, scale = self.lists, np.array([self.lists.centroids.scale])
+            found = (lists.centroids.means, scale, lists.sizes, lists.packed)
+            arrays |= dict(zip(_LISTS, found, strict=True))
         write_arrays(path, arrays | {name: getattr(self.postings, name) for name in _POSTINGS})
 
     @classmethod
@@ -64,9 +73,16 @@ class Segment:
         try:
             first = "counts" in arrays
             postings = _packed(arrays) if first else Postings(*(arrays[name] for name in _POSTINGS))
-            return cls(path.stem, arrays["keys"], arrays["owners"], arrays["vectors"], postings)
+            lists = _lists(*(arrays[name] for name in _LISTS)) if _LISTS[0] in arrays else None
+            return cls(path.stem, arrays["keys"], arrays["owners"], arrays["vectors"], postings, lists)
         except KeyError as missing:
             raise IndexDamaged(f"{path} lacks the array {missing}.", REPAIR_HINT) from None
+
+
+def _lists(
+    means: NDArray[np.float16], scale: NDArray[np.float64], sizes: NDArray[np.int64], packed: NDArray[np.uint8]
+) -> Lists:
+    return Lists(Centroids(means, float(scale[0])), sizes, packed)
 
 
 def _packed(arrays: Mapping[str, NDArray[Any]]) -> Postings:
@@ -76,19 +92,28 @@ def _packed(arrays: Mapping[str, NDArray[Any]]) -> Postings:
     return Postings.of_lists(arrays["terms"], held, arrays["rows"], counts, arrays["lengths"])
 
 
-def join(segments: Sequence[Segment], alive: Sequence[NDArray[np.bool_] | None], name: str) -> Segment:
-    """One segment of the live rows (None: all) of several, in order."""
+def join(
+    segments: Sequence[Segment],
+    alive: Sequence[NDArray[np.bool_] | None],
+    name: str,
+    centroids: Centroids | None = None,
+    passages: int = 0,
+) -> Segment:
+    """One segment of the live rows (None: all) of several, in order; with inverted lists where it is large, or has
+    `centroids`, those of the collection, which holds so many passages."""
     rows = [
         np.arange(len(segment)) if mask is None else np.flatnonzero(mask)
         for segment, mask in zip(segments, alive, strict=True)
     ]
     pairs = list(zip(segments, rows, strict=True))
+    vectors = np.concatenate([segment.vectors[kept] for segment, kept in pairs])
     return Segment(
         name,
         np.concatenate([segment.keys[kept] for segment, kept in pairs]),
         np.concatenate([segment.owners[kept] for segment, kept in pairs]),
-        np.concatenate([segment.vectors[kept] for segment, kept in pairs]),
+        vectors,
         Postings.join([segment.postings for segment in segments], rows),
+        joined(vectors, [(segment.lists, kept) for segment, kept in pairs], centroids, max(passages, len(vectors))),
     )
 
 

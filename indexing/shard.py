@@ -1,4 +1,5 @@
-"""A part of a table made searchable: its fragments, each as a segment with packed postings and vectors.
+"""A part of a table made searchable: its fragments, each as a segment with packed postings and vectors, and inverted
+lists of its own where it is large.
 
 A fragment's data never changes, so that its segment is made once and kept as a file on the machine's own disk, named by
 the fragment's data file; a shard that starts anew maps it into memory. Every question names the version and the
@@ -15,6 +16,7 @@ import numpy as np
 
 from indexing.dense import Engine, choose
 from indexing.lexical import Mask, Parameters, Rows, Statistics
+from indexing.lists import joined
 from indexing.postings import Postings
 from indexing.segment import Segment
 from indexing.snapshot import Sides, Snapshot
@@ -143,9 +145,9 @@ class Shard:
         column = rows["vector"].combine_chunks()
         vectors = column.flatten().to_numpy(zero_copy_only=False).astype(np.float16)
         vectors = vectors.reshape(len(keys), column.type.list_size)
-        segment = Segment(
-            name, keys, np.zeros(len(keys), np.int64), vectors, Postings.of(map(self.analyser.both, texts))
-        )
+        lists = joined(vectors, [(None, np.arange(len(keys)))], None, len(keys))
+        postings = Postings.of(map(self.analyser.both, texts))
+        segment = Segment(name, keys, np.zeros(len(keys), np.int64), vectors, postings, lists)
         if self.cache is not None:
             self.cache.mkdir(parents=True, exist_ok=True)
             segment.write(self._path(name))

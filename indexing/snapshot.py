@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from indexing.dense import Engine, Searchable
 from indexing.dense import nearest as nearest_rows
 from indexing.lexical import Lexical, Mask, Parameters, Rows, Statistics
+from indexing.lists import Centroids
 from indexing.segment import Segment
 from indexing.types import Vectors
 
@@ -55,6 +56,12 @@ class Snapshot:
         """BM25 over the live rows."""
         parts = [(s.postings, alive) for s, alive in zip(self.segments, self.alive, strict=True)]
         return Lexical(parts, self.parameters, self.statistics)
+
+    @property
+    def centroids(self) -> Centroids | None:
+        """The most recent ones that its segments' vectors are sorted by: those that are most; None where none is."""
+        every = [segment.lists.centroids for segment in self.segments if segment.lists]
+        return max(every, key=len, default=None)
 
     def __len__(self) -> int:
         """Live passages."""
@@ -123,5 +130,5 @@ def searchable(segment: Segment, engine: Engine) -> Searchable:
     key = engine.describe()
     found = kept.get(key)
     if found is None:
-        found = kept[key] = engine.prepare(segment.vectors)
+        found = kept[key] = engine.prepare(segment.vectors, segment.lists)
     return found

@@ -422,7 +422,7 @@ class Index:
             chosen = {row.name for row in rows[first:last]}
             pairs = zip(snapshot.segments, snapshot.alive, strict=True)
             parts, alive = zip(*(pair for pair in pairs if pair[0].name in chosen), strict=True)
-            merged = join(parts, alive, uuid.uuid4().hex)
+            merged = join(parts, alive, uuid.uuid4().hex, snapshot.centroids, len(snapshot))
             try:
                 self._swap(chosen, merged)
             except StorageFailed:

@@ -75,7 +75,8 @@ ATTEMPTS = 60
 SMALL = 8
 """Fragments below `FULL` rows that are left alone; more are joined."""
 FULL = 1 << 20
-"""Rows of a fragment at most: what one shard makes searchable at a time, some 20 seconds of work."""
+"""Rows of a fragment at most: what one shard makes searchable at a time, some 20 seconds of work, and half a minute for
+its lists."""
 UNTIDY = 64
 """Commits after which a writer tidies up in the middle of its work."""
 OLD = timedelta(hours=1)

@@ -177,7 +177,9 @@ def answering(given: Given) -> dict[str, Callable[..., None]]:
 
     def evaluate(
         part: Annotated[Part, typer.Argument(help="What to measure.")],
-        of: Annotated[Literal["index"] | None, typer.Argument(help="speed: the index beside others.")] = None,
+        of: Annotated[
+            Literal["index", "dense"] | None, typer.Argument(help="speed: words or vectors beside others.")
+        ] = None,
         data: Annotated[Path, typer.Option(help="Folder of the evaluation data.")] = Path("../shared/data"),
         results: Annotated[Path, typer.Option("--out", help="Folder for tables and pictures.")] = Path("runs/evaluate"),
         limit: Annotated[int | None, typer.Option(min=1, help="Questions a set at most; absent: as usual.")] = None,
@@ -199,9 +201,12 @@ def answering(given: Given) -> dict[str, Callable[..., None]]:
             raise BadInput("No tuned reader is named.", "Name its folder with --model.")
         if of is not None:
             if part != "speed":
-                raise BadInput(f"{part} has no part {of}.", "Say `passerine evaluate speed index`.")
+                raise BadInput(f"{part} has no part {of}.", "Say `passerine evaluate speed index` or `speed dense`.")
             with bar() as progress:
-                report = import_module("eval.index_speed").run_index(results, progress)
+                if of == "index":
+                    report = import_module("eval.index_speed").run_index(results, progress)
+                else:
+                    report = import_module("eval.dense_speed").run_dense(data, given.settings(), results, progress)
             out().print(import_module("eval.report").markdown(report), markup=False)
             return
         if part == "spelling":

@@ -110,7 +110,7 @@ def segments_of(folder: Path) -> Shown:
     index = Index.open(folder)
     found = inventory.segments(index)
     index.close()
-    return ("segment", "passages", "deleted", "MB", "postings", "bytes a posting", ""), [
+    return ("segment", "passages", "deleted", "MB", "postings", "bytes a posting", "vectors", ""), [
         (
             one.name[:8],
             f"{one.passages:,}",
@@ -118,6 +118,7 @@ def segments_of(folder: Path) -> Shown:
             f"{one.bytes / 1e6:,.1f}",
             f"{one.postings:,}",
             f"{one.packed / one.postings:.2f}" if one.postings else "-",
+            f"{one.lists:,} lists" if one.lists else "exact",
             one.problem or "whole",
         )
         for one in found

@@ -45,6 +45,7 @@ def test_segments_are_counted_and_weighed(home: Path) -> None:
     status, out, _ = run(home, "inspect")
     assert status == 0
     assert "8 documents" in out
+    assert "exact" in out
     assert "whole" in out
 
 

@@ -11,8 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from indexing import dense, lists
 from indexing.refresh import add_documents, refresh
 from indexing.search import Searcher
+from indexing.segment import Segment
 from indexing.shard import LocalShards, Shard
 from indexing.store import Index
 from indexing.table import Table
@@ -59,6 +61,22 @@ def state(table: Table) -> tuple[list[str], int]:
 
 def plain(hits: list[Hit]) -> list[tuple[object, ...]]:
     return [(h.passage, h.document.text, h.document.metadata, h.score, h.lexical, h.dense) for h in hits]
+
+
+def test_large_fragments_are_searched_by_lists(
+    tmp_path: Path, index: Index, table: Table, hashing: HashingEncoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for each in (index, table):
+        add_documents(collection(12), each, hashing)
+    monkeypatch.setattr(lists, "LARGE", 20)
+    monkeypatch.setattr(dense, "_FEW", 5)
+    kept = tmp_path / "cache"
+    one = Searcher(index, hashing)
+    several = Searcher(Table.open(table.place, LocalShards([Shard(table.place, kept)])), hashing)
+    queries = [Query(word) for word in WORDS[:5]]
+    found = [plain(hits) for hits in several.search_many(queries, 5)]
+    assert found == [plain(hits) for hits in one.search_many(queries, 5)], "all lists of so few are looked into"
+    assert any(Segment.open(path).lists for path in kept.glob("*.seg"))
 
 
 def test_same_answers_as_an_index_folder(tmp_path: Path, index: Index, table: Table, hashing: HashingEncoder) -> None:
