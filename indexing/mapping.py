@@ -2,8 +2,8 @@
 
 Workers read items and encode what is new in them; this process alone writes, through the same `refresh` as without a
 cluster, which is given the items in their order. A worker that is killed has written nothing: its items go to another
-one. Ray Data does not do it: its actors claim their processors while they wait for those of a dead machine to come back
-in the order of the items, and it talks on the terminal.
+one. Ray Data is not used: what a dead machine had been given waits there for the same actors to be started anew, which
+takes free processors, and it talks on the terminal.
 """
 
 import time

@@ -8,12 +8,13 @@ from typing import Annotated, Any
 import typer
 
 from indexing.store import Index
-from indexing.table_rows import Place
+from indexing.table_rows import MEND_HINT, Place
 from indexing.types import IndexDamaged, StorageFailed
 from service.config import Settings
 from service.console import bar, err, interruptible, out, show_table
 from service.library import open_collection, problems, repair_index, where
 
+REPAIR_HINT = "`passerine index repair` makes anew what can be made from the stored texts."
 Reporting = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
@@ -51,7 +52,7 @@ def index_commands(settings: Callable[[], Settings], reporting: Reporting) -> ty
         for fault in faults:
             out().print(fault, markup=False)
         if faults:
-            err().print("`passerine index repair` makes anew what can be made from the stored texts.", markup=False)
+            err().print(MEND_HINT if isinstance(place, Place) else REPAIR_HINT, markup=False)
             raise typer.Exit(1)
         if isinstance(place, Place):
             out().print(f"All rows of {place.uri} are whole.", markup=False)
