@@ -93,10 +93,10 @@ def data(tmp_path: Path) -> Path:
 def test_the_whole_training_leaves_a_reader_that_answers_and_tells_where_it_is_from(
     data: Path, models_home: Path, trunk: Trunk
 ) -> None:
-    out, recipe = data / "spans", SpanRecipe(rounds=1, questions=2, samples=4, frozen=7)
+    out, recipe = data / "spans", SpanRecipe(rounds=1, questions=2, samples=4, frozen=8)
     assert train_spans(data, models_home, out, recipe=recipe)
     config = json.loads((out / "config.json").read_text())
-    assert (config["name"], config["seed"], config["recipe"]["frozen"]) == ("spans", 0, 7)
+    assert (config["name"], config["seed"], config["recipe"]["frozen"]) == ("spans", 0, 8)
     assert "`passerine evaluate spans`" in (out / "card.md").read_text()
     assert (out / "curves.png").stat().st_size > 1_000
     reading = Reader.load(trunk, out).read("When was the mill built?", [PASSAGE])[0]

@@ -18,7 +18,7 @@ from tests.test_reader import BRIDGE, FROGS, TEA
 DESIGNER = Shown("designer", "Who designed the Halden bridge?", (BRIDGE, FROGS))
 OPENED = Shown("opened", "When was the Halden bridge opened?", (BRIDGE,))
 RECIPE = SpanRecipe(
-    rounds=5, questions=2, samples=16, frozen=1, rate=1e-4,
+    rounds=4, questions=2, samples=16, frozen=1, rate=1e-4,
     ppo=PpoRecipe(baseline="others", beta=0.0, minibatch=16, passes=2, most_kl=5.0),
 )  # fmt: skip
 
