@@ -23,10 +23,10 @@ pytestmark = pytest.mark.filterwarnings("ignore")  # of the S3 server's own code
 @pytest.fixture
 def place() -> Iterator[Place]:
     with s3() as variables:
-        make_bucket(variables, "bucket")
+        make_bucket(variables, "tables")
         options = {name.lower(): variables[f"AWS_{name}"] for name in ("ACCESS_KEY_ID", "SECRET_ACCESS_KEY")}
         options |= {"allow_http": "true", "region": variables["AWS_DEFAULT_REGION"]}
-        yield Place("s3://bucket/table", {"endpoint": variables["AWS_ENDPOINT_URL"], **options})
+        yield Place("s3://tables/table", {"endpoint": variables["AWS_ENDPOINT_URL"], **options})
 
 
 def test_table_in_a_bucket(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
