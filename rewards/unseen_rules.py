@@ -27,15 +27,15 @@ from rewards.training import checksums, open_corpus, write_card
 
 TEXT = """
 Of each rule in turn nothing is learnt: neither what breaks it nor what was written about it. The network that learnt
-the other rules from every third example, in three epochs, judges the lines written for it by its text and examples. The
+the other rules, from the lines written by hand and every tenth of the others, in three epochs, judges the lines written for it by its text and examples. The
 threshold is the best one for the other rules' development lines.
 Measure it again: `passerine train unseen-rules --data FOLDER`.
 """
 LIMITS = """
 The rules lean on one another ("no insults", "no hate"), so that a rule unlike all others does worse than the mean.
 """
-EACH = 3
-"""Every third example is learnt from: two and twenty networks are fitted."""
+EACH = 10
+"""Of the lines that were not written by hand every tenth is learnt from: two and twenty networks are fitted."""
 EPOCHS = 3
 
 
@@ -73,20 +73,28 @@ def unseen_figures(
     """
     rows, means = [], []
     for number, rule in enumerate(vectors.ids):
-        left = without(train, rule)[::EACH]
+        left = thinned(without(train, rule))
         targets = label_table(left, vectors.ids)
         network, _ = fit_rules(reader, left, targets, vectors, seed, None, EPOCHS, out / f"unseen-{rule}.pt")
-        said = probabilities(network, reader, test, vectors)
-        at, labels = rows_of(test, WRITTEN + rule, "")
+        own = [e for e in test if e.source == WRITTEN + rule]
+        _, labels = rows_of(own, WRITTEN + rule, "")
+        said = probabilities(network, reader, own, vectors)[:, number]
         others = [other for other in vectors.ids if other != rule]
-        threshold = best_threshold(probabilities(network, reader, dev, vectors), dev, others, vectors.ids)
-        right, area = balanced_accuracy(said[at, number], labels, threshold), auc(said[at, number], labels)
-        rows.append([f"unseen {rule}", f"balanced accuracy; AUC {area:.3f}", f"{right:.3f} (n={len(at)})"])
+        known = [e for e in dev if e.source.startswith(WRITTEN)]
+        threshold = best_threshold(probabilities(network, reader, known, vectors), known, others, vectors.ids)
+        right, area = balanced_accuracy(said, labels, threshold), auc(said, labels)
+        rows.append([f"unseen {rule}", f"balanced accuracy; AUC {area:.3f}", f"{right:.3f} (n={len(own)})"])
         means.append((right, area))
         if progress is not None:
             progress("rules left out", number + 1, len(vectors.ids))
     right, area = np.mean(means, axis=0)
     return [*rows, ["unseen, all rules", f"mean balanced accuracy; mean AUC {area:.3f}", f"{right:.3f}"]]
+
+
+def thinned(examples: Sequence[RuleExample]) -> list[RuleExample]:
+    """All lines written by hand, and every tenth of the others."""
+    by_hand = [e for e in examples if e.source.startswith(WRITTEN)]
+    return [*by_hand, *[e for e in examples if not e.source.startswith(WRITTEN)][::EACH]]
 
 
 def without(examples: Sequence[RuleExample], rule: str) -> list[RuleExample]:
