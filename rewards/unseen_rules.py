@@ -27,8 +27,8 @@ from rewards.training import checksums, open_corpus, write_card
 
 TEXT = """
 Of each rule in turn nothing is learnt: neither what breaks it nor what was written about it. The network that learnt
-the other rules, from the lines written by hand and every tenth of the others, in three epochs, judges the lines written for it by its text and examples. The
-threshold is the best one for the other rules' development lines.
+the other rules, from the lines written by hand and every tenth of the others, in three epochs, judges the lines written
+for it by its text and examples. The threshold is the best one for the other rules' development lines.
 Measure it again: `passerine train unseen-rules --data FOLDER`.
 """
 LIMITS = """
