@@ -318,7 +318,7 @@ def picture(path: Path, points: Sequence[Point]) -> Path:
     axes = canvas.add_subplot()
     lines: Mapping[str, list[Point]] = {
         name: [point for point in points if point.name.startswith(name)]
-        for name in ("lists", "exact", "faiss Flat", "faiss IVF")
+        for name in ("lists", "faiss Flat", "faiss IVF")
     }
     for name, some in lines.items():
         axes.plot([one.rate for one in some], [one.recall for one in some], marker="o", label=name)
