@@ -137,7 +137,11 @@ def holds(text: str, name: str) -> bool:
     """Whether a text holds a name or number, both in lower case. The 1 of "Sputnik 1" does not stand in 1961, and
     "War 2" stands in "War II"."""
     word, _, number = name.rpartition(" ")
-    ends = rf"{re.escape(word)}[ -]?(?:{'|'.join(written(int(number)))})(?!\w)" if word else rf"{re.escape(name)}(?!\d)"
+    ends = (
+        rf"{re.escape(word)}[ -]?(?:{'|'.join((number, *written(int(number))))})(?!\w)"
+        if word
+        else rf"{re.escape(name)}(?!\d)"
+    )
     return re.search(rf"(?<!\d){ends}", text) is not None
 
 
