@@ -5,8 +5,9 @@ passage gives it 0. The fused score is the weighted mean, in [0, 1]. Pure numpy,
 cached candidates in seconds.
 """
 
+import math
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -15,6 +16,10 @@ from indexing.types import Vectors
 
 RECIPROCAL_CONSTANT = 60.0
 """Of reciprocal rank fusion (Cormack, Clarke and Büttcher 2009)."""
+
+
+Number = Any
+"""A float, or a tensor of one a query."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,7 +38,8 @@ class Candidates:
     """The best hundred of each side for one query.
 
     `tokens` counts the query's tokens, `cjk` tells its writing, and `coverage` is the first lexical score as a share of
-    what a passage could reach that repeats every token of the query for ever, in [0, 1].
+    what a passage could reach that repeats every token of the query for ever, in [0, 1]. `fused` are both sides where
+    that is already known.
     """
 
     lexical: Ranked
@@ -41,6 +47,7 @@ class Candidates:
     tokens: int = 0
     cjk: bool = False
     coverage: float = 0.0
+    fused: Ranked | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,17 +77,21 @@ class Fusion:
 
     def share(self, candidates: Candidates) -> float:
         """The dense side's share for one query, in [0, 1]."""
-        base = self.cjk if candidates.cjk else self.latin
-        shift = self.length * np.log2(max(candidates.tokens, 1) / 8)
-        shift += self.coverage * (candidates.coverage - 0.5)
         lexical, dense = candidates.lexical.scores, candidates.dense.scores
-        if self.lexical_gap and len(lexical):
-            shift += self.lexical_gap * (1 - (float(lexical[9]) if len(lexical) > 9 else 0.0) / float(lexical[0]))
-        if self.dense_gap and len(dense):
-            shift += self.dense_gap * 10 * float(dense[0] - dense[min(9, len(dense) - 1)])
-        if not shift or base in (0.0, 1.0):
-            return base
-        return float(1 / (1 + (1 - base) / base * np.exp(-shift)))
+        share: float = self.leaning(
+            self.cjk if candidates.cjk else self.latin,
+            math.log2(max(candidates.tokens, 1) / 8),
+            candidates.coverage,
+            1 - (float(lexical[9]) if len(lexical) > 9 else 0.0) / float(lexical[0]) if len(lexical) else 0.0,
+            10 * float(dense[0] - dense[min(9, len(dense) - 1)]) if len(dense) else 0.0,
+        )
+        return share
+
+    def leaning(self, base: Number, doublings: Number, coverage: Number, lexical_gap: Number, dense_gap: Number) -> Any:
+        """The share, of one query or of many, from what the terms above are multiplied with."""
+        shift = self.length * doublings + self.coverage * (coverage - 0.5)
+        shift = shift + self.lexical_gap * lexical_gap + self.dense_gap * dense_gap
+        return base / (base + (1 - base) * math.e**-shift)
 
 
 def fuse(candidates: Candidates, fusion: Fusion) -> Ranked:

@@ -63,7 +63,10 @@ class Statistics:
 
 
 class Lexical:
-    """BM25 over the live passages of several segments, numbered from 0 across all of them."""
+    """BM25 over the live passages of several segments, numbered from 0 across all of them.
+
+    `norms` float64 [longest + 1] has k1 * (1 - b + b * |p| / average) for each length.
+    """
 
     def __init__(
         self,
@@ -85,19 +88,24 @@ class Lexical:
         self._collection = passages
         k1, b = parameters.k1, parameters.b
         longest = max((postings.longest for postings, _ in parts), default=0)
-        self._norms = k1 * (1 - b + b * np.arange(longest + 1, dtype=np.float64) / self.average)
+        self.norms = k1 * (1 - b + b * np.arange(longest + 1, dtype=np.float64) / self.average)
         bases = np.cumsum([0, *(len(postings) for postings, _ in parts)]).tolist()
         self._rows = bases.pop()
         self._parts = [_Part(postings, base, alive) for (postings, alive), base in zip(parts, bases, strict=True)]
-        self._known: dict[str, _Term] = {}
+        self._known: dict[str, Term] = {}
 
     def idf(self, n: int) -> float:
         """Lucene's idf of a token that n live passages hold."""
         return math.log1p((self._collection - n + 0.5) / (n + 0.5))
 
+    def postings(self, numbers: Sequence[Sequence[int]]) -> int:
+        """How many postings terms have together, dead passages counted; `numbers` has those of each, a segment each."""
+        pairs = ((part, number) for term in numbers for part, number in zip(self._parts, term, strict=True))
+        return sum(int(part.postings.held[number]) for part, number in pairs if number >= 0)
+
     def scores(self, tokens: Sequence[str]) -> NDArray[np.float64]:
         """float64 [rows of all segments]; zero where no token occurs and for dead rows. Scores every passage."""
-        terms, weights, unit = self._asked(tokens)
+        terms, weights, unit = self.asked(tokens)
         scores = np.zeros(self._rows)
         for part, rows, units in self._exhausted(terms, weights):
             found = np.bincount(rows, units, minlength=len(part.postings)) * unit
@@ -116,7 +124,7 @@ class Lexical:
 
     def ceiling(self, tokens: Sequence[str]) -> float:
         """What no passage's score for these tokens passes: the sum of their idf times k1 + 1."""
-        terms, weights, unit = self._asked(tokens)
+        terms, weights, unit = self.asked(tokens)
         return float(weights.sum() + len(terms)) * unit
 
     def rarest(self, tokens: Sequence[str], n: int) -> list[str]:
@@ -132,7 +140,7 @@ class Lexical:
         By the kernel where it is there and the index large, else by scoring every passage: equal to the last bit.
         """
         k = min(k, self._rows)
-        terms, weights, unit = self._asked(tokens)
+        terms, weights, unit = self.asked(tokens)
         if k < 1 or not terms:
             return np.zeros(0, np.int64), np.zeros(0)
         compiled = kernel.now() if self._rows >= LARGE else None
@@ -143,7 +151,7 @@ class Lexical:
         rows: Rows = _LOW - (keys & _LOW)
         return rows, (keys >> 32).astype(np.float64) * unit
 
-    def _asked(self, tokens: Sequence[str]) -> tuple[list["_Term"], NDArray[np.float64], float]:
+    def asked(self, tokens: Sequence[str]) -> tuple[list["Term"], NDArray[np.float64], float]:
         """Each different token that a live passage holds, by how much it can add (highest first), that in units, and
         what a unit is worth."""
         asked = Counter(tokens)
@@ -155,7 +163,7 @@ class Lexical:
         bits = 30 - math.frexp(sum(weight for weight, _ in found))[1]
         return [term for _, term in found], np.array([math.ldexp(w, bits) for w, _ in found]), math.ldexp(1.0, -bits)
 
-    def _terms(self, tokens: Collection[str]) -> dict[str, "_Term"]:
+    def _terms(self, tokens: Collection[str]) -> dict[str, "Term"]:
         """Each token with what is known of it; remembered."""
         known, new = self._known, [token for token in tokens if token not in self._known]
         if new and len(known) > _REMEMBERED:
@@ -177,17 +185,17 @@ class Lexical:
             held[there] += part.living(own[there])
         return list(map(int, held))
 
-    def _looked_up(self, tokens: Sequence[str]) -> dict[str, "_Term"]:
+    def _looked_up(self, tokens: Sequence[str]) -> dict[str, "Term"]:
         ids = term_ids(tokens)
         numbers = [part.postings.find(ids) for part in self._parts]
         held, scale = self.held(tokens), self.parameters.k1 + 1
         return {
-            token: _Term(self.idf(n) * scale if n else 0.0, [int(own[i]) for own in numbers])
+            token: Term(self.idf(n) * scale if n else 0.0, [int(own[i]) for own in numbers])
             for i, (token, n) in enumerate(zip(tokens, held, strict=True))
         }
 
     def _exhausted(
-        self, terms: Sequence["_Term"], weights: NDArray[np.float64]
+        self, terms: Sequence["Term"], weights: NDArray[np.float64]
     ) -> Iterator[tuple["_Part", Rows, NDArray[np.float64]]]:
         """(part, rows, units) of all postings of the terms, segment by segment; a row comes once a term."""
         for place, part in enumerate(self._parts):
@@ -195,11 +203,11 @@ class Lexical:
             held, rows, counts = part.postings.lists(numbers[numbers >= 0])
             if len(rows):
                 weight = np.repeat(weights[numbers >= 0], held)
-                norms = self._norms[part.postings.lengths[rows]]
+                norms = self.norms[part.postings.lengths[rows]]
                 yield part, rows, np.floor(weight * counts / (counts + norms)) + 1
 
     def _best_of_all(
-        self, terms: Sequence["_Term"], weights: NDArray[np.float64], k: int, admitted: Mask | None
+        self, terms: Sequence["Term"], weights: NDArray[np.float64], k: int, admitted: Mask | None
     ) -> Rows:
         """The k highest keys (score << 32 | ~row), highest first."""
         best = np.zeros(0, np.int64)
@@ -218,7 +226,7 @@ class Lexical:
     def _best(
         self,
         compiled: Callable[..., int],
-        terms: Sequence["_Term"],
+        terms: Sequence["Term"],
         weights: NDArray[np.float64],
         k: int,
         admitted: Mask | None,
@@ -236,14 +244,14 @@ class Lexical:
                 bounds = postings.bounds_for(self.parameters.k1, self.parameters.b)
                 kept = compiled(
                     numbers, own, drift, postings.places, postings.held, postings.sparse, postings.starts,
-                    postings.dense, bounds, postings.lengths, self._norms, part.live(admitted), part.base, heap, kept,
+                    postings.dense, bounds, postings.lengths, self.norms, part.live(admitted), part.base, heap, kept,
                     *_room.arrays(len(postings), len(numbers)),
                 )  # fmt: skip
         return np.sort(heap[:kept])[::-1]
 
 
 @dataclass(frozen=True, slots=True)
-class _Term:
+class Term:
     """A token: the most it can add to a score, 0 when no live passage holds it, and its number in each segment."""
 
     weight: float

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -48,6 +49,29 @@ Seen = Callable[[str, str], str]
 """(text of a passage, question) -> what of the passage counts for that question."""
 
 
+class Whole(Protocol):
+    """What finds and fuses the candidates of both sides by itself: see `device`."""
+
+    def describe(self) -> str:
+        """What runs where, for people."""
+        ...
+
+    def encoded(self, encoder: Encoder, texts: Sequence[str]) -> Any:
+        """The vectors of queries, as `candidates` takes them."""
+        ...
+
+    def candidates(
+        self,
+        snapshot: Any,
+        queries: Sequence[Sequence[str]],
+        cjk: Sequence[bool],
+        vectors: Any,
+        k: int,
+        admitted: Any,
+        fusion: Fusion,
+    ) -> list[Candidates]: ...
+
+
 class Searcher:
     """The Retriever over an index: safe to share between threads, sees each new commit at the next query.
 
@@ -64,10 +88,11 @@ class Searcher:
         engine: Engine | None = None,
         seen: Seen | None = None,
         half_life: float = 0.0,
+        device: Whole | None = None,
     ) -> None:
         """`per_document` caps the passages of one document (0: no cap). What `seen` leaves out of a passage finds it,
         but does not count for its rank. `half_life` in days prefers what was published lately (0: it does not matter).
-        Raises EncoderMismatch."""
+        `device` searches, and fuses, in place of `engine` and the lexical side. Raises EncoderMismatch."""
         index.check(encoder)
         self.index = index
         self.encoder = encoder
@@ -76,15 +101,17 @@ class Searcher:
         self.engine = engine or choose()
         self.seen = seen
         self.half_life = half_life
+        self.device = device
         self._encoded = lru_cache(KEPT)(lambda text: encoder.encode_passages([text])[0])
 
     def seeing(self, seen: Seen | None) -> "Searcher":
         """The same, with another view of the passages."""
-        return Searcher(self.index, self.encoder, self.fusion, self.per_document, self.engine, seen, self.half_life)
+        given = (self.index, self.encoder, self.fusion, self.per_document, self.engine, seen, self.half_life)
+        return Searcher(*given, self.device)
 
     def describe(self) -> str:
-        """What searches the vectors, and where."""
-        return self.engine.describe()
+        """What searches, and where."""
+        return (self.device or self.engine).describe()
 
     def search(self, query: Query, k: int, filters: Filters = _NO_FILTERS) -> list[Hit]:
         """At most k hits, best first; none for a blank query. Raises IndexDamaged, EncoderMismatch."""
@@ -128,7 +155,7 @@ class Searcher:
         if not asked or not len(snapshot):
             return found
         texts = [queries[i].text for i in asked]
-        vectors = self.encoder.encode_queries(texts)
+        vectors = self._vectors(texts)
         every = self.candidates(texts, filters, vectors, snapshot)
         passages = _Passages(self.index, snapshot)
         for i, text, vector, candidates in zip(asked, texts, vectors, every, strict=True):
@@ -150,9 +177,13 @@ class Searcher:
             raise EncoderMismatch("The index has been rebuilt with another encoder.", "Restart with that encoder.")
         admitted = self.index.admitted(filters, snapshot)
         if vectors is None:
-            vectors = self.encoder.encode_queries(queries)
+            vectors = self._vectors(queries)
         tokens = [self.index.analyser.asked(text) for text in queries]
         return self._candidates(tokens, [is_cjk(text) for text in queries], vectors, admitted, snapshot)
+
+    def _vectors(self, texts: Sequence[str]) -> Any:
+        """Of queries; a tensor where they stay on the device."""
+        return self.device.encoded(self.encoder, texts) if self.device else self.encoder.encode_queries(texts)
 
     def _candidates(
         self,
@@ -162,6 +193,8 @@ class Searcher:
         admitted: object,
         snapshot: View,
     ) -> list[Candidates]:
+        if self.device:
+            return self.device.candidates(snapshot, queries, cjk, vectors, DEPTH, admitted, self.fusion)
         best = snapshot.best(self.engine, queries, vectors, DEPTH, admitted)
         found = []
         for tokens, eastern, ((keys, scores), dense) in zip(queries, cjk, best, strict=True):
@@ -172,7 +205,7 @@ class Searcher:
 
     def _ranked(self, candidates: Candidates, snapshot: View) -> Ranked:
         """Both sides fused, and what is new preferred where that is wanted."""
-        ranked = fuse(candidates, self.fusion)
+        ranked = candidates.fused or fuse(candidates, self.fusion)
         if not self.half_life:
             return ranked
         labels, now = self.index.labels(ranked.keys, snapshot), datetime.now(UTC)
@@ -185,7 +218,7 @@ class Searcher:
         candidates: Candidates,
         question: str,
         query: str,
-        vector: Vectors,
+        vector: Any,
         snapshot: View,
         passages: "_Passages",
         k: int,
@@ -204,10 +237,10 @@ class Searcher:
                 analyser = self.index.analyser
                 asked = analyser.asked(query)
                 lexical = {key: snapshot.lexical.score_of(asked, *analyser.both(text)) for key, text in texts.items()}
-                dense = {key: float(self._encoded(text) @ vector) for key, text in texts.items()}
-                candidates = replace(
-                    candidates, lexical=rescored(candidates.lexical, lexical), dense=rescored(candidates.dense, dense)
-                )
+                own = vector.cpu().numpy() if self.device else vector
+                dense = {key: float(self._encoded(text) @ own) for key, text in texts.items()}
+                seen = rescored(candidates.lexical, lexical), rescored(candidates.dense, dense)
+                candidates = replace(candidates, lexical=seen[0], dense=seen[1], fused=None)
         return candidates
 
     def _hits(self, candidates: Candidates, snapshot: View, passages: "_Passages", k: int) -> list[Hit]:

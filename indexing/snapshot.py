@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,6 +39,11 @@ class Snapshot:
     @cached_property
     def masks(self) -> dict[object, Mask]:
         """The rows that filters admit, kept as long as the snapshot."""
+        return {}
+
+    @cached_property
+    def memory(self) -> dict[str, Any]:
+        """What a device derives from the snapshot and keeps as long as it."""
         return {}
 
     @cached_property

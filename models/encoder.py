@@ -69,23 +69,31 @@ class TrunkEncoder:
         """float32 [n, dimension], unit length."""
         return self._encode(texts, self.recipe.passage_prompt)
 
+    def query_tensor(self, texts: Sequence[str]) -> "Tensor":
+        """float32 [n, dimension], unit length, on the trunk's device."""
+        return self._pooled(self._states(texts, self.recipe.query_prompt))
+
     def pool(self, states: "Sequence[Tensor]") -> Vectors:
         """Unit vectors of texts whose last states are known: float32 [n, dimension]."""
+        vectors: Vectors = self._pooled(states).cpu().numpy()
+        return vectors
+
+    def _pooled(self, states: "Sequence[Tensor]") -> "Tensor":
         import torch
         from torch.nn import functional
 
         if not states:
-            return np.zeros((0, self.dimension), np.float32)
-        means = torch.stack([part.mean(dim=0) for part in states])
-        vectors: Vectors = functional.normalize(means, dim=-1).cpu().numpy()
-        return vectors
+            return torch.zeros((0, self.dimension))
+        return functional.normalize(torch.stack([part.mean(dim=0) for part in states]), dim=-1)
 
     def _encode(self, texts: Sequence[str], prompt: str) -> Vectors:
         vectors = np.zeros((len(texts), self.dimension), np.float32)
         for start in range(0, len(texts), PIECE):
-            tokens = self.trunk.tokenize([prompt + text for text in texts[start : start + PIECE]])
-            vectors[start : start + PIECE] = self.pool(self.trunk.hidden(tokens))
+            vectors[start : start + PIECE] = self.pool(self._states(texts[start : start + PIECE], prompt))
         return vectors
+
+    def _states(self, texts: Sequence[str], prompt: str) -> "Sequence[Tensor]":
+        return self.trunk.hidden(self.trunk.tokenize([prompt + text for text in texts]))
 
 
 class SentenceEncoder:

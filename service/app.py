@@ -13,7 +13,7 @@ import rewards
 from indexing.collection import Collection
 from indexing.fetch import FetchRules
 from indexing.rerank import RerankedRetriever
-from indexing.search import Searcher
+from indexing.search import Searcher, Whole
 from indexing.store import Index
 from indexing.types import BadInput, Encoder, EncoderMismatch, IndexMissing, PasserineError, Retriever
 from models.types import Conversation, Generator, Policy, Turn
@@ -129,10 +129,26 @@ def set_threads(count: int) -> None:
 def make_library(settings: Settings, encoder: Encoder) -> Library:
     index = make_index(settings, encoder)
     searcher = Searcher(
-        index, encoder, per_document=settings.passages_per_document, half_life=settings.recency_half_life
+        index,
+        encoder,
+        per_document=settings.passages_per_document,
+        half_life=settings.recency_half_life,
+        device=make_device(settings),
     )
     LOG.info("search runs on %s", searcher.describe())
     return Library(index, encoder, searcher, settings.document_limit, make_mapped(settings))
+
+
+def make_device(settings: Settings) -> Whole | None:
+    """What searches in place of FAISS and the lexical kernel, where that is wanted. Raises BadInput for a table, whose
+    shards search, and for a device that is not there."""
+    if not settings.search_device:
+        return None
+    if settings.table:
+        raise BadInput("A table is searched by its shards.", "Unset search_device, or table.")
+    from indexing.device import Device
+
+    return Device(settings.search_device)
 
 
 def make_index(settings: Settings, encoder: Encoder) -> Collection:

@@ -178,7 +178,8 @@ def answering(given: Given) -> dict[str, Callable[..., None]]:
     def evaluate(
         part: Annotated[Part, typer.Argument(help="What to measure.")],
         of: Annotated[
-            Literal["index", "dense"] | None, typer.Argument(help="speed: words or vectors beside others.")
+            Literal["index", "dense", "device"] | None,
+            typer.Argument(help="speed: words or vectors beside others, or a search whole on one device."),
         ] = None,
         data: Annotated[Path, typer.Option(help="Folder of the evaluation data.")] = Path("../shared/data"),
         results: Annotated[Path, typer.Option("--out", help="Folder for tables and pictures.")] = Path("runs/evaluate"),
@@ -201,12 +202,15 @@ def answering(given: Given) -> dict[str, Callable[..., None]]:
             raise BadInput("No tuned reader is named.", "Name its folder with --model.")
         if of is not None:
             if part != "speed":
-                raise BadInput(f"{part} has no part {of}.", "Say `passerine evaluate speed index` or `speed dense`.")
+                raise BadInput(
+                    f"{part} has no part {of}.", "Say `evaluate speed index`, `speed dense` or `speed device`."
+                )
             with bar() as progress:
                 if of == "index":
                     report = import_module("eval.index_speed").run_index(results, progress)
                 else:
-                    report = import_module("eval.dense_speed").run_dense(data, given.settings(), results, progress)
+                    measure = getattr(import_module(f"eval.{of}_speed"), f"run_{of}")
+                    report = measure(data, given.settings(), results, progress)
             out().print(import_module("eval.report").markdown(report), markup=False)
             return
         if part == "spelling":

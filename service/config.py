@@ -58,6 +58,7 @@ class Settings(BaseModel):
 
     encoder: str = Field("multilingual-e5-small", description="encoder: a model store name, a folder, or a hub name")
     device: str = Field("auto", description="where models run: auto, cpu, cuda, cuda:1, ...")
+    search_device: str = Field("", description="torch device that searches and fuses whole: cuda, ...; empty: FAISS")
     precision: Literal["auto", "float32", "bfloat16", "int8"] = Field("auto", description="arithmetic of the encoder")
     threads: int = Field(0, ge=0, le=1024, description="processor threads for models; 0: as many as there are cores")
 

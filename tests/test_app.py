@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from indexing.types import BadInput, EncoderMismatch, IndexMissing, ModelMissing, StorageFailed
-from service.app import BASE, EXAMPLES, build, make_index
+from service.app import BASE, EXAMPLES, build, make_device, make_index, make_library
 from service.config import load
 from service.errors import NotReady
 from service.library import open_collection, where
@@ -141,3 +141,12 @@ def test_a_table_takes_the_place_of_the_index(tmp_path: Path) -> None:
 def test_a_cluster_without_a_table_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="needs a table"):
         make_index(load({"home": tmp_path, "cluster": "local"}, {}), HashingEncoder())
+
+
+def test_a_device_searches_in_place_of_the_processors_engines(tmp_path: Path) -> None:
+    library = make_library(load({"home": tmp_path, "search_device": "cpu"}, {}), HashingEncoder())
+    assert "words" in library.searcher.describe()
+    with pytest.raises(BadInput, match="no device 'gpu'"):
+        make_library(load({"home": tmp_path, "search_device": "gpu"}, {}), HashingEncoder())
+    with pytest.raises(BadInput, match="searched by its shards"):
+        make_device(load({"home": tmp_path, "search_device": "cpu", "table": str(tmp_path / "table")}, {}))
