@@ -276,6 +276,7 @@ def freshness(source: Path, size: int, progress: Progress | None = None, trials:
             if progress:
                 progress("stored", number * 20_000, size)
         found(index, "passage")
+        index.settle()
         with source.open(encoding="utf-8") as again:
             some = list(islice(again, CHANGED))
         added, deleted = [], []

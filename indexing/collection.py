@@ -12,7 +12,7 @@ from indexing.rows import FileState, Label
 from indexing.snapshot import Sides
 from indexing.store import Changes, Counts
 from indexing.tokenize import Analyser
-from indexing.types import Document, Encoder, Filters, Passage, Vectors
+from indexing.types import Document, Encoder, Filters, Passage, Progress, Vectors
 
 
 class View(Protocol):
@@ -103,3 +103,6 @@ class Collection(Protocol):
     def refreshing(self) -> AbstractContextManager[None]: ...
     def commit(self, changes: Changes, encoder: Encoder | None = None) -> None: ...
     def delete(self, document_ids: Sequence[str]) -> int: ...
+    def settle(self, progress: Progress | None = None) -> None:
+        """Wait for what a commit left to be done beside what comes next."""
+        ...

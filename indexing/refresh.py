@@ -72,8 +72,8 @@ def refresh(
 
     What fails is reported and its earlier version kept. A source that is missing, or one that has become empty (an
     unmounted disk looks so) unless `empty_ok`, is refused and nothing of it removed. With `dry_run` nothing is
-    written. Progress stages: "list" (sources), "read" (items), "encode" (passages). `counted` is told the counts
-    about every second.
+    written. Progress stages: "list" (sources), "read" (items), "encode" (passages), "merge". `counted` is told the
+    counts about every second.
 
     Raises BadInput or ExtractFailed for such a source, EncoderMismatch, Conflict when another refresh runs,
     StorageFailed, and Cancelled after the work done so far has been committed.
@@ -93,6 +93,8 @@ def refresh(
         writer = Writer(index, encoder, progress, cancelled, dry_run)
         for source, listing in listings:
             report += _SourceRefresh(source, listing, index, writer, _after(report, counted)).run()
+    if not dry_run:
+        index.settle(progress)
     return report
 
 

@@ -5,6 +5,7 @@
       segments/*.seg     keys, postings and vectors of runs of passages, immutable (see `segment`)
       writer.lock        held for the moment of a commit
       refresh.lock       held by a refresh from its first file to its last
+      merge.lock         held while segments are merged, which others may write beside
 
 A commit writes and flushes its segment inside one SQLite transaction, whose end is the commit: before it nothing has
 happened, after it texts, postings and vectors are all there. SQLite holds the list of segments too (it could have been
@@ -13,6 +14,7 @@ Readers take a Snapshot, which never changes under them; the next call of `Index
 Deleted passages are listed with their segment at once, and leave the disk when segments are merged.
 """
 
+import logging
 import sqlite3
 import threading
 import uuid
@@ -29,7 +31,7 @@ from numpy.typing import NDArray
 from indexing.catalogue import FACTS, Catalogue, SourceCount
 from indexing.lexical import Mask, Parameters, Rows
 from indexing.lock import locked
-from indexing.merge import runs
+from indexing.merge import LOCK, merge, runs
 from indexing.postings import Postings
 from indexing.rows import (
     DAMAGED_FILE_HINT,
@@ -40,7 +42,7 @@ from indexing.rows import (
     insert_passages,
     insert_segment,
 )
-from indexing.segment import REPAIR_HINT, Segment, join
+from indexing.segment import REPAIR_HINT, Segment
 from indexing.snapshot import Snapshot
 from indexing.spelling import Speller
 from indexing.split import HEADING_SEPARATOR
@@ -55,6 +57,8 @@ from indexing.types import (
     IndexMissing,
     NotFound,
     Passage,
+    PasserineError,
+    Progress,
     StorageFailed,
     Vectors,
 )
@@ -64,8 +68,12 @@ READABLE = ("1", "2", FORMAT)
 """Formats that are read; whoever writes next brings the index to the newest."""
 REBUILD_HINT = "Run `passerine refresh --rebuild`: it encodes the stored passages anew while the old index serves on."
 REFRESH_HINT = "Run `passerine refresh PATH` on your documents."
+AT_ONCE = 1 << 14
+"""Passages that a commit merges itself, in a quarter of a second; more are merged beside what comes next."""
 _FILTERS = 64  # remembered, each with the documents that it admits
 _WAIT = 60.0  # seconds to wait for another writer's commit, which takes well under one
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,6 +125,7 @@ class Index:
         self._snapshot: Snapshot | None = None
         self._guard = threading.Lock()
         self._swept = False
+        self._merging: threading.Thread | None = None
         self._speller = Speller(self.analyser, partial(self.catalogue.sample, "en"))
         self._admitted: dict[object, tuple[int, Rows]] = {}
 
@@ -156,7 +165,8 @@ class Index:
         return index
 
     def close(self) -> None:
-        """Let go of files and connections."""
+        """Let go of files and connections, once what is merged beside is done."""
+        self.settle()
         self.catalogue.close()
         self._snapshot = None
 
@@ -361,8 +371,7 @@ class Index:
         with self.writing():
             if encoder:
                 self.check(encoder)
-            if not self._swept:
-                self._sweep()
+            swept = self._swept or self._sweep()
             self._swept = False  # until it is done: a commit that fails may leave its segment's file
             with self.catalogue.transaction() as connection:
                 replaced = [*changes.removed, *(entry.document.id for entry in changes.entries)]
@@ -374,8 +383,8 @@ class Index:
                     insert_segment(connection, SegmentRow(segment.name, int(keys[0]), len(keys)))
                 self.catalogue.remember(connection, changes.files, changes.forgotten)
                 self.catalogue.advance(connection)
-            self._swept = True
-            self._merge()
+            self._swept = swept
+        self._merge()
 
     def delete(self, document_ids: Sequence[str]) -> int:
         """Remove documents; returns how many there were. They are in no later answer. Raises StorageFailed."""
@@ -407,36 +416,42 @@ class Index:
         """Postings of searched texts."""
         return Postings.of(map(self.analyser.both, texts))
 
-    def _sweep(self) -> None:
-        """Remove files that a killed writer left behind; the lock is held, so no one is writing."""
-        known = {row.name for row in self.catalogue.segments(None)}
-        for path in (self.folder / "segments").iterdir():
-            if path.suffix == ".part" or path.stem not in known:
-                path.unlink(missing_ok=True)
+    def _sweep(self) -> bool:
+        """Remove files that a killed writer left behind; the lock is held, so no one is writing. Not while segments are
+        merged, whose file no commit names yet."""
+        try:
+            with locked(self.folder / LOCK, "sweeping"):
+                known = {row.name for row in self.catalogue.segments(None)}
+                for path in (self.folder / "segments").iterdir():
+                    if path.suffix == ".part" or path.stem not in known:
+                        path.unlink(missing_ok=True)
+        except Conflict:
+            return False
+        return True
 
     def _merge(self) -> None:
-        """Join runs of small neighbours, and rewrite segments that are mostly dead. The lock is held."""
+        """Join what is worth it: at once where that is quick, else beside whatever is done next."""
         rows = self.catalogue.segments()
         for first, last in runs(rows):
-            snapshot = self.snapshot()
-            chosen = {row.name for row in rows[first:last]}
-            pairs = zip(snapshot.segments, snapshot.alive, strict=True)
-            parts, alive = zip(*(pair for pair in pairs if pair[0].name in chosen), strict=True)
-            merged = join(parts, alive, uuid.uuid4().hex, snapshot.centroids, len(snapshot))
-            try:
-                self._swap(chosen, merged)
-            except StorageFailed:
-                return  # too little room to merge; what was committed stands, and a later commit tries again
+            if sum(row.passages for row in rows[first:last]) <= AT_ONCE:
+                merge(self)
+            elif self._merging is None or not self._merging.is_alive():
+                self._merging = threading.Thread(target=self._merge_all, name="merge", daemon=True)
+                self._merging.start()
 
-    def _swap(self, old: set[str], merged: Segment) -> None:
-        with self.catalogue.transaction() as connection:
-            connection.executemany("DELETE FROM segments WHERE name = ?", [(name,) for name in old])
-            if len(merged):
-                merged.write(self.path(merged.name))
-                insert_segment(connection, SegmentRow(merged.name, int(merged.keys[0]), len(merged)))
-            self.catalogue.advance(connection)
-        for name in old:
-            self.path(name).unlink(missing_ok=True)  # readers that hold it keep their mapping
+    def _merge_all(self) -> None:
+        try:
+            while merge(self):
+                pass
+        except PasserineError as error:
+            log.warning("Segments were not merged: %s", error)
+
+    def settle(self, progress: Progress | None = None) -> None:
+        """Wait until what is merged beside is done. Progress stage: "merge"."""
+        if self._merging and self._merging.is_alive():
+            if progress:
+                progress("merge", 0, 0)
+            self._merging.join()
 
 
 def searched_text(document: Document, passage: Passage) -> str:

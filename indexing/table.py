@@ -61,6 +61,7 @@ from indexing.types import (
     IndexMissing,
     NotFound,
     Passage,
+    Progress,
     StorageFailed,
     Vectors,
 )
@@ -397,6 +398,10 @@ class Table:
         if there:
             self.commit(Changes(removed=there))
         return len(there)
+
+    def settle(self, progress: Progress | None = None) -> None:
+        """Nothing is left to wait for."""
+        del progress
 
     def tidy(self, old: timedelta = OLD) -> None:
         """Join small fragments, bring the index of keys up to date, and remove files of versions older than `old`.
