@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from indexing.types import PasserineError, Progress
 from models.reader import Text
 from models.reader_states import States
-from rewards.readings import ANSWER, LAYER, QUESTION, Draft, TokenStates, tokens
+from rewards.readings import ANSWER, LAYER, QUESTION, Draft, TokenStates, tokens, vectors_of
 
 if TYPE_CHECKING:
     from models.trunk import Trunk
@@ -60,3 +61,7 @@ class Corpus:
             rows = self.states.rows[self.states.start(i) : int(self.states.ends[i])]
             found.append(TokenStates(*self.pieces[i], np.asarray(rows)))
         return found
+
+    def vectors(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """float32 [n, width], unit length; see `Readings`."""
+        return np.stack(vectors_of(self.trunk, self.layer, self.read(texts)))

@@ -46,6 +46,10 @@ class Reader(Protocol):
 
     def read(self, texts: Sequence[str]) -> list[TokenStates]: ...
 
+    def vectors(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """float32 [n, width], unit length."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Batch:

@@ -79,6 +79,7 @@ class Readings:
         self.trunk = trunk
         self.layer = layer
         self.recent: Recent[str, TokenStates] = Recent(KEPT)
+        self.pooled: Recent[str, NDArray[np.float32]] = Recent(KEPT)
 
     @property
     def fingerprint(self) -> str:
@@ -89,6 +90,10 @@ class Readings:
         """One reading a text (with its prefix), in one call to the trunk for those not remembered."""
         return self.recent.of(texts, self._states)
 
+    def vectors(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """float32 [n, width], unit length: means of the trunk's last states, which go on from what was read."""
+        return np.stack(self.pooled.of(texts, lambda new: vectors_of(self.trunk, self.layer, self.read(new))))
+
     def _states(self, texts: Sequence[str]) -> list[TokenStates]:
         pieces = tokens(self.trunk, texts)
         states = self.trunk.hidden([ids.tolist() for ids, _ in pieces], last=self.layer)
@@ -96,6 +101,16 @@ class Readings:
             TokenStates(ids, spans, rows.detach().cpu().float().numpy().astype(np.float16))
             for (ids, spans), rows in zip(pieces, states, strict=True)
         ]
+
+
+def vectors_of(trunk: "Trunk", layer: int, read: Sequence[TokenStates]) -> list[NDArray[np.float32]]:
+    """Unit vectors [width] of texts whose states after a layer are known: means after the last layer."""
+    from torch import from_numpy
+
+    begun = [from_numpy(one.states) for one in read]
+    ended = trunk.hidden([one.ids.tolist() for one in read], first=layer, states=begun)
+    means = [states.mean(dim=0).cpu().numpy() for states in ended]
+    return [mean / np.linalg.norm(mean) for mean in means]
 
 
 def tokens(trunk: "Trunk", texts: Sequence[str]) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:

@@ -17,15 +17,16 @@ from numpy.typing import NDArray
 from indexing.types import BadInput, ModelDamaged
 from models.overlap import terms
 from models.types import Candidate, Conversation
-from rewards.interaction import Interaction, Trained, load_network
+from rewards.interaction import Interaction, Reader, Trained, load_network
 from rewards.network_fit import outputs_of
-from rewards.readings import Readings, draft
+from rewards.readings import ANSWER, QUESTION, Draft, Readings, draft
 
 BUNDLED = Path(__file__).parent / "bundled" / "support"
-FEATURES = ("network", "log_prob", "hit_score", "asked", "read", "named", "length")
+FEATURES = ("network", "log_prob", "hit_score", "asked", "read", "named", "length", "near")
 """Logit of the network; the policy's log_prob; the best score of a hit it read; the share of the question's words that
 stand in the quotes, and of those that stand in the passages read, or in the titles of their documents; the share of its
-names and numbers that stand there; ln(1 + characters of the bare answer)."""
+names and numbers that stand there; ln(1 + characters of the bare answer); the cosine of the encoder's vectors of
+question and candidate, under the title of what was read."""
 MONTHS = "January|February|March|April|May|June|July|August|September|October|November|December"
 NAMED = re.compile(rf"(?<=\S )(?!(?:{MONTHS})\b)[A-Z][\w'’-]* \d{{1,3}}\b(?![.,]\d)|(?<=\S )[A-Z][\w'’-]*|\d[\d,.]*")
 """Words of a question with a capital letter, save the first, each with the number behind it (Sputnik 1) where that is
@@ -82,8 +83,8 @@ def load_calibration(path: Path) -> Calibration:
     """Read calibration.json. Raises ModelDamaged when it does not fit FEATURES."""
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
-        weights = tuple(float(data["weights"][name]) for name in FEATURES)
-        return Calibration(weights, float(data["bias"]))
+        given = {"near": 0.0, **data["weights"]}  # older files do not name it
+        return Calibration(tuple(float(given[name]) for name in FEATURES), float(data["bias"]))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ModelDamaged(f"{path} cannot be read.", "Install the package again.") from error
 
@@ -95,9 +96,15 @@ def save_calibration(calibration: Calibration, path: Path, **notes: object) -> N
 
 
 def known(log_prob: float, score: float, held: tuple[float, float, float], short: str) -> tuple[float, ...]:
-    """The FEATURES of a candidate besides the network's logit; `held` is what `told` gives."""
+    """The FEATURES of a candidate between the network's logit and its nearness; `held` is what `told` gives."""
     confidence = max(log_prob, LEAST_LOG_PROB) if math.isfinite(log_prob) else LEAST_LOG_PROB
     return confidence, score, *held, math.log1p(len(short))
+
+
+def nearness(reader: Reader, drafts: Sequence[Draft]) -> NDArray[np.float64]:
+    """Cosine of question and answer of each draft, [n]."""
+    asked = reader.vectors([QUESTION + each.question for each in drafts])
+    return np.asarray((asked * reader.vectors([ANSWER + each.answer for each in drafts])).sum(axis=1), np.float64)
 
 
 def shared(question: str, candidate: Candidate) -> tuple[float, float, float]:
@@ -193,10 +200,10 @@ class TrainedSupport:
         drafts = [draft(conversation, candidate) for candidate in candidates]
         logits = outputs_of(self.network, self.readings, drafts)[:, 0]
         rows = []
-        for candidate, logit in zip(candidates, logits, strict=True):
+        for candidate, logit, near in zip(candidates, logits, nearness(self.readings, drafts), strict=True):
             score = max((hit.score for hit in candidate.evidence), default=0.0)
             held = shared(conversation.question, candidate)
-            rows.append([float(logit), *known(candidate.log_prob, score, held, candidate.short)])
+            rows.append([float(logit), *known(candidate.log_prob, score, held, candidate.short), float(near)])
         return np.asarray(rows, dtype=np.float64)
 
     def judge(self, conversation: Conversation, candidates: Sequence[Candidate]) -> list[float]:

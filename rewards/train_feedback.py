@@ -31,6 +31,7 @@ from rewards.support import (
     fit_calibration,
     known,
     load_calibration,
+    nearness,
     save_calibration,
     told,
 )
@@ -46,8 +47,8 @@ PARTS = 2
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """A draft that people judged: 1 right, 0 wrong. `features` are those of the judge's sum, the network's left at 0;
-    `group` is the conversation."""
+    """A draft that people judged: 1 right, 0 wrong. `features` are those of the judge's sum, the network's and the
+    nearness left at 0; `group` is the conversation."""
 
     draft: Draft
     features: tuple[float, ...]
@@ -69,7 +70,7 @@ def labels_of(rows: Iterable[Feedback]) -> list[Label]:
         for said, right in judged:
             if said is not None and right is not None and said.kind == "statement" and said.quotes:
                 held = told(row.dialogue[-1].text, said.evidence, said.quotes)
-                features = (0.0, *known(said.log_prob, said.hit_score, held, said.short))
+                features = (0.0, *known(said.log_prob, said.hit_score, held, said.short), 0.0)
                 found[row.answer_id, said.text] = Label(draft_of(row, said), features, right, row.conversation_id)
     return list(found.values())
 
@@ -94,6 +95,8 @@ def train_from_feedback(
         )
     reader = corpus or open_corpus(home, out / "work", [label.draft for label in labels], progress)
     begun, trained = load_network(start, reader.fingerprint, reader.layer)
+    near = nearness(reader, [label.draft for label in labels]).tolist()
+    labels = [replace(label, features=(*label.features[:-1], each)) for label, each in zip(labels, near, strict=True)]
     earlier = load_calibration(start / "calibration.json")
     held = crossed(labels, begun, reader, seed)
     network, curve = tuned(begun, labels, reader, seed, progress, out / "work" / "checkpoint.pt")

@@ -25,6 +25,10 @@ class HashedReader:
         self.calls += 1
         return [self._one(text) for text in texts]
 
+    def vectors(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        means = np.stack([self._one(text).states.astype(np.float32).mean(axis=0) for text in texts])
+        return np.asarray(means / np.linalg.norm(means, axis=1, keepdims=True))
+
     def _one(self, text: str) -> TokenStates:
         bare = text.removeprefix(QUESTION).removeprefix(ANSWER)
         words, at, spans = bare.split() or ["-"], 0, []

@@ -1,5 +1,6 @@
 """The support judge."""
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from indexing.types import (
     BadInput,
     Cancelled,
     Document,
+    Encoder,
     EncoderMismatch,
     Hit,
     ModelDamaged,
@@ -142,6 +144,25 @@ def test_features_carry_what_the_policy_and_the_retriever_know(judge: TrainedSup
     assert (known["log_prob"], known["hit_score"], known["asked"]) == (-0.7, 0.8, 1.0)
 
 
+def test_nearness_is_the_cosine_of_the_encoders_vectors(judge: TrainedSupport, encoder: Encoder) -> None:
+    candidates = [quoted("It was opened in 1932.", "Harbour Bridge"), quoted("蒸汽机车在这里停靠。", "车站")]
+    question = "When was the bridge opened?"
+    rows = judge.features(asked(question), candidates)[:, FEATURES.index("near")]
+    (vector,) = encoder.encode_queries([question])
+    near = encoder.encode_passages([draft(asked(question), each).answer for each in candidates]) @ vector
+    assert rows == pytest.approx(near, abs=5e-3)
+    assert rows[0] > rows[1]
+
+
+def test_an_older_calibration_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "calibration.json"
+    save_calibration(Calibration((2.0,) * len(FEATURES), 1.0), path)
+    older = json.loads(path.read_text())
+    del older["weights"]["near"]
+    path.write_text(json.dumps(older))
+    assert load_calibration(path).weights == (*[2.0] * (len(FEATURES) - 1), 0.0)
+
+
 def test_words_of_the_question_count_in_the_quotes_and_in_the_title() -> None:
     assert shared("Who opened the bridge?", quoted("It was opened by Ralph.", "The bridge"))[0] == 1.0
     assert shared("Who opened the bridge?", quoted("It was opened by Ralph.", "The tunnel"))[0] == 0.5
@@ -191,7 +212,7 @@ def test_words_that_are_the_quote_are_read_once_and_under_their_title() -> None:
 def test_calibration_finds_the_weights_it_was_drawn_from(tmp_path: Path) -> None:
     random = np.random.default_rng(0)
     rows = random.normal(size=(4000, len(FEATURES)))
-    truth = Calibration((1.5, 0.8, -0.5, 0.3, 0.6, -0.7, 0.2), -0.4)
+    truth = Calibration((1.5, 0.8, -0.5, 0.3, 0.6, -0.7, 0.2, -0.1), -0.4)
     labels = (random.random(4000) < truth.probabilities(rows)).astype(float)
     found = fit_calibration(rows, labels.tolist())
     assert found.weights == pytest.approx(truth.weights, abs=0.15)
