@@ -43,7 +43,7 @@ _WORD = re.compile(
 _JOINT = re.compile(r"[.\-_'’]+")
 _ENDING = re.compile(r"['’](?:s|re|ll|ve|d|m)$")
 _LONGEST = 64  # longer "words" are encoded data, which nobody asks for
-_REMEMBERED = 300_000  # words whose analysis is kept; about 60 MB at most
+_REMEMBERED = 300_000  # words, and runs without a blank, whose analysis is kept; about 60 MB each at most
 
 
 class Analyser:
@@ -56,7 +56,8 @@ class Analyser:
     """
 
     def __init__(self) -> None:
-        self._words = _Words(self._analyse)
+        self._words = _Known(self._analyse)
+        self._runs = _Known(self._run)
         self._local = threading.local()
         self._simplified: dict[int, str] | None = None
 
@@ -82,9 +83,11 @@ class Analyser:
 
     def both(self, text: str) -> tuple[list[str], list[str]]:
         """(tokens, spare tokens) of a text."""
-        words = self._words
-        if len(words) >= _REMEMBERED:
-            words = self._words = _Words(self._analyse)
+        if len(self._words) >= _REMEMBERED:
+            self._words = _Known(self._analyse)
+        if len(self._runs) >= _REMEMBERED:
+            self._runs = _Known(self._run)
+        words, runs = self._words, self._runs
         found: list[str] = []
         spare: list[str] = []
         for piece, cjk in self._pieces(text):
@@ -92,9 +95,11 @@ class Analyser:
                 found.extend(piece[i : i + 2] for i in range(len(piece) - 1)) if len(piece) > 1 else found.append(piece)
                 spare.extend(f"\0{character}" for character in piece)
             else:
-                given = _WORD.findall(piece)
-                found.extend(chain.from_iterable(map(words.__getitem__, given)))
-                spare.extend(chain.from_iterable(words.spare[word] for word in given if word in words.spare))
+                given, known = piece.split(), runs
+                if max(map(len, given), default=0) > _LONGEST:
+                    given, known = _WORD.findall(piece), words
+                found.extend(chain.from_iterable(map(known.__getitem__, given)))
+                spare.extend(chain.from_iterable(known.spare[each] for each in given if each in known.spare))
         return found, spare
 
     def asked(self, text: str) -> list[str]:
@@ -116,6 +121,16 @@ class Analyser:
         for i, piece in enumerate(_CJK.split(text.translate(self._to_simplified()))):
             if piece:
                 yield piece, i % 2 == 1
+
+    def _run(self, run: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """(tokens, spare tokens) of what stands between blanks, which no word reaches across: it is remembered, since
+        finding its words takes three times as long as all else."""
+        words = self._words
+        given = _WORD.findall(run)
+        if len(given) == 1:
+            return words[given[0]], words.spare.get(given[0], ())
+        spare = (words.spare[word] for word in given if word in words.spare)
+        return tuple(chain.from_iterable(map(words.__getitem__, given))), tuple(chain.from_iterable(spare))
 
     def _analyse(self, word: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
         if not word.isascii():
@@ -145,7 +160,7 @@ class Analyser:
         return self._simplified
 
 
-class _Words(dict[str, tuple[str, ...]]):
+class _Known(dict[str, tuple[str, ...]]):
     """The tokens of each word, and in `spare` the spare ones of those that have any; remembered, since a text repeats
     its words."""
 

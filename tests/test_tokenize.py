@@ -103,6 +103,15 @@ def test_any_text_has_tokens_without_blanks(text: str) -> None:
     assert all(token and not any(character.isspace() for character in token) for token in tokens)
 
 
+@given(st.text(st.sampled_from("aéb1,.'’-_+# \n太。x/@"), max_size=40) | st.text())
+def test_words_are_the_same_whether_looked_up_run_by_run_or_found_in_the_whole(text: str) -> None:
+    """A text with a long run is not looked up."""
+    analyser, long = Analyser(), "x" * 80
+    found, spare = analyser.both(text)
+    tail, none = analyser.both(long)
+    assert analyser.both(f"{text} {long}") == (found + tail, spare + none)
+
+
 @pytest.mark.parametrize(
     ("text", "cjk"),
     [
