@@ -207,7 +207,7 @@ def answering(given: Given) -> dict[str, Callable[..., None]]:
                 )
             with bar() as progress:
                 if of == "index":
-                    report = import_module("eval.index_speed").run_index(results, progress)
+                    report = import_module("eval.index_speed").run_index(results, given.settings(), progress)
                 else:
                     measure = getattr(import_module(f"eval.{of}_speed"), f"run_{of}")
                     report = measure(data, given.settings(), results, progress)

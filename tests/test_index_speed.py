@@ -9,6 +9,8 @@ from eval.index_speed import Curve, Freshness, Ours, by_turns, drawn, freshness,
 from eval.passages import CHARACTERS, WORDS, cut, passages
 from indexing.postings import Postings
 from indexing.types import BadInput
+from service.config import load
+from tests.hashing import HashingEncoder
 
 PASSAGES = [[f"w{(row * 7 + place * place) % 211}" for place in range(40)] for row in range(400)]
 
@@ -52,8 +54,8 @@ def test_the_peers_are_asked_the_same() -> None:
 def test_added_and_deleted_passages_are_found_and_gone(tmp_path: Path) -> None:
     source = tmp_path / "passages.txt"
     source.write_text("".join(f"line{n} of a passage\n" for n in range(1200)), encoding="utf-8")
-    fresh = freshness(source, 1200, trials=2)
-    assert len(fresh.added) == len(fresh.deleted) == 2
+    fresh = freshness(source, 1200, HashingEncoder(), trials=2)
+    assert len(fresh.added) == len(fresh.deleted) == len(fresh.pushed) == 2
 
 
 def test_the_report_says_what_was_reached() -> None:
@@ -63,16 +65,17 @@ def test_the_report_says_what_was_reached() -> None:
         for k in (10, 100)
     }
     curve = Curve(1000, 40_000, 100_000, 500, {"passerine": 1.0, "bm25s": 9.0, "tantivy": 4.0}, turns, 100)
-    figures = reported([curve], Freshness(1000, (40.0,), (60.0,)), 60).figures
+    figures = reported([curve], Freshness(1000, (40.0,), (60.0,), (900.0, 1100.0, 1200.0)), 60).figures
     ratio = figures["index/keywords, best 10, beside the better peer"]
     assert (ratio.value, ratio.reached) == (2.0, True)
     assert (figures["index/build, beside the quicker peer"].value, figures["index/bytes a posting"].value) == (4.0, 2.5)
     assert figures["index/1,000 added until found"].reached
     assert not figures["index/1,000 deleted until found"].reached
+    assert not figures["index/a pushed document until found"].reached
 
 
 def test_an_absent_peer_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("eval.index_speed.find_spec", lambda name: None if name == "tantivy" else object())
     with pytest.raises(BadInput, match="tantivy") as error:
-        run_index(tmp_path)
+        run_index(tmp_path, load({"home": tmp_path}, {}))
     assert "pip install" in error.value.hint
