@@ -102,6 +102,16 @@ class Catalogue:
             self._open.clear()
             self._local = threading.local()
 
+    def release(self) -> None:
+        """Close the connection of this thread, which is about to end."""
+        connection = getattr(self._local, "connection", None)
+        if connection is not None:
+            with self._guard:
+                if connection in self._open:
+                    self._open.remove(connection)
+            connection.close()
+            del self._local.connection
+
     def create(self) -> None:
         """Make the tables."""
         with self.reported():

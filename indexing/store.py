@@ -445,6 +445,8 @@ class Index:
                 pass
         except PasserineError as error:
             log.warning("Segments were not merged: %s", error)
+        finally:
+            self.catalogue.release()
 
     def settle(self, progress: Progress | None = None) -> None:
         """Wait until what is merged beside is done. Progress stage: "merge"."""

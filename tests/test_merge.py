@@ -50,6 +50,7 @@ KEYS = [f"d{i}" for i in range(MERGE_AT)]
 def settled(index: Index, held: Held) -> list[str]:
     held.go_on.set()
     index.settle()
+    assert len(index.catalogue._open) == 1, "the thread that merged has let go of its connection"
     assert verify(index) == []
     named = {row.name for row in index.catalogue.segments()}
     assert {path.stem for path in (index.folder / "segments").iterdir()} == named
