@@ -111,6 +111,17 @@ class Dropout(nn.Module):
         return rows * kept / (1 - self.share)
 
 
+def attention(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    """Softmax attention of [heads, rows, width]. Written out where gradients are wanted: torch's own takes seven times
+    as long to go backward on a CPU."""
+    if not torch.is_grad_enabled():
+        attended: Tensor = functional.scaled_dot_product_attention(query[None], key[None], value[None])[0]
+        return attended
+    weights = (query @ key.transpose(1, 2) * query.shape[-1] ** -0.5).softmax(-1)
+    mixed: Tensor = weights.to(value.dtype) @ value
+    return mixed
+
+
 class Layer(nn.Module):
     """One BERT layer (post-norm, GELU) over packed sequences: rows of all sequences in one matrix."""
 
@@ -130,7 +141,7 @@ class Layer(nn.Module):
         mixed = []
         for piece in torch.split(self.qkv(rows), list(lengths)):
             query, key, value = piece.view(len(piece), 3, self.heads, -1).permute(1, 2, 0, 3)
-            attended = functional.scaled_dot_product_attention(query[None], key[None], value[None])[0]
+            attended = attention(query, key, value)
             mixed.append(attended.transpose(0, 1).reshape(len(piece), -1))
         rows = self.mix_norm(rows + self.dropout(self.mix(torch.cat(mixed))))
         inner = self.down(functional.gelu(self.up(rows)))

@@ -218,10 +218,12 @@ trained layers that began as the trunk's own. Made by `passerine train reader`, 
 
 Trained {facts["steps"]} steps of {facts["batch"]} pairs on {facts["pairs"]} pairs: SQuAD 1.1 and 2.0 development
 articles (CC BY-SA 4.0), DRCD (CC BY-SA 3.0) and the CMRC 2018 trial set (CC BY-SA 4.0), both in both Chinese scripts,
-QAMR (MIT); wrong passages by BM25; instructions planted in passages (BIPIA, MIT, four fifths of the categories). Two
-epochs over these, and one over half of them with {facts["hard"]} harder pairs: questions with a name exchanged,
-passages without the sentence that answers, single sentences with and without the answer. The weights are the mean of
-those after epochs {facts["averaged"]}.
+QAMR (MIT); wrong passages by BM25; instructions planted in passages (BIPIA, MIT, four fifths of the categories). Before
+that one epoch over {facts["first"]} pairs that nobody asked: sentences of encyclopedia leads (CC BY-SA) and of the
+passages above with a stretch asked for, beside what else the text says of it, and questions in broken speech (Disfl-QA,
+CC BY 4.0). Then one epoch over the pairs, and one over half of them with {facts["hard"]} harder ones: questions with a
+name exchanged, passages without the sentence that answers, single sentences with and without the answer. The weights
+are the mean of those after epochs {facts["averaged"]}.
 
 Checksums are in config.json. A fifth of the articles by hash is development data: calibration is fitted there;
 curves.png. Weights: Apache-2.0.

@@ -6,11 +6,13 @@ Question and passage texts are stored once each; a pair names both by number, so
 import hashlib
 import random
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from indexing.split import sentences
+from models.clozes import Text as Plain
+from models.clozes import clozes
 from models.fit import fold
 from models.hard_pairs import answer_cut_out, single_sentences, swapped
 from models.json_lines import read_lines
@@ -32,6 +34,12 @@ SINGLE_SHARE = 0.15
 NEAR = 5
 """A wrong passage is drawn from this many best BM25 hits of the question."""
 PLANTED_SHARE = 0.3
+TESTS = ("squad.test", "drcd.test", "cmrc.test")
+"""Sets whose articles no question is made from."""
+CLOZES = 18_000
+"""Questions made from plain text, half of them Chinese."""
+CUT_OUT = 0.15
+"""Share of them that are also read beside their passage without the answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +64,8 @@ class Corpus:
     numbers: dict[str, int] = field(default_factory=dict)
     hard: list[Pair] = field(default_factory=list)
     """Harder training pairs, for the last epoch."""
+    first: list[Pair] = field(default_factory=list)
+    """Pairs made from plain text and disfluent questions, for the epoch before all others."""
 
     def checksum(self) -> str:
         """sha256 of all token ids, in order: names the cache of their states."""
@@ -81,13 +91,38 @@ def build(data: Path, tokenizer: Any, seed: int) -> Corpus:
         drafts += [(row, planted_copy(row, orders, rng)) for row in rows]
         drafts += wrong_passages(rows, WRONG_SHARE.get(source, 0.0), rng)
         hard += harder(rows, source, random.Random(f"{seed} {source}"))
-    add_texts(corpus, tokenizer, QUESTION_PREFIX, (row.question for row, _ in drafts + hard), MOST_QUESTION)
-    add_texts(corpus, tokenizer, PASSAGE_PREFIX, (passage for _, passage in drafts + hard))
+    first = made_up(data, [row for row, _ in drafts], random.Random(f"{seed} first"))
+    every = drafts + hard + first
+    add_texts(corpus, tokenizer, QUESTION_PREFIX, (row.question for row, _ in every), MOST_QUESTION)
+    add_texts(corpus, tokenizer, PASSAGE_PREFIX, (passage for _, passage in every))
     for row, passage in drafts:
         if pair := pair_of(corpus, row, passage):
             (corpus.development if fold(row.article) == 0 else corpus.train).append(pair)
-    corpus.hard = [pair for row, passage in hard if fold(row.article) != 0 and (pair := pair_of(corpus, row, passage))]
+    corpus.hard, corpus.first = (
+        [pair for row, passage in some if fold(row.article) != 0 and (pair := pair_of(corpus, row, passage))]
+        for some in (hard, first)
+    )
     return corpus
+
+
+def made_up(data: Path, rows: Sequence[Row], rng: random.Random) -> list[tuple[Row, str]]:
+    """Questions made from encyclopedia leads and from the rows' own passages, some of them beside the passage without
+    the answer; and the questions of the rows that people have rewritten in broken speech (Disfl-QA)."""
+    tested = {row.article for name in TESTS for row in read_rows(data / "qa" / f"{name}.jsonl.gz")}
+    texts = {row.context: Plain(row.article, row.context, row.language) for row in rows if row.source != "qamr.train"}
+    for row in read_lines(data / "lm" / "wiki-leads.jsonl.gz"):
+        texts[row["text"]] = Plain(row["title"], row["text"], row["lang"])
+    kept = [text for text in texts.values() if text.article not in tested and fold(text.article) != 0]
+    made = clozes(kept, CLOZES, rng)
+    spoken = {}
+    for row in read_lines(data / "rewrite" / "disfl-qa.train.jsonl.gz"):
+        spoken[row["title"].replace("_", " "), row["rewrite"]] = row["question"]
+    broken = [
+        replace(row, question=spoken[row.article.replace("_", " "), row.question])
+        for row in dict.fromkeys(rows)
+        if (row.article.replace("_", " "), row.question) in spoken
+    ]
+    return [(row, row.context) for row in made + broken] + answer_cut_out(made, CUT_OUT, rng)
 
 
 def pair_of(corpus: Corpus, row: Row, passage: str) -> Pair | None:

@@ -21,8 +21,8 @@ from models.reader_rows import Bounds
 from models.reader_states import States
 from models.workers import Workers
 
-PLAIN = 2
-"""Epochs over the plain pairs alone."""
+PLAIN = 1
+"""Epochs over the plain pairs alone, after the first one over what was made up."""
 PARTS = 2
 """Into how many parts a batch goes: a fixed number, so that the weights do not depend on the machine's cores."""
 
@@ -33,8 +33,8 @@ class Recipe:
 
     split: int = 4
     layers: int = 8
-    steps: int = 4_426
-    """Two epochs of 16 plain pairs a step, and one with the harder ones."""
+    steps: int = 4_416
+    """An epoch of 16 made-up pairs a step, one of plain ones, and one with the harder ones."""
     batch: int = 16
     rate: float = 2e-4
     head_rate: float = 1e-3
@@ -50,6 +50,9 @@ class Recipe:
     than any of them."""
     look: int = 200
     """Steps between two looks at development data."""
+    half: bool = True
+    """Multiply in 16 bits, which takes half as long where the processor has them; a run then repeats itself but for
+    rounding."""
     shuffled: bool = False
     """Train on answers of other rows: the baseline that a real reader must beat."""
 
@@ -172,27 +175,41 @@ def batch_of(
 
 
 class Epochs:
-    """Which pairs a step reads: PLAIN epochs over all `pairs`, then epochs over the harder ones and half of `pairs`."""
+    """Which pairs a step reads: those of `first` once, PLAIN epochs over all `pairs`, then epochs over the harder ones
+    and half of `pairs`. Epoch 0 is the one over `first`, there or not."""
 
-    def __init__(self, pairs: Sequence[Pair], hard: Sequence[Pair], batch: int, seed: int) -> None:
-        self._pairs, self._hard, self._batch, self._seed = pairs, hard, batch, seed
-        self._plain = math.ceil(len(pairs) / batch)
-        self._mixed = math.ceil((len(hard) + len(pairs) // 2) / batch) if hard else self._plain
+    def __init__(
+        self, pairs: Sequence[Pair], hard: Sequence[Pair], batch: int, seed: int, first: Sequence[Pair] = ()
+    ) -> None:
+        self._pairs, self._hard, self._first, self._batch, self._seed = pairs, hard, first, batch, seed
         self._epoch, self._order = -1, list(pairs)
 
     def at(self, step: int) -> tuple[int, float, Sequence[Pair]]:
         """Epoch of the step, share of the epoch before it, and its pairs."""
-        epoch, place, length = step // self._plain, step % self._plain, self._plain
-        if epoch >= PLAIN:
-            more, place = divmod(step - PLAIN * self._plain, self._mixed)
-            epoch, length = PLAIN + more, self._mixed
+        epoch, place = 0, step
+        while place >= self._length(epoch):
+            place -= self._length(epoch)
+            epoch += 1
         if epoch != self._epoch:
             self._epoch, self._order = epoch, self._shuffled(epoch)
-        return epoch, place / length, self._order[place * self._batch : (place + 1) * self._batch]
+        return epoch, place / self._length(epoch), self._order[place * self._batch : (place + 1) * self._batch]
+
+    def steps(self, epochs: int) -> int:
+        """How many steps so many epochs take, the one over `first` not counted."""
+        return sum(self._length(epoch) for epoch in range(epochs + 1))
+
+    def _length(self, epoch: int) -> int:
+        mixed = epoch > PLAIN and self._hard
+        count = (
+            len(self._first) if not epoch else len(self._hard) + len(self._pairs) // 2 if mixed else len(self._pairs)
+        )
+        return math.ceil(count / self._batch)
 
     def _shuffled(self, epoch: int) -> list[Pair]:
         rng = random.Random(f"{self._seed} {epoch}")
-        if epoch < PLAIN or not self._hard:
+        if not epoch:
+            pool = self._first
+        elif epoch <= PLAIN or not self._hard:
             pool = self._pairs
         else:
             pool = [*self._hard, *rng.sample(list(self._pairs), len(self._pairs) // 2)]
@@ -206,7 +223,8 @@ class Team:
     of times (models/workers.py).
     """
 
-    def __init__(self, upper: Upper) -> None:
+    def __init__(self, upper: Upper, half: bool = True) -> None:
+        self._half = half
         self._workers = Workers(PARTS)
         self._members = [upper, *(deepcopy(upper) for _ in range(PARTS - 1))]
         self._generators = [torch.Generator() for _ in self._members]
@@ -231,7 +249,9 @@ class Team:
             self._generators[part].manual_seed(seed * PARTS + part)
             member.train()
             member.zero_grad()
-            spans, here = member([questions[place] for place in places], [passages[place] for place in places])
+            with torch.autocast("cpu", torch.bfloat16, enabled=self._half):
+                halves, sure = member([questions[place] for place in places], [passages[place] for place in places])
+            spans, here = [half.float() for half in halves], sure.float()
             loss = pair_loss(spans, here, [golds[place] for place in places]) * len(places) / len(golds)
             loss.backward()  # type: ignore[no-untyped-call]
             return loss.item()
@@ -262,17 +282,17 @@ def train_upper(
 ) -> bool:
     """Steps until the recipe is done (True) or the time `until` has come (False)."""
     pairs = shuffled(corpus.train, seed) if recipe.shuffled else corpus.train
-    epochs = Epochs(pairs, corpus.hard, recipe.batch, seed)
+    epochs = Epochs(pairs, corpus.hard, recipe.batch, seed, () if recipe.shuffled else corpus.first)
     rates = [group["lr"] if run.step == 0 else group["initial_lr"] for group in run.optimiser.param_groups]
     recent: list[float] = []
-    team = Team(run.upper)
+    team = Team(run.upper, recipe.half)
     while run.step < recipe.steps and time.monotonic() < until:
         epoch, done, chosen = epochs.at(run.step)
         rng = random.Random(f"{seed} {run.step}")
         window = recipe.later_window if epoch else recipe.window
         batch = batch_of(states, chosen, window, rng)
         for group, rate in zip(run.optimiser.param_groups, rates, strict=True):
-            group["initial_lr"], group["lr"] = rate, rate * schedule(epoch + done, recipe.warm)
+            group["initial_lr"], group["lr"] = rate, rate * schedule(epoch, done, recipe.warm)
         recent.append(team.gradients(*batch, seed * 1_000_003 + run.step))
         nn.utils.clip_grad_norm_(run.upper.parameters(), 1.0)
         run.optimiser.step()
@@ -291,14 +311,13 @@ def train_upper(
     return run.step >= recipe.steps
 
 
-def schedule(epochs: float, warm: float) -> float:
-    """Share of the full rate after some epochs: a short line up, then in each epoch a cosine down to a twentieth,
-    each beginning at six tenths of the one before (warm restarts, Loshchilov and Hutter 2017). So the weights can be
-    used at the end of any epoch."""
-    if epochs < warm:
-        return epochs / warm + 1e-3
-    number = int(epochs)
-    return float(0.6**number * (0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * (epochs - number)))))
+def schedule(epoch: int, done: float, warm: float) -> float:
+    """Share of the full rate when the share `done` of an epoch is done: a short line up, then a cosine down to a
+    twentieth. The epochs after the first two begin at six tenths of the one before (warm restarts, Loshchilov and
+    Hutter 2017). So the weights can be used at the end of any epoch."""
+    if done < warm and epoch <= 1:
+        return done / warm + 1e-3
+    return float(0.6 ** max(0, epoch - 1) * (0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * done))))
 
 
 def shuffled(pairs: Sequence[Pair], seed: int) -> list[Pair]:

@@ -105,6 +105,7 @@ def train_reader(
         "seed": str(seed),
         "pairs": f"{len(corpus.train):,}",
         "hard": f"{len(corpus.hard):,}",
+        "first": f"{len(corpus.first):,}",
         "shuffled_steps": str(SHUFFLED_STEPS),
     }
     facts |= {key: str(value) for key, value in asdict(recipe).items()}

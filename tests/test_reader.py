@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from indexing.types import Cancelled, EncoderMismatch, ModelDamaged, ModelMissing
-from models.reader import BUNDLED, MOST_TOKENS, Reader, Span, Text, Upper, apart, best_spans, span_table
+from models.reader import BUNDLED, MOST_TOKENS, Reader, Span, Text, Upper, apart, attention, best_spans, span_table
 from models.reader_card import auc, f1, sentences_apart, tokens, told_apart
 from models.reader_pairs import Corpus, Order, Pair, gold_tokens, plant, planted_copy, wrong_passages
 from models.reader_rows import Row, gold_places, in_other_script
@@ -223,7 +223,7 @@ def begun(seed: int = 0) -> Run:
 
 def test_training_learns_and_goes_on_after_a_stop_with_the_same_weights(tmp_path: Path) -> None:
     corpus, states = made_corpus(tmp_path)
-    recipe = Recipe(steps=24, batch=4, look=3, rate=3e-3, warm=0.5)
+    recipe = Recipe(steps=24, batch=4, look=3, rate=3e-3, warm=0.5, half=False)
     whole = begun()
     assert train_upper(states, corpus, whole, recipe, 0, math.inf, tmp_path, None)
     assert whole.history is not None
@@ -241,26 +241,37 @@ def test_training_learns_and_goes_on_after_a_stop_with_the_same_weights(tmp_path
     with pytest.raises(KeyboardInterrupt):
         train_upper(states, corpus, stopped, recipe, 0, math.inf, tmp_path, stop)
     resumed = begun()
-    resumed.resume(tmp_path / "epoch-3.pt")
+    resumed.resume(tmp_path / "epoch-4.pt")
     assert resumed.step == 9
     assert train_upper(states, corpus, resumed, recipe, 0, math.inf, tmp_path, None)
     for name, tensor in whole.upper.state_dict().items():
         assert torch.equal(tensor, resumed.upper.state_dict()[name]), name
 
 
-def test_the_last_epoch_reads_the_harder_pairs_and_half_of_the_others() -> None:
-    plain, hard = ([Pair(kind, n, (), "en", "a") for n in range(count)] for kind, count in ((0, 20), (1, 8)))
-    epochs = Epochs(plain, hard, 4, seed=0)
+def test_what_is_made_up_is_read_first_and_the_harder_pairs_last_with_half_of_the_others() -> None:
+    plain, hard, first = (
+        [Pair(kind, n, (), "en", "a") for n in range(count)] for kind, count in ((0, 20), (1, 8), (2, 6))
+    )
+    epochs = Epochs(plain, hard, 4, 0, first)
     seen = {
         epoch: [pair for step in steps for pair in epochs.at(step)[2]]
-        for epoch, steps in enumerate((range(5), range(5, 10), range(10, 15)))
+        for epoch, steps in enumerate((range(2), range(2, 7), range(7, 12)))
     }
-    assert sorted(seen[0], key=lambda pair: pair.passage) == plain
-    assert seen[0] != seen[1]
+    assert sorted(seen[0], key=lambda pair: pair.passage) == first
+    assert sorted(seen[1], key=lambda pair: pair.passage) == plain
     last = [pair for pair in seen[2] if pair.question == 1]
     assert sorted(last, key=lambda pair: pair.passage) == hard
     assert len({pair.passage for pair in seen[2] if pair.question == 0}) == 10
-    assert [epochs.at(step)[:2] for step in (0, 4, 10, 14, 15)] == [(0, 0), (0, 0.8), (2, 0), (2, 0.8), (3, 0)]
+    assert [epochs.at(step)[:2] for step in (0, 2, 6, 7, 11, 12)] == [
+        (0, 0),
+        (1, 0),
+        (1, 0.8),
+        (2, 0),
+        (2, 0.8),
+        (3, 0),
+    ]
+    assert [epochs.steps(count) for count in (0, 1, 2)] == [2, 7, 12]
+    assert Epochs(plain, hard, 4, seed=0).at(0)[0] == 1, "nothing was made up"
 
 
 def test_the_mean_of_checkpoints_lies_between_them(tmp_path: Path) -> None:
@@ -294,10 +305,18 @@ def test_the_loss_is_least_where_any_gold_span_is_sure() -> None:
     assert pair_loss([flat], torch.tensor([-8.0]), [()]) < 0.01
 
 
-def test_the_rate_rises_then_falls_in_each_epoch_and_begins_lower_in_the_next() -> None:
-    assert schedule(0.01, 0.06) < schedule(0.05, 0.06) < schedule(0.1, 0.06)
-    assert schedule(0.99, 0.06) < 0.06
-    assert schedule(0.1, 0.06) > schedule(1.0, 0.06) == pytest.approx(0.6)
+def test_the_rate_rises_then_falls_in_each_epoch_and_begins_lower_in_the_third() -> None:
+    for epoch in (0, 1):
+        assert schedule(epoch, 0.01, 0.06) < schedule(epoch, 0.05, 0.06) < schedule(epoch, 0.1, 0.06)
+        assert schedule(epoch, 0.99, 0.06) < 0.06
+    assert schedule(1, 0.1, 0.06) > schedule(2, 0.0, 0.06) == pytest.approx(0.6)
+
+
+def test_attention_is_the_same_with_gradients_and_without() -> None:
+    query, key, value = torch.randn(3, 12, 9, 32, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        plain = attention(query, key, value)
+    assert torch.allclose(attention(query, key, value), plain, atol=1e-6)
 
 
 def test_shuffled_answers_belong_to_other_rows() -> None:
