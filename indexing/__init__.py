@@ -23,7 +23,7 @@ catalogue  its SQLite side: texts, files, live segments
 rows       between SQLite's rows and the nouns
 segment    one immutable file of named arrays with checksums
 snapshot   what a reader sees
-merge      which segments are worth joining
+merge      segments worth joining, joined beside commits
 lock       one writer at a time
 rebuild    vectors and postings made anew from the stored texts
 inventory  what is in an index, and its documents as JSON Lines
@@ -47,6 +47,7 @@ lexical_kernels   the compiled side of it
 lists      the vectors of a large segment by centroid, in 8 bits
 dense      vectors and FAISS (the only importer of faiss)
 fusion     two ranked lists into one
+device     both sides and their fusion on one torch device
 rerank     hits read again and put in a better order
 spelling   what a misspelt query may have meant
 search     queries -> Hits: filters, fusion, near-duplicates, cap per document

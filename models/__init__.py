@@ -92,6 +92,7 @@ json_lines      files of training rows
 reader_rows     rows of the reading sets
 reader_pairs    what it learns from
 hard_pairs      the harder part of it
+clozes          questions made from plain text, for its first epoch
 reader_states   its lower states, computed once
 reader_steps    its recipe, loss and batches
 reader_card     what its card says
