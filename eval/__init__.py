@@ -30,6 +30,7 @@ speed        the encoder beside plain float32
 passages     a million real passages
 index_speed  the index beside others over them
 dense_speed  the inverted lists of vectors beside FAISS's own, over a million of them
+device_speed a search whole on one torch device beside the index's own engines
 faults       what an index survives
 spelling     slips in queries mended, right queries left alone
 """

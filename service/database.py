@@ -1,6 +1,8 @@
 """The tables of what Passerine keeps beside the index, in SQLite unless a URL names another database."""
 
 import json
+import sqlite3
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -233,8 +235,17 @@ def connect(url: str) -> Engine:
 def prepare_sqlite(connection: Any, record: object) -> None:  # noqa: ARG001
     """Readers beside one writer (WAL), waiting instead of failing, and foreign keys that hold."""
     cursor = connection.cursor()
-    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "busy_timeout=5000", "foreign_keys=ON"):
+    for pragma in ("busy_timeout=5000", "synchronous=NORMAL", "foreign_keys=ON"):
         cursor.execute(f"PRAGMA {pragma}")
+    until = time.monotonic() + 5
+    while True:  # a database that is not yet in WAL: SQLite does not wait there for others that open it
+        try:
+            cursor.execute("PRAGMA journal_mode=WAL")
+            break
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > until:
+                raise
+            time.sleep(0.02)
     cursor.close()
 
 
