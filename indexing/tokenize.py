@@ -99,7 +99,8 @@ class Analyser:
                 if max(map(len, given), default=0) > _LONGEST:
                     given, known = _WORD.findall(piece), words
                 found.extend(chain.from_iterable(map(known.__getitem__, given)))
-                spare.extend(chain.from_iterable(known.spare[each] for each in given if each in known.spare))
+                held = filter(known.spare.__contains__, given)
+                spare.extend(chain.from_iterable(map(known.spare.__getitem__, held)))
         return found, spare
 
     def asked(self, text: str) -> list[str]:
