@@ -8,7 +8,7 @@ processor's clock; questions are encoded before.
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -19,11 +19,11 @@ from eval.vectors import CachedEncoder
 from eval.workbench import documents_of, open_corpus
 from indexing.dense import Engine, choose
 from indexing.device import Device
-from indexing.fusion import Candidates, Fusion, Ranked, fuse
+from indexing.fusion import Candidates, Fusion, fuse
 from indexing.lexical import Parameters, kernel
-from indexing.lists import Half, Lists, count, train
+from indexing.lists import Half, joined
 from indexing.postings import Postings
-from indexing.search import DEPTH
+from indexing.search import DEPTH, by_both
 from indexing.segment import Segment
 from indexing.snapshot import Snapshot
 from indexing.split import split
@@ -39,8 +39,6 @@ BATCHES = (1, 16, 256)
 QUERIES = 256
 SECONDS = 4.0
 """For each way at each batch, and three batches at least."""
-
-LISTED = 100_000  # passages from which a segment has lists
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,10 +133,7 @@ def snapshots(words: Sequence[tuple[Sequence[str], Sequence[str]]], vectors: Hal
     """One segment as an index keeps it, and the same without lists, which is searched exactly."""
     n = len(words)
     keys, alive = np.arange(1, n + 1), np.random.default_rng(0).random(n) >= DELETED
-    postings, lists = Postings.of(words), None
-    if n >= LISTED:
-        centroids = train(vectors, count(n))
-        lists = Lists.of(vectors, centroids, centroids.nearest(vectors))
+    postings, lists = Postings.of(words), joined(vectors, [(None, np.arange(n))], None, n)
     segments = [Segment("made", keys, keys, vectors, postings, each) for each in (lists, None)]
     whole, exact = (Snapshot(1, [segment], [alive], Parameters()) for segment in segments)
     return whole, exact
@@ -146,12 +141,8 @@ def snapshots(words: Sequence[tuple[Sequence[str], Sequence[str]]], vectors: Hal
 
 def on_processor(engine: Engine, snapshot: Snapshot, asked: Questions, fusion: Fusion) -> list[Candidates]:
     """As `Searcher` does without a device."""
-    found = []
-    best = snapshot.best(engine, asked.tokens, asked.vectors, DEPTH, None)
-    for tokens, eastern, ((keys, scores), dense) in zip(asked.tokens, asked.cjk, best, strict=True):
-        sides = Candidates(Ranked(keys, scores.astype(np.float32)), Ranked(*dense), len(tokens), eastern)
-        found.append(Candidates(sides.lexical, sides.dense, sides.tokens, eastern, fused=fuse(sides, fusion)))
-    return found
+    found = by_both(snapshot, engine, asked.tokens, asked.cjk, asked.vectors)
+    return [replace(one, fused=fuse(one, fusion)) for one in found]
 
 
 def agreed(device: Device, exact: Snapshot, asked: Questions) -> Agreement:

@@ -7,6 +7,7 @@ A passage stores no text of its own, only its span in its document. Rows are sea
 
 import sqlite3
 import threading
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -86,7 +87,7 @@ class Catalogue:
         if connection is None:
             with self.reported():
                 connection = sqlite3.connect(self.path, timeout=30, isolation_level=None, check_same_thread=False)
-                connection.execute("PRAGMA journal_mode=WAL")
+                write_ahead(connection)
                 connection.execute("PRAGMA synchronous=FULL")
                 connection.execute("PRAGMA foreign_keys=ON")
             self._local.connection = connection
@@ -387,6 +388,20 @@ class Catalogue:
         connection.executemany("DELETE FROM files WHERE source = ? AND file = ?", forgotten)
         values = [(f.source, f.file, f.size, f.modified, f.digest) for f in files]
         connection.executemany("INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?)", values)
+
+
+def write_ahead(connection: sqlite3.Connection) -> None:
+    """Readers beside one writer (WAL). SQLite does not wait here for others that open a database which is not yet so;
+    this does, for five seconds. Raises sqlite3.OperationalError."""
+    until = time.monotonic() + 5
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > until:
+                raise
+            time.sleep(0.02)
 
 
 def _seal_of(meta: Mapping[str, str]) -> str:

@@ -157,11 +157,10 @@ class _Asked:
 
     @classmethod
     def of(cls, lexical: Lexical, tokens: Sequence[str]) -> "_Asked":
-        terms, weights, unit = lexical.asked(tokens)
-        numbers = [term.numbers for term in terms]
-        return cls(
-            len(tokens), numbers, weights.tolist(), unit, lexical.ceiling(tokens) or 1.0, lexical.postings(numbers)
-        )
+        asked = lexical.asked(tokens)
+        numbers = [term.numbers for term in asked.terms]
+        postings = lexical.postings(numbers)
+        return cls(len(tokens), numbers, asked.weights.tolist(), asked.unit, asked.ceiling or 1.0, postings)
 
 
 def _slices(asked: Sequence[_Asked], rows: int) -> Iterator[tuple[int, int]]:
@@ -232,9 +231,7 @@ class _Held:
         self._norms = torch.from_numpy(snapshot.lexical.norms).to(device)
         self.alive: Tensor | None = None
         if any(alive is not None for alive in snapshot.alive):
-            pairs = zip(snapshot.segments, snapshot.alive, strict=True)
-            masks = [np.ones(len(segment), np.bool_) if alive is None else alive for segment, alive in pairs]
-            self.alive = torch.from_numpy(np.concatenate(masks)).to(device)
+            self.alive = torch.from_numpy(snapshot.others(np.zeros(0, np.int64))).to(device)
 
     def __len__(self) -> int:
         """Rows, dead ones too."""

@@ -19,7 +19,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -124,8 +124,7 @@ class Lexical:
 
     def ceiling(self, tokens: Sequence[str]) -> float:
         """What no passage's score for these tokens passes: the sum of their idf times k1 + 1."""
-        terms, weights, unit = self.asked(tokens)
-        return float(weights.sum() + len(terms)) * unit
+        return self.asked(tokens).ceiling
 
     def rarest(self, tokens: Sequence[str], n: int) -> list[str]:
         """Of some tokens the n that add most to a score, each once; none that no live passage holds."""
@@ -151,17 +150,17 @@ class Lexical:
         rows: Rows = _LOW - (keys & _LOW)
         return rows, (keys >> 32).astype(np.float64) * unit
 
-    def asked(self, tokens: Sequence[str]) -> tuple[list["Term"], NDArray[np.float64], float]:
-        """Each different token that a live passage holds, by how much it can add (highest first), that in units, and
-        what a unit is worth."""
+    def asked(self, tokens: Sequence[str]) -> "Asked":
+        """The different tokens of a query that a live passage holds, those that can add most first."""
         asked = Counter(tokens)
         terms = self._terms(asked)
         found = [(terms[token].weight * times, terms[token]) for token, times in asked.items() if terms[token].weight]
         if not found:
-            return [], np.zeros(0), 1.0
+            return Asked([], np.zeros(0), 1.0)
         found.sort(key=lambda pair: -pair[0])
         bits = 30 - math.frexp(sum(weight for weight, _ in found))[1]
-        return [term for _, term in found], np.array([math.ldexp(w, bits) for w, _ in found]), math.ldexp(1.0, -bits)
+        weights = np.array([math.ldexp(weight, bits) for weight, _ in found])
+        return Asked([term for _, term in found], weights, math.ldexp(1.0, -bits))
 
     def _terms(self, tokens: Collection[str]) -> dict[str, "Term"]:
         """Each token with what is known of it; remembered."""
@@ -256,6 +255,19 @@ class Term:
 
     weight: float
     numbers: list[int]
+
+
+class Asked(NamedTuple):
+    """The terms of a query, what each can add to a score in units, and what a unit is worth."""
+
+    terms: list[Term]
+    weights: NDArray[np.float64]
+    unit: float
+
+    @property
+    def ceiling(self) -> float:
+        """What no passage's score passes."""
+        return float(self.weights.sum() + len(self.terms)) * self.unit
 
 
 @dataclass(frozen=True, slots=True)

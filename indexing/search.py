@@ -195,13 +195,7 @@ class Searcher:
     ) -> list[Candidates]:
         if self.device:
             return self.device.candidates(snapshot, queries, cjk, vectors, DEPTH, admitted, self.fusion)
-        best = snapshot.best(self.engine, queries, vectors, DEPTH, admitted)
-        found = []
-        for tokens, eastern, ((keys, scores), dense) in zip(queries, cjk, best, strict=True):
-            coverage = float(scores[0]) / snapshot.lexical.ceiling(tokens) if len(scores) else 0.0
-            lexical = Ranked(keys, scores.astype(np.float32))
-            found.append(Candidates(lexical, Ranked(*dense), len(tokens), eastern, coverage))
-        return found
+        return by_both(snapshot, self.engine, queries, cjk, vectors, admitted)
 
     def _ranked(self, candidates: Candidates, snapshot: View) -> Ranked:
         """Both sides fused, and what is new preferred where that is wanted."""
@@ -239,8 +233,8 @@ class Searcher:
                 lexical = {key: snapshot.lexical.score_of(asked, *analyser.both(text)) for key, text in texts.items()}
                 own = vector.cpu().numpy() if self.device else vector
                 dense = {key: float(self._encoded(text) @ own) for key, text in texts.items()}
-                seen = rescored(candidates.lexical, lexical), rescored(candidates.dense, dense)
-                candidates = replace(candidates, lexical=seen[0], dense=seen[1], fused=None)
+                sides = rescored(candidates.lexical, lexical), rescored(candidates.dense, dense)
+                candidates = replace(candidates, lexical=sides[0], dense=sides[1], fused=None)
         return candidates
 
     def _hits(self, candidates: Candidates, snapshot: View, passages: "_Passages", k: int) -> list[Hit]:
@@ -266,6 +260,24 @@ class Searcher:
             near.add(key, hit.passage)
             kept.append(replace(hit, score=score, lexical=lexical.get(key), dense=dense.get(key)))
         return kept
+
+
+def by_both(
+    snapshot: View,
+    engine: Engine,
+    queries: Sequence[Sequence[str]],
+    cjk: Sequence[bool],
+    vectors: Vectors,
+    admitted: Any = None,
+) -> list[Candidates]:
+    """The best hundred of each side for queries given as tokens and as vectors."""
+    best = snapshot.best(engine, queries, vectors, DEPTH, admitted)
+    found = []
+    for tokens, eastern, ((keys, scores), dense) in zip(queries, cjk, best, strict=True):
+        coverage = float(scores[0]) / snapshot.lexical.ceiling(tokens) if len(scores) else 0.0
+        lexical = Ranked(keys, scores.astype(np.float32))
+        found.append(Candidates(lexical, Ranked(*dense), len(tokens), eastern, coverage))
+    return found
 
 
 def facets(labels: Iterable[Label]) -> Facets:

@@ -71,29 +71,27 @@ class TrunkEncoder:
 
     def query_tensor(self, texts: Sequence[str]) -> "Tensor":
         """float32 [n, dimension], unit length, on the trunk's device."""
-        return self._pooled(self._states(texts, self.recipe.query_prompt))
-
-    def pool(self, states: "Sequence[Tensor]") -> Vectors:
-        """Unit vectors of texts whose last states are known: float32 [n, dimension]."""
-        vectors: Vectors = self._pooled(states).cpu().numpy()
-        return vectors
-
-    def _pooled(self, states: "Sequence[Tensor]") -> "Tensor":
-        import torch
-        from torch.nn import functional
-
-        if not states:
-            return torch.zeros((0, self.dimension))
-        return functional.normalize(torch.stack([part.mean(dim=0) for part in states]), dim=-1)
+        return pooled(self._states(texts, self.recipe.query_prompt), self.dimension)
 
     def _encode(self, texts: Sequence[str], prompt: str) -> Vectors:
         vectors = np.zeros((len(texts), self.dimension), np.float32)
         for start in range(0, len(texts), PIECE):
-            vectors[start : start + PIECE] = self.pool(self._states(texts[start : start + PIECE], prompt))
+            states = self._states(texts[start : start + PIECE], prompt)
+            vectors[start : start + PIECE] = pooled(states, self.dimension).cpu().numpy()
         return vectors
 
     def _states(self, texts: Sequence[str], prompt: str) -> "Sequence[Tensor]":
         return self.trunk.hidden(self.trunk.tokenize([prompt + text for text in texts]))
+
+
+def pooled(states: "Sequence[Tensor]", dimension: int) -> "Tensor":
+    """Unit vectors [n, dimension] of texts whose last states [tokens, dimension] are known: their means."""
+    import torch
+    from torch.nn import functional
+
+    if not states:
+        return torch.zeros((0, dimension))
+    return functional.normalize(torch.stack([part.mean(dim=0) for part in states]), dim=-1)
 
 
 class SentenceEncoder:

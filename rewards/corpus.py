@@ -64,4 +64,4 @@ class Corpus:
 
     def vectors(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """float32 [n, width], unit length; see `Readings`."""
-        return np.stack(vectors_of(self.trunk, self.layer, self.read(texts)))
+        return vectors_of(self.trunk, self.layer, self.read(texts))

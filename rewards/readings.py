@@ -92,7 +92,7 @@ class Readings:
 
     def vectors(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """float32 [n, width], unit length: means of the trunk's last states, which go on from what was read."""
-        return np.stack(self.pooled.of(texts, lambda new: vectors_of(self.trunk, self.layer, self.read(new))))
+        return np.stack(self.pooled.of(texts, lambda new: list(vectors_of(self.trunk, self.layer, self.read(new)))))
 
     def _states(self, texts: Sequence[str]) -> list[TokenStates]:
         pieces = tokens(self.trunk, texts)
@@ -103,14 +103,15 @@ class Readings:
         ]
 
 
-def vectors_of(trunk: "Trunk", layer: int, read: Sequence[TokenStates]) -> list[NDArray[np.float32]]:
-    """Unit vectors [width] of texts whose states after a layer are known: means after the last layer."""
+def vectors_of(trunk: "Trunk", layer: int, read: Sequence[TokenStates]) -> NDArray[np.float32]:
+    """The encoder's vectors float32 [n, width] of texts whose states after a layer are known."""
     from torch import from_numpy
+
+    from models.encoder import pooled
 
     begun = [from_numpy(one.states) for one in read]
     ended = trunk.hidden([one.ids.tolist() for one in read], first=layer, states=begun)
-    means = [states.mean(dim=0).cpu().numpy() for states in ended]
-    return [mean / np.linalg.norm(mean) for mean in means]
+    return np.asarray(pooled(ended, trunk.dimension).cpu())
 
 
 def tokens(trunk: "Trunk", texts: Sequence[str]) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:

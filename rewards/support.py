@@ -103,8 +103,9 @@ def known(log_prob: float, score: float, held: tuple[float, float, float], short
 
 def nearness(reader: Reader, drafts: Sequence[Draft]) -> NDArray[np.float64]:
     """Cosine of question and answer of each draft, [n]."""
-    asked = reader.vectors([QUESTION + each.question for each in drafts])
-    return np.asarray((asked * reader.vectors([ANSWER + each.answer for each in drafts])).sum(axis=1), np.float64)
+    questions, answers = [QUESTION + each.question for each in drafts], [ANSWER + each.answer for each in drafts]
+    asked, given = np.split(reader.vectors([*questions, *answers]), 2)
+    return np.asarray((asked * given).sum(axis=1), np.float64)
 
 
 def shared(question: str, candidate: Candidate) -> tuple[float, float, float]:

@@ -1,8 +1,6 @@
 """The tables of what Passerine keeps beside the index, in SQLite unless a URL names another database."""
 
 import json
-import sqlite3
-import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -37,6 +35,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, NoSuchModuleError
 from sqlalchemy.schema import CreateIndex, CreateTable
 
+from indexing.catalogue import write_ahead
 from indexing.types import BadInput, Progress, StorageFailed
 from service.console import bar
 from service.errors import explain
@@ -237,16 +236,8 @@ def prepare_sqlite(connection: Any, record: object) -> None:  # noqa: ARG001
     cursor = connection.cursor()
     for pragma in ("busy_timeout=5000", "synchronous=NORMAL", "foreign_keys=ON"):
         cursor.execute(f"PRAGMA {pragma}")
-    until = time.monotonic() + 5
-    while True:  # a database that is not yet in WAL: SQLite does not wait there for others that open it
-        try:
-            cursor.execute("PRAGMA journal_mode=WAL")
-            break
-        except sqlite3.OperationalError as error:
-            if "locked" not in str(error) or time.monotonic() > until:
-                raise
-            time.sleep(0.02)
     cursor.close()
+    write_ahead(connection)
 
 
 def create(engine: Engine, tables: Sequence[Table]) -> None:

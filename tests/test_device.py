@@ -10,11 +10,11 @@ import pytest
 import indexing.device
 from indexing.dense import FaissEngine
 from indexing.device import Device
-from indexing.fusion import Candidates, Fusion, Ranked, fuse
+from indexing.fusion import Fusion, fuse
 from indexing.lexical import Mask, Parameters
 from indexing.postings import Postings
 from indexing.refresh import add_documents
-from indexing.search import Searcher
+from indexing.search import Searcher, by_both
 from indexing.segment import Segment
 from indexing.snapshot import Snapshot
 from indexing.store import Index
@@ -56,13 +56,7 @@ def questions(n: int) -> tuple[list[list[str]], list[bool], Vectors]:
 
 def by_processor(of: Snapshot, asked: list[list[str]], cjk: list[bool], vectors: Vectors, mask: Mask | None) -> list:
     """What the index's own search finds."""
-    found = []
-    for tokens, eastern, sides in zip(asked, cjk, of.best(FaissEngine(), asked, vectors, 100, mask), strict=True):
-        keys, scores = sides.lexical
-        coverage = float(scores[0]) / of.lexical.ceiling(tokens) if len(scores) else 0.0
-        lexical = Ranked(keys, scores.astype(np.float32))
-        found.append(Candidates(lexical, Ranked(*sides.dense), len(tokens), eastern, coverage))
-    return found
+    return by_both(of, FaissEngine(), asked, cjk, vectors, mask)
 
 
 @pytest.mark.parametrize("sizes", SHAPES)
