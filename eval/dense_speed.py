@@ -28,6 +28,7 @@ from indexing.segment import Segment
 from indexing.split import split
 from indexing.store import searched_text
 from indexing.types import Progress, Vectors
+from indexing.vocabulary import numbered
 from service.config import Settings
 
 SIZES = (10_000, 100_000, 1_000_000)
@@ -204,7 +205,7 @@ def made(vectors: Half) -> tuple[Built, Lists]:
     n = len(vectors)
     trained, centroids = timed(lambda: train(vectors, count(n)))
     spent, lists = timed(lambda: Lists.of(vectors, centroids, centroids.nearest(vectors)))
-    keys, postings = np.arange(1, n + 1), Postings.of((("word",), ()) for _ in range(n))
+    keys, postings = np.arange(1, n + 1), Postings.of(numbered((("word",), ()) for _ in range(n)))
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "s.seg"
         Segment("s", keys, keys, vectors, postings, lists).write(path)

@@ -30,6 +30,7 @@ from indexing.split import split
 from indexing.store import searched_text
 from indexing.tokenize import Analyser, is_cjk
 from indexing.types import Progress, Vectors
+from indexing.vocabulary import numbered
 from service.config import Settings
 
 SIZES = (0, 100_000, 1_000_000)
@@ -133,7 +134,7 @@ def snapshots(words: Sequence[tuple[Sequence[str], Sequence[str]]], vectors: Hal
     """One segment as an index keeps it, and the same without lists, which is searched exactly."""
     n = len(words)
     keys, alive = np.arange(1, n + 1), np.random.default_rng(0).random(n) >= DELETED
-    postings, lists = Postings.of(words), joined(vectors, [(None, np.arange(n))], None, n)
+    postings, lists = Postings.of(numbered(words)), joined(vectors, [(None, np.arange(n))], None, n)
     segments = [Segment("made", keys, keys, vectors, postings, each) for each in (lists, None)]
     whole, exact = (Snapshot(1, [segment], [alive], Parameters()) for segment in segments)
     return whole, exact

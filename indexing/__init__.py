@@ -39,6 +39,7 @@ actors     shards as actors of a Ray cluster
 mapping    a refresh whose reading and encoding is mapped over the cluster
 
 The way out:
+vocabulary tokens as numbers
 tokenize   the one analyser of index and query
 packing    posting lists as bytes
 postings   which passages hold which term

@@ -25,7 +25,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from indexing import lexical_kernels
-from indexing.postings import Postings, term_ids
+from indexing.postings import Postings
+from indexing.vocabulary import term_ids
 
 Rows = NDArray[np.int64]
 Mask = NDArray[np.bool_]

@@ -5,22 +5,20 @@ upper bounds of what the blocks of a dense list gain, made for the average lengt
 is r times that, r > 1, a gain grows by no more than r, and where it is less, the bound still holds.
 """
 
-import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
-from itertools import chain, islice
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from indexing.packing import BLOCK, MOST, PADDING, Bytes, Numbers, Packed, pack, unpack_dense, unpack_sparse
+from indexing.vocabulary import Numbered, Vocabulary
 
 REFERENCE = (1.2, 0.75)
 """k1 and b for which bounds are kept; for others they are worked out when the segment is first searched."""
 
-_BATCH = 13  # log2 of the passages counted at a time
 _JOINED = 1 << 22  # postings joined at a time, some 200 MB
 _LONGEST = 65535
 
@@ -29,7 +27,7 @@ _LONGEST = 65535
 class Postings:
     """The lists of a segment's terms.
 
-    terms    uint64 [t], ascending: 64-bit hashes (see `term_ids`)
+    terms    uint64 [t], ascending: 64-bit hashes (see `vocabulary`)
     held     uint32 [t]: passages that hold the term
     places, sparse, sizes, dense: the lists (see `packing`)
     bounds   uint8 [lines, blocks]: the most that a posting of a dense list's block gains, f / (f + norm), in 255ths
@@ -51,27 +49,24 @@ class Postings:
         return len(self.lengths)
 
     @classmethod
-    def of(cls, passages: Iterable[tuple[Sequence[str], Sequence[str]]]) -> "Postings":
-        """Postings of passages given as (tokens, spare tokens); spare ones do not count in the length."""
-        numbers, lengths, batches, given = _Numbers(), [], [], iter(passages)
-        while batch := list(islice(given, 1 << _BATCH)):
-            batches.append(_count(batch, numbers))
-            lengths += [len(tokens) for tokens, _ in batch]
-        terms = term_ids(numbers)
-        order = np.argsort(terms)
-        rank = np.empty(len(terms), np.int64)
-        rank[order] = np.arange(len(terms))
-        held = sum((np.bincount(ids, minlength=len(terms)) for ids, _, _ in batches), np.zeros(len(terms), np.int64))
-        heads = np.empty(len(terms), np.int64)
-        heads[order] = np.cumsum(held[order]) - held[order]
+    def of(cls, batches: Iterable[Numbered]) -> "Postings":
+        """Postings of numbered passages, batch after batch."""
+        counted = [_count(batch) for batch in batches]
+        terms, owners = _terms(counted)
+        held = np.zeros(len(terms), np.int64)
+        for own, one in zip(owners, counted, strict=True):
+            held[own] += one.held
+        heads = np.cumsum(held) - held
         rows, counts = np.empty(int(held.sum()), np.int32), np.empty(int(held.sum()), np.uint8)
-        for base, (ids, own_rows, own_counts) in enumerate(batches):
-            firsts = np.flatnonzero(np.diff(ids, prepend=-1))
-            sizes = np.diff(firsts, append=len(ids))
-            places = np.arange(len(ids)) + np.repeat(heads[ids[firsts]] - firsts, sizes)
-            rows[places], counts[places] = own_rows + (base << _BATCH), own_counts
-            heads[ids[firsts]] += sizes
-        return cls.of_lists(terms[order], held[order], rows, counts, np.array(lengths, np.int64))
+        base = 0
+        for own, one in zip(owners, counted, strict=True):
+            firsts = np.cumsum(one.held) - one.held
+            where = np.arange(len(one.rows)) + np.repeat(heads[own] - firsts, one.held)
+            rows[where], counts[where] = one.rows + base, one.counts
+            heads[own] += one.held
+            base += len(one.lengths)
+        lengths = np.concatenate([np.zeros(0, np.int64), *(one.lengths for one in counted)])
+        return cls.of_lists(terms, held, rows, counts, lengths)
 
     @classmethod
     def of_lists(
@@ -178,27 +173,63 @@ class Postings:
         return held, all_rows, all_counts
 
 
-class _Numbers(dict[str, int]):
-    """Numbers words in the order in which they come."""
+@dataclass(frozen=True, eq=False)
+class _Counted:
+    """Postings of a batch, by number: `ids` [t] has each that occurs, `held` [t] in how many passages; `rows` of the
+    batch and `counts` [postings]."""
 
-    def __missing__(self, word: str) -> int:
-        number = self[word] = len(self)
-        return number
+    vocabulary: Vocabulary
+    ids: NDArray[np.int64]
+    held: Numbers
+    rows: NDArray[np.int32]
+    counts: Bytes
+    lengths: NDArray[np.int64]
 
 
-def _count(
-    batch: Sequence[tuple[Sequence[str], Sequence[str]]], numbers: _Numbers
-) -> tuple[NDArray[np.int32], NDArray[np.int32], Bytes]:
-    """(words' numbers, rows, frequencies) of each different word of each passage, by number and row."""
-    words = chain.from_iterable(chain.from_iterable(batch))
-    sizes = [len(tokens) + len(spare) for tokens, spare in batch]
-    ids = np.fromiter(map(numbers.__getitem__, words), np.int64, sum(sizes))
-    keys = ids << _BATCH | np.repeat(np.arange(len(batch)), sizes)
-    keys.sort()
-    firsts = np.flatnonzero(np.diff(keys, prepend=-1))
-    counts = np.minimum(np.diff(firsts, append=len(keys)), MOST).astype(np.uint8)
-    keys = keys[firsts]
-    return (keys >> _BATCH).astype(np.int32), (keys & ((1 << _BATCH) - 1)).astype(np.int32), counts
+def _terms(counted: Sequence[_Counted]) -> tuple[NDArray[np.uint64], list[Numbers]]:
+    """(terms, ascending; the place in them of each number of each batch). No two numbers of one vocabulary share one,
+    even should their hashes be equal."""
+    known = list({id(one.vocabulary): one.vocabulary for one in counted}.values())
+    hashes = [vocabulary.hashes() for vocabulary in known]
+    begins = dict(zip(map(id, known), np.cumsum([0, *map(len, hashes)]).tolist(), strict=False))
+    numbers = [one.ids + begins[id(one.vocabulary)] for one in counted]
+    used = np.zeros(sum(map(len, hashes)), np.bool_)
+    for own in numbers:
+        used[own] = True
+    all_terms = np.concatenate([np.zeros(0, np.uint64), *hashes])
+    chosen = np.flatnonzero(used)
+    chosen = chosen[np.argsort(all_terms[chosen], kind="stable")]
+    terms = all_terms[chosen]
+    firsts = _is_first(terms) | ~_is_first(np.searchsorted(list(begins.values()), chosen, side="right"))
+    places = np.empty(len(used), np.int64)
+    places[chosen] = np.cumsum(firsts) - 1
+    return terms[firsts], [places[own] for own in numbers]
+
+
+def _count(batch: Numbered) -> _Counted:
+    """The postings of a batch. A token's passages ascend already, so that they are sorted by token alone, and that by
+    its number among those of the batch: of 16 bits, which numpy sorts by counting."""
+    there = np.zeros(int(batch.ids.max(initial=-1)) + 1, np.bool_)
+    there[batch.ids] = True
+    ids = np.flatnonzero(there)
+    kind: Any = np.uint16 if len(ids) <= 1 << 16 else np.uint32
+    places = np.empty(len(there), kind)
+    places[ids] = np.arange(len(ids), dtype=kind)
+    own = places[batch.ids]
+    order = np.argsort(own, kind="stable")
+    own, rows = own[order], batch.rows[order]
+    new = _is_first(own)
+    firsts = np.flatnonzero(new | _is_first(rows))
+    counts = np.minimum(np.diff(firsts, append=len(rows)), MOST).astype(np.uint8)
+    held = np.diff(np.flatnonzero(new[firsts]), append=len(firsts))
+    return _Counted(batch.vocabulary, ids, held, rows[firsts], counts, batch.lengths)
+
+
+def _is_first(values: NDArray[Any]) -> NDArray[np.bool_]:
+    """Whether each value differs from the one before."""
+    new = np.ones(len(values), np.bool_)
+    np.not_equal(values[1:], values[:-1], out=new[1:])
+    return new
 
 
 def _stretches(parts: Sequence[Postings], terms: NDArray[np.uint64]) -> Iterator[tuple[int, int]]:
@@ -259,13 +290,3 @@ def _bounds(sizes: Bytes, dense: Bytes, lengths: NDArray[np.uint16], k1: float, 
         most = np.maximum.reduceat(counts / (counts + norms[rows]), firsts)
         bounds[first : first + step].ravel()[cells[firsts]] = np.minimum(np.ceil(most * 255), 255)
     return bounds
-
-
-def term_ids(tokens: Iterable[str]) -> NDArray[np.uint64]:
-    """64-bit hashes, uint64 [n].
-
-    Hashes keep the vocabulary a sorted array that is searched where it lies on disk. Among ten million
-    different tokens the odds that any two share one are three in a million.
-    """
-    hashed = (hashlib.blake2b(token.encode("utf-8", "surrogatepass"), digest_size=8).digest() for token in tokens)
-    return np.frombuffer(b"".join(hashed), dtype="<u8").astype(np.uint64)

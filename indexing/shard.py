@@ -146,7 +146,7 @@ class Shard:
         vectors = column.flatten().to_numpy(zero_copy_only=False).astype(np.float16)
         vectors = vectors.reshape(len(keys), column.type.list_size)
         lists = joined(vectors, [(None, np.arange(len(keys)))], None, len(keys))
-        postings = Postings.of(map(self.analyser.both, texts))
+        postings = Postings.of(self.analyser.numbered(texts))
         segment = Segment(name, keys, np.zeros(len(keys), np.int64), vectors, postings, lists)
         if self.cache is not None:
             self.cache.mkdir(parents=True, exist_ok=True)

@@ -414,7 +414,7 @@ class Index:
 
     def postings(self, texts: Iterator[str]) -> Postings:
         """Postings of searched texts."""
-        return Postings.of(map(self.analyser.both, texts))
+        return Postings.of(self.analyser.numbered(texts))
 
     def _sweep(self) -> bool:
         """Remove files that a killed writer left behind; the lock is held, so no one is writing. Not while segments are

@@ -9,9 +9,14 @@ import hashlib
 import re
 import threading
 import unicodedata
-from collections.abc import Callable, Iterator
+from array import array
+from collections.abc import Callable, Iterable, Iterator
 from importlib import resources
-from itertools import chain
+from itertools import chain, islice
+
+import numpy as np
+
+from indexing.vocabulary import BATCH, Groups, Numbered, Vocabulary
 
 VERSION = 1
 """Raised whenever the tokens of any text change, so that an older index is refused instead of misread."""
@@ -45,6 +50,9 @@ _ENDING = re.compile(r"['’](?:s|re|ll|ve|d|m)$")
 _LONGEST = 64  # longer "words" are encoded data, which nobody asks for
 _REMEMBERED = 300_000  # words, and runs without a blank, whose analysis is kept; about 60 MB each at most
 
+Analysed = tuple[list[str], list[str]]
+"""(tokens, spare tokens)"""
+
 
 class Analyser:
     """Turns text into tokens; safe to share between threads.
@@ -56,8 +64,8 @@ class Analyser:
     """
 
     def __init__(self) -> None:
-        self._words = _Known(self._analyse)
-        self._runs = _Known(self._run)
+        self._words: dict[str, Analysed] = {}
+        self._runs = _Runs(self._run)
         self._local = threading.local()
         self._simplified: dict[int, str] | None = None
 
@@ -81,27 +89,36 @@ class Analyser:
         """
         return self.both(text)[1]
 
-    def both(self, text: str) -> tuple[list[str], list[str]]:
+    def both(self, text: str) -> Analysed:
         """(tokens, spare tokens) of a text."""
-        if len(self._words) >= _REMEMBERED:
-            self._words = _Known(self._analyse)
-        if len(self._runs) >= _REMEMBERED:
-            self._runs = _Known(self._run)
-        words, runs = self._words, self._runs
-        found: list[str] = []
-        spare: list[str] = []
+        runs, tokens, spare = self._known(), [], []
         for piece, cjk in self._pieces(text):
             if cjk:
-                found.extend(piece[i : i + 2] for i in range(len(piece) - 1)) if len(piece) > 1 else found.append(piece)
-                spare.extend(f"\0{character}" for character in piece)
+                tokens += _bigrams(piece)
+                spare += _characters(piece)
             else:
-                given, known = piece.split(), runs
-                if max(map(len, given), default=0) > _LONGEST:
-                    given, known = _WORD.findall(piece), words
-                found.extend(chain.from_iterable(map(known.__getitem__, given)))
-                held = filter(known.spare.__contains__, given)
-                spare.extend(chain.from_iterable(map(known.spare.__getitem__, held)))
-        return found, spare
+                numbers = list(map(runs.__getitem__, piece.split()))
+                tokens += chain.from_iterable(map(runs.tokens.__getitem__, numbers))
+                spare += chain.from_iterable(map(runs.spare.__getitem__, filter(runs.spare.__contains__, numbers)))
+        return tokens, spare
+
+    def numbered(self, texts: Iterable[str]) -> Iterator[Numbered]:
+        """The tokens of passages, spare ones among them, as postings are made of them."""
+        given = iter(texts)
+        while batch := list(islice(given, BATCH)):
+            runs = self._known()
+            number = runs.vocabulary.__getitem__
+            found, tokens, spare = Groups(), Groups(), Groups()
+            for text in batch:
+                for piece, cjk in self._pieces(text):
+                    if cjk:
+                        tokens.values.extend(map(number, _bigrams(piece)))
+                        spare.values.extend(map(number, _characters(piece)))
+                    else:
+                        found.values.extend(map(runs.__getitem__, piece.split()))
+                for group in (found, tokens, spare):
+                    group.end()
+            yield runs.numbered(found, tokens, spare)
 
     def asked(self, text: str) -> list[str]:
         """The tokens of a query: its tokens, or its spare ones when single characters are all it has."""
@@ -109,6 +126,14 @@ class Analyser:
         if any(len(token) > 1 or not _CJK.match(token) for token in tokens):
             return tokens
         return spare or tokens
+
+    def _known(self) -> "_Runs":
+        """What is remembered, begun anew where it is too much."""
+        if max(len(self._runs), len(self._runs.vocabulary)) >= _REMEMBERED:
+            self._runs = _Runs(self._run)
+        if len(self._words) >= _REMEMBERED:
+            self._words = {}
+        return self._runs
 
     def _pieces(self, text: str) -> Iterator[tuple[str, bool]]:
         """Stretches of folded text, each with whether it is a run of CJK characters."""
@@ -123,17 +148,14 @@ class Analyser:
             if piece:
                 yield piece, i % 2 == 1
 
-    def _run(self, run: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """(tokens, spare tokens) of what stands between blanks, which no word reaches across: it is remembered, since
-        finding its words takes three times as long as all else."""
-        words = self._words
-        given = _WORD.findall(run)
-        if len(given) == 1:
-            return words[given[0]], words.spare.get(given[0], ())
-        spare = (words.spare[word] for word in given if word in words.spare)
-        return tuple(chain.from_iterable(map(words.__getitem__, given))), tuple(chain.from_iterable(spare))
+    def _run(self, run: str) -> Analysed:
+        """(tokens, spare tokens) of what stands between blanks, which no word reaches across."""
+        found = [
+            self._words.get(word) or self._words.setdefault(word, self._analyse(word)) for word in _WORD.findall(run)
+        ]
+        return [token for own, _ in found for token in own], [token for _, spare in found for token in spare]
 
-    def _analyse(self, word: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    def _analyse(self, word: str) -> Analysed:
         if not word.isascii():
             word = "".join(c for c in unicodedata.normalize("NFKD", word) if not unicodedata.combining(c))
         word = _ENDING.sub("", word).strip("_")
@@ -144,15 +166,16 @@ class Analyser:
         stemmer = self._stemmer()
         tokens = [whole if "." in whole or "_" in whole else stemmer(whole) for whole in wholes]
         tokens += [stemmer(part) for part in parts if part not in STOP_WORDS and len(part) <= _LONGEST]
-        return tuple(tokens), tuple(f"\0{part}" for part in parts if part in STOP_WORDS)
+        return tokens, [f"\0{part}" for part in parts if part in STOP_WORDS]
 
     def _stemmer(self) -> Callable[[str], str]:
-        """PyStemmer's objects must not be shared between threads, so each thread has its own."""
+        """PyStemmer's objects must not be shared between threads, so each thread has its own; without its cache of
+        words, whose upkeep takes twice as long as stemming."""
         stemmer = getattr(self._local, "stemmer", None)
         if stemmer is None:
             import Stemmer
 
-            stemmer = self._local.stemmer = Stemmer.Stemmer("english").stemWord
+            stemmer = self._local.stemmer = Stemmer.Stemmer("english", 0).stemWord
         return stemmer  # type: ignore[no-any-return]
 
     def _to_simplified(self) -> dict[int, str]:
@@ -161,20 +184,64 @@ class Analyser:
         return self._simplified
 
 
-class _Known(dict[str, tuple[str, ...]]):
-    """The tokens of each word, and in `spare` the spare ones of those that have any; remembered, since a text repeats
-    its words."""
+class _Runs(dict[str, int]):
+    """Numbers what stands between blanks, which texts repeat, and remembers the tokens of each by its number, and the
+    spare ones of those that have any; grows under a lock.
 
-    def __init__(self, analyse: Callable[[str], tuple[tuple[str, ...], tuple[str, ...]]]) -> None:
+    ids  the numbers of the tokens of all, spare ones behind the others: those of run r from `starts[r]` on
+    """
+
+    def __init__(self, analyse: Callable[[str], Analysed]) -> None:
         self._analyse = analyse
-        self.spare: dict[str, tuple[str, ...]] = {}
+        self._lock = threading.Lock()
+        self.vocabulary = Vocabulary()
+        self.tokens: list[tuple[str, ...]] = []
+        self.spare: dict[int, tuple[str, ...]] = {}
+        self.ids, self.starts, self.proper = array("i"), array("q", [0]), array("q")
 
-    def __missing__(self, word: str) -> tuple[str, ...]:
-        found, spare = self._analyse(word)
-        if spare:
-            self.spare[word] = spare
-        self[word] = found
-        return found
+    def __missing__(self, run: str) -> int:
+        with self._lock:
+            if run in self:  # another thread was quicker
+                return self[run]
+            tokens, spare = self._analyse(run)
+            number = len(self.tokens)
+            self.tokens.append(tuple(tokens))
+            if spare:
+                self.spare[number] = tuple(spare)
+            self.ids.extend(map(self.vocabulary.__getitem__, chain(tokens, spare)))
+            self.proper.append(len(tokens))
+            self.starts.append(len(self.ids))
+            self[run] = number  # last: who finds it finds all of it
+            return number
+
+    def numbered(self, runs: Groups, tokens: Groups, spare: Groups) -> Numbered:
+        """Passages given as runs, and tokens and spare tokens beside."""
+        # copies: a view would keep other threads from adding to what it shows
+        ids, starts, proper = (
+            np.frombuffer(own.tobytes(), own.typecode) for own in (self.ids, self.starts, self.proper)
+        )
+        given, rows = runs.arrays()
+        sizes = np.diff(starts)[given]
+        ends = np.cumsum(sizes)
+        where = np.arange(int(sizes.sum())) + np.repeat(starts[given] - (ends - sizes), sizes)
+        apart = [tokens.arrays(), spare.arrays()]
+        lengths = np.bincount(rows, proper[given], len(runs)) + np.bincount(apart[0][1], minlength=len(runs))
+        return Numbered(
+            self.vocabulary,
+            np.concatenate([ids[where], *(own for own, _ in apart)]),
+            np.concatenate([np.repeat(rows, sizes), *(own for _, own in apart)]),
+            lengths.astype(np.int64),
+        )
+
+
+def _bigrams(piece: str) -> list[str]:
+    """The tokens of a run of CJK characters."""
+    return [piece[i : i + 2] for i in range(len(piece) - 1)] or [piece]
+
+
+def _characters(piece: str) -> list[str]:
+    """Its spare tokens."""
+    return [f"\0{character}" for character in piece]
 
 
 def _shape(word: str, parts: list[str]) -> tuple[list[str], list[str]]:

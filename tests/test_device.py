@@ -19,6 +19,7 @@ from indexing.segment import Segment
 from indexing.snapshot import Snapshot
 from indexing.store import Index
 from indexing.types import BadInput, Encoder, Filters, Query, Vectors
+from indexing.vocabulary import numbered
 from tests.hashing import HashingEncoder, document
 from tests.test_lexical import WORDS, corpus
 
@@ -41,7 +42,7 @@ def snapshot(sizes: list[int], dead: float = 0.1) -> Snapshot:
     chance, segments, alive, first = np.random.default_rng(5), [], [], 1
     for place, size in enumerate(sizes):
         keys = np.arange(first, first + size) * 3
-        postings = Postings.of((tokens, tokens[:1]) for tokens in corpus(place, size))
+        postings = Postings.of(numbered((tokens, tokens[:1]) for tokens in corpus(place, size)))
         segments.append(Segment(f"s{place}", keys, keys, unit(chance, size).astype(np.float16), postings))
         alive.append(chance.random(size) >= dead if dead and place % 2 == 0 else None)
         first += size
@@ -104,7 +105,9 @@ def test_a_batch_is_cut_where_there_is_no_room_for_all(
 def test_passages_that_say_the_same_stand_in_their_order() -> None:
     tokens, vector = [["zebra", "lion"]] * 12, np.full((12, 24), 24**-0.5, np.float16)
     keys = np.arange(12) + 5
-    of = Snapshot(1, [Segment("s", keys, keys, vector, Postings.of((t, ()) for t in tokens))], [None], Parameters())
+    of = Snapshot(
+        1, [Segment("s", keys, keys, vector, Postings.of(numbered((t, ()) for t in tokens)))], [None], Parameters()
+    )
     (found,) = Device().candidates(of, [["zebra"]], [False], np.eye(1, 24, dtype=np.float32), 100, None, Fusion())
     assert found.fused is not None
     for side in (found.lexical, found.dense, found.fused):

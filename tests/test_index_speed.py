@@ -5,10 +5,23 @@ from pathlib import Path
 
 import pytest
 
-from eval.index_speed import Curve, Freshness, Ours, by_turns, drawn, freshness, measured, reported, run_index, same
+from eval.index_speed import (
+    Curve,
+    Freshness,
+    Ours,
+    by_turns,
+    drawn,
+    enlarged,
+    freshness,
+    measured,
+    reported,
+    run_index,
+    same,
+)
 from eval.passages import CHARACTERS, WORDS, cut, passages
 from indexing.postings import Postings
 from indexing.types import BadInput
+from indexing.vocabulary import numbered
 from service.config import load
 from tests.hashing import HashingEncoder
 
@@ -33,8 +46,16 @@ def test_chinese_is_cut_by_characters() -> None:
     assert {len(passage) for passage in found[:-1]} == {CHARACTERS}
 
 
+def test_beyond_the_real_passages_halves_of_two_are_joined() -> None:
+    assert enlarged(PASSAGES, 50) == PASSAGES[:50]
+    more = enlarged(PASSAGES, 1000)
+    assert (len(more), more[: len(PASSAGES)]) == (1000, PASSAGES)
+    begins, ends = ({tuple(passage[place]) for passage in PASSAGES} for place in (slice(20), slice(20, None)))
+    assert all(tuple(passage[:20]) in begins and tuple(passage[20:]) in ends for passage in more)
+
+
 def test_every_engine_answers_every_turn() -> None:
-    ours = Ours(Postings.of((tokens, ()) for tokens in PASSAGES))
+    ours = Ours(Postings.of(numbered((tokens, ()) for tokens in PASSAGES)))
     for queries in drawn(PASSAGES, 60).values():
         times = by_turns([ours], queries, 10)
         assert len(times["passerine"]) == 2

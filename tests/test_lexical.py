@@ -8,6 +8,7 @@ from rank_bm25 import BM25Okapi
 
 from indexing.lexical import Lexical, Parameters
 from indexing.postings import Postings
+from indexing.vocabulary import numbered
 
 WORDS = [f"w{i}" for i in range(60)]
 
@@ -21,7 +22,7 @@ def corpus(seed: int, size: int) -> list[list[str]]:
 
 
 def lexical(passages: list[list[str]], parameters: Parameters | None = None) -> Lexical:
-    return Lexical([(Postings.of((tokens, []) for tokens in passages), None)], parameters or Parameters())
+    return Lexical([(Postings.of(numbered((tokens, []) for tokens in passages)), None)], parameters or Parameters())
 
 
 @pytest.mark.parametrize(("k1", "b"), [(1.2, 0.75), (0.9, 0.4), (2.0, 0.95)])
@@ -41,7 +42,8 @@ def test_scores_do_not_depend_on_segmentation() -> None:
     passages = corpus(3, 200)
     whole = lexical(passages)
     parts = Lexical(
-        [(Postings.of((tokens, []) for tokens in passages[i : i + 30]), None) for i in range(0, 200, 30)], Parameters()
+        [(Postings.of(numbered((tokens, []) for tokens in passages[i : i + 30])), None) for i in range(0, 200, 30)],
+        Parameters(),
     )
     query = ["w0", "w3", "w17", "w40"]
     assert np.allclose(whole.scores(query), parts.scores(query), atol=1e-12)
@@ -59,7 +61,7 @@ def test_a_passage_given_as_tokens_scores_as_one_of_the_index() -> None:
 def test_dead_passages_leave_the_scores_and_the_statistics() -> None:
     passages = corpus(4, 100)
     alive = np.random.default_rng(5).random(100) < 0.6
-    marked = Lexical([(Postings.of((tokens, []) for tokens in passages), alive)], Parameters())
+    marked = Lexical([(Postings.of(numbered((tokens, []) for tokens in passages)), alive)], Parameters())
     rest = lexical([tokens for tokens, kept in zip(passages, alive, strict=True) if kept])
     query = ["w0", "w5", "w9"]
     assert marked.passages == rest.passages
@@ -100,7 +102,7 @@ def test_only_admitted_rows_are_ranked() -> None:
 
 
 def test_spare_tokens_can_be_asked_for_and_do_not_lengthen() -> None:
-    postings = Postings.of([(["rome"], ["\0who", "\0who"]), (["rome"], [])])
+    postings = Postings.of(numbered([(["rome"], ["\0who", "\0who"]), (["rome"], [])]))
     assert postings.lengths.tolist() == [1, 1]
     found = Lexical([(postings, None)], Parameters())
     assert found.top(["\0who"], 5)[0].tolist() == [0]

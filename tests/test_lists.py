@@ -17,6 +17,7 @@ from indexing.snapshot import searchable
 from indexing.split import split
 from indexing.store import Changes, Entry, Index, searched_text
 from indexing.types import IndexDamaged, Vectors
+from indexing.vocabulary import numbered
 from tests.hashing import HashingEncoder, document
 
 N, DIMENSION, QUERIES = 9000, 48, 40
@@ -197,7 +198,7 @@ def test_an_index_gains_lists_as_it_grows_and_keeps_them_through_damage_and_repa
 
 def test_lists_are_read_where_the_file_is_mapped(stored: np.ndarray, made: Lists, tmp_path: Path) -> None:
     keys = np.arange(1, N + 1)
-    postings = Postings.of((("word",), ()) for _ in keys)
+    postings = Postings.of(numbered((("word",), ()) for _ in keys))
     Segment("s", keys, keys, stored, postings, made).write(tmp_path / "s.seg")
     opened, query, engine = Segment.open(tmp_path / "s.seg"), asked(stored)[:1], FaissEngine()
     (tmp_path / "s.seg").unlink()  # merged away meanwhile

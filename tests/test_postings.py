@@ -8,7 +8,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from indexing.lexical import Lexical, Parameters, kernel
-from indexing.postings import Postings, term_ids
+from indexing.postings import Postings
+from indexing.tokenize import Analyser
+from indexing.vocabulary import BATCH, numbered, term_ids
 
 WORDS = ["a", "b", "Zürich", "登月", "\0the", "x" * 70]
 
@@ -36,7 +38,7 @@ def fields(postings: Postings) -> list[list[object]]:
 @settings(max_examples=25, deadline=None)
 @given(st.lists(st.lists(st.sampled_from(WORDS), max_size=12), max_size=200))
 def test_lists_hold_what_was_counted(passages: list[list[str]]) -> None:
-    postings = Postings.of((tokens, ()) for tokens in passages)
+    postings = Postings.of(numbered((tokens, ()) for tokens in passages))
     assert listed(postings) == counted(passages)
     assert postings.lengths.tolist() == [len(tokens) for tokens in passages]
 
@@ -47,9 +49,9 @@ def test_joined_and_cut_postings_equal_those_made_at_once(data: st.DataObject) -
     words = st.lists(st.sampled_from(WORDS), max_size=8)
     parts = data.draw(st.lists(st.lists(words, max_size=90), min_size=1, max_size=4))
     kept = [np.array(sorted(data.draw(st.sets(st.integers(0, len(p) - 1)))) if p else [], np.int64) for p in parts]
-    made = [Postings.of((tokens, ["\0x"]) for tokens in part) for part in parts]
+    made = [Postings.of(numbered((tokens, ["\0x"]) for tokens in part)) for part in parts]
     chosen = [part[row] for part, rows in zip(parts, kept, strict=True) for row in rows]
-    assert fields(Postings.join(made, kept)) == fields(Postings.of((tokens, ["\0x"]) for tokens in chosen))
+    assert fields(Postings.join(made, kept)) == fields(Postings.of(numbered((tokens, ["\0x"]) for tokens in chosen)))
 
 
 @pytest.mark.parametrize("distance", [1, 254, 255, 256, 65_535, 65_536, 300_000])
@@ -64,13 +66,13 @@ def test_far_apart_and_frequent_postings_survive(distance: int) -> None:
 
 def test_a_vocabulary_larger_than_the_first_table_is_counted() -> None:
     passages = [[f"w{row}-{i}" for i in range(row % 7 * 100)] + ["same"] for row in range(60)]
-    assert listed(Postings.of((tokens, ()) for tokens in passages)) == counted(passages)
+    assert listed(Postings.of(numbered((tokens, ()) for tokens in passages))) == counted(passages)
 
 
 def test_a_posting_takes_under_three_bytes_beside_its_term() -> None:
     generator = np.random.default_rng(1)
     passages = [[f"w{n}" for n in generator.zipf(1.3, 50) if n < 5000] for _ in range(4000)]
-    postings = Postings.of((tokens, ()) for tokens in passages)
+    postings = Postings.of(numbered((tokens, ()) for tokens in passages))
     beside = postings.terms.nbytes + postings.held.nbytes + postings.places.nbytes
     assert (postings.bytes - beside) / int(postings.held.sum()) < 3
 
@@ -98,7 +100,7 @@ def test_the_best_are_those_of_exhaustive_scoring(
     for _ in range(segments):
         size, longest = generator.integers(0, 400), int(generator.choice([3, 20, 120]))
         drawn = (generator.zipf(skew, generator.integers(0, longest)) for _ in range(size))
-        postings = Postings.of(([f"w{n % vocabulary}" for n in row], ()) for row in drawn)
+        postings = Postings.of(numbered(([f"w{n % vocabulary}" for n in row], ()) for row in drawn))
         alive = None if generator.random() < 0.3 else generator.random(size) < generator.random()
         parts.append((postings, alive))
     lexical = Lexical(parts, parameters)
@@ -112,3 +114,21 @@ def test_the_best_are_those_of_exhaustive_scoring(
                 monkeypatch.setattr("indexing.lexical.LARGE", large)
                 found, scores = lexical.top(query, k, admitted)
                 assert (found.tolist(), scores.tolist()) == expected
+
+
+def test_texts_are_numbered_as_they_are_analysed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where what is remembered is begun anew between batches."""
+    texts = [f"The word{n % 97} of os.path, 船长word{n % 5}的話 in {n}" for n in range(BATCH + 500)]
+    expected = Postings.of(numbered(map(Analyser().both, texts)))
+    assert fields(Postings.of(Analyser().numbered(texts))) == fields(expected)
+    monkeypatch.setattr("indexing.tokenize._REMEMBERED", 50)
+    forgetful = list(Analyser().numbered(texts))
+    assert len({id(batch.vocabulary) for batch in forgetful}) == 2
+    assert fields(Postings.of(forgetful)) == fields(expected)
+
+
+def test_tokens_of_one_hash_do_not_mix(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("indexing.vocabulary.term_ids", lambda tokens: np.ones(len(tokens), np.uint64))
+    postings = Postings.of(numbered([(["a", "b"], ()), (["a"], ())]))
+    held, rows, _ = postings.lists(np.arange(2))
+    assert (held.tolist(), rows.tolist()) == ([2, 1], [0, 1, 0])

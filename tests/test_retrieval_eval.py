@@ -53,7 +53,7 @@ def test_the_report_holds_every_collection_system_and_difference(data: Path, enc
 def test_the_arithmetic_check_sees_another_formula() -> None:
     analyser = Analyser()
     passages = [text for _, text in RIVERS.values()]
-    postings = Postings.of((analyser.tokens(text), analyser.spare(text)) for text in passages)
+    postings = Postings.of(analyser.numbered(passages))
     right = Lexical([(postings, None)], Parameters())
     assert oracle_difference(passages, ["the sea of the Rhine"], analyser, right) < 1e-7
     other = Lexical([(postings, None)], Parameters(k1=2.0))
