@@ -48,9 +48,9 @@ _WORD = re.compile(
 _JOINT = re.compile(r"[.\-_'’]+")
 _ENDING = re.compile(r"['’](?:s|re|ll|ve|d|m)$")
 _LONGEST = 64  # longer "words" are encoded data, which nobody asks for
-_REMEMBERED = 300_000  # words, and runs without a blank, whose analysis is kept; about 60 MB each at most
+_REMEMBERED = 200_000  # words, and runs without a blank, whose analysis is kept; about 100 MB together at most
 
-Analysed = tuple[list[str], list[str]]
+Analysed = tuple[tuple[str, ...], tuple[str, ...]]
 """(tokens, spare tokens)"""
 
 
@@ -89,9 +89,11 @@ class Analyser:
         """
         return self.both(text)[1]
 
-    def both(self, text: str) -> Analysed:
+    def both(self, text: str) -> tuple[list[str], list[str]]:
         """(tokens, spare tokens) of a text."""
-        runs, tokens, spare = self._known(), [], []
+        runs = self._known()
+        tokens: list[str] = []
+        spare: list[str] = []
         for piece, cjk in self._pieces(text):
             if cjk:
                 tokens += _bigrams(piece)
@@ -153,7 +155,9 @@ class Analyser:
         found = [
             self._words.get(word) or self._words.setdefault(word, self._analyse(word)) for word in _WORD.findall(run)
         ]
-        return [token for own, _ in found for token in own], [token for _, spare in found for token in spare]
+        if len(found) == 1:
+            return found[0]
+        return tuple(token for own, _ in found for token in own), tuple(token for _, spare in found for token in spare)
 
     def _analyse(self, word: str) -> Analysed:
         if not word.isascii():
@@ -166,7 +170,7 @@ class Analyser:
         stemmer = self._stemmer()
         tokens = [whole if "." in whole or "_" in whole else stemmer(whole) for whole in wholes]
         tokens += [stemmer(part) for part in parts if part not in STOP_WORDS and len(part) <= _LONGEST]
-        return tokens, [f"\0{part}" for part in parts if part in STOP_WORDS]
+        return tuple(tokens), tuple(f"\0{part}" for part in parts if part in STOP_WORDS)
 
     def _stemmer(self) -> Callable[[str], str]:
         """PyStemmer's objects must not be shared between threads, so each thread has its own; without its cache of
@@ -197,7 +201,7 @@ class _Runs(dict[str, int]):
         self.vocabulary = Vocabulary()
         self.tokens: list[tuple[str, ...]] = []
         self.spare: dict[int, tuple[str, ...]] = {}
-        self.ids, self.starts, self.proper = array("i"), array("q", [0]), array("q")
+        self.ids, self.starts, self.proper = array("i"), array("i", [0]), array("i")
 
     def __missing__(self, run: str) -> int:
         with self._lock:
@@ -205,9 +209,9 @@ class _Runs(dict[str, int]):
                 return self[run]
             tokens, spare = self._analyse(run)
             number = len(self.tokens)
-            self.tokens.append(tuple(tokens))
+            self.tokens.append(tokens)
             if spare:
-                self.spare[number] = tuple(spare)
+                self.spare[number] = spare
             self.ids.extend(map(self.vocabulary.__getitem__, chain(tokens, spare)))
             self.proper.append(len(tokens))
             self.starts.append(len(self.ids))
