@@ -131,7 +131,7 @@ class Analyser:
 
     def _known(self) -> "_Runs":
         """What is remembered, begun anew where it is too much."""
-        if max(len(self._runs), len(self._runs.vocabulary)) >= _REMEMBERED:
+        if max(len(self._runs.tokens), len(self._runs.vocabulary)) >= _REMEMBERED:
             self._runs = _Runs(self._run)
         if len(self._words) >= _REMEMBERED:
             self._words = {}
@@ -215,7 +215,8 @@ class _Runs(dict[str, int]):
             self.ids.extend(map(self.vocabulary.__getitem__, chain(tokens, spare)))
             self.proper.append(len(tokens))
             self.starts.append(len(self.ids))
-            self[run] = number  # last: who finds it finds all of it
+            if len(run) <= _LONGEST:  # encoded data comes but once
+                self[run] = number  # last: who finds it finds all of it
             return number
 
     def numbered(self, runs: Groups, tokens: Groups, spare: Groups) -> Numbered:

@@ -103,13 +103,13 @@ def test_any_text_has_tokens_without_blanks(text: str) -> None:
     assert all(token and not any(character.isspace() for character in token) for token in tokens)
 
 
-@given(st.text(st.sampled_from("aéb1,.'’-_+# \n太。x/@"), max_size=40) | st.text())
-def test_words_are_the_same_whether_looked_up_run_by_run_or_found_in_the_whole(text: str) -> None:
-    """A text with a long run is not looked up."""
-    analyser, long = Analyser(), "x" * 80
-    found, spare = analyser.both(text)
-    tail, none = analyser.both(long)
-    assert analyser.both(f"{text} {long}") == (found + tail, spare + none)
+@given(st.lists(st.text(st.sampled_from("aéb1,.'’-_+#。x/@"), min_size=1, max_size=90) | st.text(), max_size=8))
+def test_a_text_has_the_words_of_its_parts_however_long_and_however_often_asked(parts: list[str]) -> None:
+    analyser = Analyser()
+    each = [analyser.both(part) for part in parts]
+    expected = [token for tokens, _ in each for token in tokens], [token for _, spare in each for token in spare]
+    for _ in range(2):
+        assert analyser.both("\n".join(parts)) == expected
 
 
 @pytest.mark.parametrize(
