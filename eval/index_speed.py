@@ -26,7 +26,9 @@ import numpy as np
 
 from eval.passages import collection
 from eval.report import Figure, Report, Table, figure_table, write
-from indexing.lexical import LARGE, Lexical, Parameters, kernel
+from indexing import counting, packing
+from indexing.compiled import LARGE
+from indexing.lexical import Lexical, Parameters, kernel
 from indexing.postings import Postings
 from indexing.refresh import add_documents
 from indexing.search import Searcher
@@ -69,8 +71,6 @@ class Ours:
     def __post_init__(self) -> None:
         alive = np.random.default_rng(0).random(len(self.postings)) >= DELETED
         self.lexical = Lexical([(self.postings, alive)], Parameters())
-        if len(self.postings) >= LARGE and not kernel.wait():
-            raise BadInput("The kernel could not be compiled, so there is nothing to measure.", "See the log.")
 
     def search(self, tokens: Tokens, k: int) -> object:
         return self.lexical.top(tokens, k)
@@ -189,6 +189,8 @@ def measured(passages: Sequence[Tokens], queries: int, progress: Progress | None
     """All three built from the same tokens, then asked by turns."""
     builds: dict[str, float] = {}
     engines: list[Engine] = []
+    if len(passages) >= LARGE and not all(one.wait() for one in (kernel, counting.kernel, packing.kernel)):
+        raise BadInput("The kernels could not be compiled, so there is nothing to measure.", "See the log.")
     batches = list(numbered((tokens, ()) for tokens in passages))
     vocabulary = batches[0].vocabulary
     numbers = [list(map(vocabulary.__getitem__, tokens)) for tokens in passages]

@@ -42,9 +42,11 @@ The way out:
 vocabulary tokens as numbers
 tokenize   the one analyser of index and query
 packing    posting lists as bytes
+counting   numbered passages counted into posting lists
 postings   which passages hold which term
 lexical    BM25 over postings
 lexical_kernels   the compiled side of it
+compiled   functions compiled by numba, where there is much to do
 lists      the vectors of a large segment by centroid, in 8 bits
 dense      vectors and FAISS (the only importer of faiss)
 fusion     two ranked lists into one

@@ -25,15 +25,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from indexing import lexical_kernels
+from indexing.compiled import LARGE, Kernel
 from indexing.postings import Postings
 from indexing.vocabulary import term_ids
 
 Rows = NDArray[np.int64]
 Mask = NDArray[np.bool_]
-
-LARGE = 50_000
-"""Passages from which the kernel is worth its 130 MB and, once after an install, the three seconds that it takes to be
-compiled: an index that is smaller numpy answers within a millisecond or so."""
 
 _ALL = np.zeros(0, np.bool_)
 _REMEMBERED = 100_000  # tokens whose passages have been counted; some 30 MB
@@ -312,35 +309,4 @@ class _Room(threading.local):
         return self.made
 
 
-class _Kernel:
-    """The compiled kernel, fetched by the first search of a large index."""
-
-    def __init__(self) -> None:
-        self._made: Callable[..., int] | None = None
-        self._fetching: threading.Thread | None = None
-        self._guard = threading.Lock()
-
-    def now(self) -> Callable[..., int] | None:
-        """The kernel, or None until it is there; begins to fetch it."""
-        if self._made is None and self._fetching is None:
-            with self._guard:
-                if self._fetching is None:
-                    self._fetching = threading.Thread(target=self._fetch, name="kernel", daemon=True)
-                    self._fetching.start()
-        return self._made
-
-    def wait(self) -> bool:
-        """Wait until it is there, or is known not to come."""
-        self.now()
-        if self._fetching:
-            self._fetching.join()
-        return self._made is not None
-
-    def _fetch(self) -> None:
-        try:
-            self._made = lexical_kernels.load()
-        except Exception as error:  # noqa: BLE001 - whatever a compiler may raise, numpy goes on
-            log.warning("Searching without compiled code, since it could not be made: %s", error)
-
-
-_room, kernel = _Room(), _Kernel()
+_room, kernel = _Room(), Kernel(lexical_kernels.load)

@@ -12,16 +12,15 @@ from typing import Any
 
 import numpy as np
 
+from indexing.compiled import U, compiled
+
 BUCKETS = 1024  # of scores, by which the highest are found; a score has at most 31 bits
 _UNIT = 20  # bits of a bucket: scores are under 1024 << 20
 
-U = np.uint64  # numbers that are known to be 0 or more need no wrapping where they index, which halves the inner loops
-
 
 def load() -> Callable[..., int]:
-    """`best_rows` by numba, compiled or read from its cache beside this file, or in the user's cache folder where that
-    is read-only; seconds when it has to be compiled. Where nothing can be kept it is compiled for this process."""
-    from numba import njit, types
+    """`best_rows` by numba."""
+    from numba import types
 
     def array(kind: Any, dimensions: int = 1, readonly: bool = True) -> Any:
         return types.Array(kind, dimensions, "C", readonly=readonly)
@@ -36,11 +35,8 @@ def load() -> Callable[..., int]:
         own(types.int64), types.int64,
         own(types.int32), own(types.uint32), own(types.int32), own(types.int32), own(types.int64),
     )  # fmt: skip
-    options: Any = {"nogil": True, "error_model": "numpy", "no_cfunc_wrapper": True}
-    try:
-        return njit(signature, cache=True, **options)(best_rows)
-    except (OSError, RuntimeError):  # no folder to keep it in, or no room there
-        return njit(signature, **options)(best_rows)
+    found: Callable[..., int] = compiled(best_rows, signature)
+    return found
 
 
 def best_rows(

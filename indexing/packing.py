@@ -12,10 +12,14 @@ A dense list is a run of bytes for each block, whose length stands in `sizes`:
     frequency  one byte, where it is over 3; at most 191, so that it is never taken for a code that announces one
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from indexing.compiled import LARGE, Kernel, U, compiled
 
 Bytes = NDArray[np.uint8]
 Numbers = NDArray[np.int64]
@@ -25,6 +29,7 @@ PADDING = 4  # bytes behind the last sparse list, since a gap is read as four by
 ANNOUNCES = 192  # codes from here on announce a frequency
 MOST = ANNOUNCES - 1  # frequencies above count as this: BM25 gains under a hundredth from there on
 DENSE = 1.25  # postings a block from which the dense form is the smaller one, its bounds included
+_MOST_BYTES = 6  # of a posting, a nibble counted as one
 _SLICE = 1 << 17  # postings packed at a time: what numpy works on then stays in the processor's cache
 
 
@@ -46,6 +51,7 @@ class Packed:
 
 def pack(held: Numbers, rows: NDArray[np.int32], counts: Bytes, passages: int) -> Packed:
     """Pack lists of `held[t]` postings each, none empty, that follow each other in `rows` (ascending within a list)."""
+    pack_lists = (kernel.now() if passages >= LARGE else None) or _pack_sparse
     blocks = (passages + BLOCK - 1) // BLOCK
     is_dense = held > DENSE * blocks
     places = np.empty(len(held), np.int32)
@@ -62,7 +68,7 @@ def pack(held: Numbers, rows: NDArray[np.int32], counts: Bytes, passages: int) -
             sizes.append(packed_sizes)
             runs.append(run)
             own_held, own_rows, own_counts = own_held[~own_dense], own_rows[~chosen], own_counts[~chosen]
-        own_places, piece = _pack_sparse(own_held, own_rows, own_counts)
+        own_places, piece = pack_lists(own_held, own_rows, own_counts)
         places[first:last][~own_dense] = own_places + at
         pieces.append(piece)
         at += len(piece)
@@ -110,6 +116,55 @@ def _pack_sparse(held: Numbers, rows: NDArray[np.int32], counts: Bytes) -> tuple
         found[data[wide] + byte] = gaps[wide] >> (8 * byte) & 0xFF
     found[data[long] + more[long] + 1] = counts[long]
     return places, found
+
+
+def _load() -> Callable[[Numbers, NDArray[np.int32], Bytes], tuple[Numbers, Bytes]]:
+    from numba import types
+
+    def array(kind: Any, readonly: bool = True) -> Any:
+        return types.Array(kind, 1, "C", readonly=readonly)
+
+    given = array(types.int64), array(types.int32), array(types.uint8)
+    write = compiled(write_sparse, types.int64(*given, array(types.int64, False), array(types.uint8, False)))
+
+    def pack_sparse(held: Numbers, rows: NDArray[np.int32], counts: Bytes) -> tuple[Numbers, Bytes]:
+        places, found = np.empty(len(held), np.int64), np.empty(len(held) + _MOST_BYTES * len(rows), np.uint8)
+        return places, found[: write(held, rows, counts, places, found)].copy()
+
+    return pack_sparse
+
+
+kernel = Kernel(_load)
+"""`_pack_sparse` compiled, for large collections: six times as fast."""
+
+
+def write_sparse(held: Any, rows: Any, counts: Any, places: Any, found: Any) -> Any:
+    """Write `places` and bytes of some lists; returns how many bytes. To be compiled."""
+    at, data = U(0), U(0)
+    for number in range(len(held)):
+        places[number] = begin = data
+        data += (U(held[number]) + U(1)) >> U(1)
+        before = -1
+        for place in range(held[number]):
+            gap, count = rows[at] - before - 1, counts[at]
+            before, nibble = rows[at], 0
+            at += U(1)
+            found[data] = gap & 0xFF
+            data += U(1)
+            gap >>= 8
+            while gap:
+                found[data] = gap & 0xFF
+                data += U(1)
+                gap >>= 8
+                nibble += 1
+            if count > 3:
+                found[data] = count
+                data += U(1)
+            else:
+                nibble |= count << 2
+            cell = begin + (U(place) >> U(1))
+            found[cell] = found[cell] | nibble << 4 if place & 1 else nibble
+    return data
 
 
 def _pack_dense(held: Numbers, rows: NDArray[np.int32], counts: Bytes, blocks: int) -> tuple[Bytes, Bytes]:

@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from indexing.packing import BLOCK, MOST, PADDING, Bytes, Numbers, Packed, pack, unpack_dense, unpack_sparse
-from indexing.vocabulary import Numbered, Vocabulary
+from indexing.counting import counted
+from indexing.packing import BLOCK, PADDING, Bytes, Numbers, Packed, pack, unpack_dense, unpack_sparse
+from indexing.vocabulary import Numbered
 
 REFERENCE = (1.2, 0.75)
 """k1 and b for which bounds are kept; for others they are worked out when the segment is first searched."""
@@ -51,22 +52,8 @@ class Postings:
     @classmethod
     def of(cls, batches: Iterable[Numbered]) -> "Postings":
         """Postings of numbered passages, batch after batch."""
-        counted = [_count(batch) for batch in batches]
-        terms, owners = _terms(counted)
-        held = np.zeros(len(terms), np.int64)
-        for own, one in zip(owners, counted, strict=True):
-            held[own] += one.held
-        heads = np.cumsum(held) - held
-        rows, counts = np.empty(int(held.sum()), np.int32), np.empty(int(held.sum()), np.uint8)
-        base = 0
-        for own, one in zip(owners, counted, strict=True):
-            firsts = np.cumsum(one.held) - one.held
-            where = np.arange(len(one.rows)) + np.repeat(heads[own] - firsts, one.held)
-            rows[where], counts[where] = one.rows + base, one.counts
-            heads[own] += one.held
-            base += len(one.lengths)
-        lengths = np.concatenate([np.zeros(0, np.int64), *(one.lengths for one in counted)])
-        return cls.of_lists(terms, held, rows, counts, lengths)
+        found = counted(batches)
+        return cls.of_lists(found.terms, found.held, found.rows, found.counts, found.lengths)
 
     @classmethod
     def of_lists(
@@ -171,65 +158,6 @@ class Postings:
         all_rows[chosen], all_counts[chosen] = dense_rows, dense_counts
         all_rows[~chosen], all_counts[~chosen] = rows, counts
         return held, all_rows, all_counts
-
-
-@dataclass(frozen=True, eq=False)
-class _Counted:
-    """Postings of a batch, by number: `ids` [t] has each that occurs, `held` [t] in how many passages; `rows` of the
-    batch and `counts` [postings]."""
-
-    vocabulary: Vocabulary
-    ids: NDArray[np.int64]
-    held: Numbers
-    rows: NDArray[np.int32]
-    counts: Bytes
-    lengths: NDArray[np.int64]
-
-
-def _terms(counted: Sequence[_Counted]) -> tuple[NDArray[np.uint64], list[Numbers]]:
-    """(terms, ascending; the place in them of each number of each batch). No two numbers of one vocabulary share one,
-    even should their hashes be equal."""
-    known = list({id(one.vocabulary): one.vocabulary for one in counted}.values())
-    hashes = [vocabulary.hashes() for vocabulary in known]
-    begins = dict(zip(map(id, known), np.cumsum([0, *map(len, hashes)]).tolist(), strict=False))
-    numbers = [one.ids + begins[id(one.vocabulary)] for one in counted]
-    used = np.zeros(sum(map(len, hashes)), np.bool_)
-    for own in numbers:
-        used[own] = True
-    all_terms = np.concatenate([np.zeros(0, np.uint64), *hashes])
-    chosen = np.flatnonzero(used)
-    chosen = chosen[np.argsort(all_terms[chosen], kind="stable")]
-    terms = all_terms[chosen]
-    firsts = _is_first(terms) | ~_is_first(np.searchsorted(list(begins.values()), chosen, side="right"))
-    places = np.empty(len(used), np.int64)
-    places[chosen] = np.cumsum(firsts) - 1
-    return terms[firsts], [places[own] for own in numbers]
-
-
-def _count(batch: Numbered) -> _Counted:
-    """The postings of a batch. A token's passages ascend already, so that they are sorted by token alone, and that by
-    its number among those of the batch: of 16 bits, which numpy sorts by counting."""
-    there = np.zeros(int(batch.ids.max(initial=-1)) + 1, np.bool_)
-    there[batch.ids] = True
-    ids = np.flatnonzero(there)
-    kind: Any = np.uint16 if len(ids) <= 1 << 16 else np.uint32
-    places = np.empty(len(there), kind)
-    places[ids] = np.arange(len(ids), dtype=kind)
-    own = places[batch.ids]
-    order = np.argsort(own, kind="stable")
-    own, rows = own[order], batch.rows[order]
-    new = _is_first(own)
-    firsts = np.flatnonzero(new | _is_first(rows))
-    counts = np.minimum(np.diff(firsts, append=len(rows)), MOST).astype(np.uint8)
-    held = np.diff(np.flatnonzero(new[firsts]), append=len(firsts))
-    return _Counted(batch.vocabulary, ids, held, rows[firsts], counts, batch.lengths)
-
-
-def _is_first(values: NDArray[Any]) -> NDArray[np.bool_]:
-    """Whether each value differs from the one before."""
-    new = np.ones(len(values), np.bool_)
-    np.not_equal(values[1:], values[:-1], out=new[1:])
-    return new
 
 
 def _stretches(parts: Sequence[Postings], terms: NDArray[np.uint64]) -> Iterator[tuple[int, int]]:

@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 
 from indexing.lexical import Lexical, Parameters, kernel
 from indexing.postings import Postings
-from indexing.tokenize import Analyser
-from indexing.vocabulary import BATCH, numbered, term_ids
+from indexing.vocabulary import numbered, term_ids
 
 WORDS = ["a", "b", "Zürich", "登月", "\0the", "x" * 70]
 
@@ -114,21 +113,3 @@ def test_the_best_are_those_of_exhaustive_scoring(
                 monkeypatch.setattr("indexing.lexical.LARGE", large)
                 found, scores = lexical.top(query, k, admitted)
                 assert (found.tolist(), scores.tolist()) == expected
-
-
-def test_texts_are_numbered_as_they_are_analysed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Also where what is remembered is begun anew between batches."""
-    texts = [f"The word{n % 97} of os.path, 船长word{n % 5}的話 in {n}" for n in range(BATCH + 500)]
-    expected = Postings.of(numbered(map(Analyser().both, texts)))
-    assert fields(Postings.of(Analyser().numbered(texts))) == fields(expected)
-    monkeypatch.setattr("indexing.tokenize._REMEMBERED", 50)
-    forgetful = list(Analyser().numbered(texts))
-    assert len({id(batch.vocabulary) for batch in forgetful}) == 2
-    assert fields(Postings.of(forgetful)) == fields(expected)
-
-
-def test_tokens_of_one_hash_do_not_mix(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("indexing.vocabulary.term_ids", lambda tokens: np.ones(len(tokens), np.uint64))
-    postings = Postings.of(numbered([(["a", "b"], ()), (["a"], ())]))
-    held, rows, _ = postings.lists(np.arange(2))
-    assert (held.tolist(), rows.tolist()) == ([2, 1], [0, 1, 0])
