@@ -26,7 +26,7 @@ import numpy as np
 
 from eval.passages import collection
 from eval.report import Figure, Report, Table, figure_table, write
-from indexing import counting, packing
+from indexing import counting, packing, postings
 from indexing.compiled import LARGE
 from indexing.lexical import Lexical, Parameters, kernel
 from indexing.postings import Postings
@@ -189,7 +189,9 @@ def measured(passages: Sequence[Tokens], queries: int, progress: Progress | None
     """All three built from the same tokens, then asked by turns."""
     builds: dict[str, float] = {}
     engines: list[Engine] = []
-    if len(passages) >= LARGE and not all(one.wait() for one in (kernel, counting.kernel, packing.kernel)):
+    if len(passages) >= LARGE and not all(
+        one.wait() for one in (kernel, counting.kernel, packing.kernel, postings.kernel)
+    ):
         raise BadInput("The kernels could not be compiled, so there is nothing to measure.", "See the log.")
     batches = list(numbered((tokens, ()) for tokens in passages))
     vocabulary = batches[0].vocabulary

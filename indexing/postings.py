@@ -5,7 +5,8 @@ upper bounds of what the blocks of a dense list gain, made for the average lengt
 is r times that, r > 1, a gain grows by no more than r, and where it is less, the bound still holds.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Any
@@ -13,8 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from indexing.compiled import LARGE, Kernel, U, compiled
 from indexing.counting import counted
-from indexing.packing import BLOCK, PADDING, Bytes, Numbers, Packed, pack, unpack_dense, unpack_sparse
+from indexing.packing import ANNOUNCES, BLOCK, PADDING, Bytes, Numbers, Packed, pack, unpack_dense, unpack_sparse
 from indexing.vocabulary import Numbered
 
 REFERENCE = (1.2, 0.75)
@@ -208,9 +210,14 @@ def _starts(sizes: Bytes) -> NDArray[np.uint32]:
 
 def _bounds(sizes: Bytes, dense: Bytes, lengths: NDArray[np.uint16], k1: float, b: float, average: float) -> Bytes:
     """uint8 [lines, blocks]; see Postings."""
+    norms = np.asarray(k1 * (1 - b + b * lengths / average), np.float64)
+    bound = (kernel.now() if len(lengths) >= LARGE else None) or _bounds_by_numpy
+    return bound(sizes, dense, norms)
+
+
+def _bounds_by_numpy(sizes: Bytes, dense: Bytes, norms: NDArray[np.float64]) -> Bytes:
     bounds, starts = np.zeros(sizes.shape, np.uint8), _starts(sizes)
-    norms = k1 * (1 - b + b * lengths / average)
-    step = max(1, _JOINED // max(1, len(lengths)))  # lines at a time, so that little memory is needed
+    step = max(1, _JOINED // max(1, len(norms)))  # lines at a time, so that little memory is needed
     for first in range(0, len(sizes), step):
         some = sizes[first : first + step]
         cells, rows, counts = unpack_dense(some, dense[starts[first, 0] : starts[first + len(some) - 1, -1]])
@@ -218,3 +225,42 @@ def _bounds(sizes: Bytes, dense: Bytes, lengths: NDArray[np.uint16], k1: float, 
         most = np.maximum.reduceat(counts / (counts + norms[rows]), firsts)
         bounds[first : first + step].ravel()[cells[firsts]] = np.minimum(np.ceil(most * 255), 255)
     return bounds
+
+
+def _load() -> Callable[[Bytes, Bytes, NDArray[np.float64]], Bytes]:
+    from numba import types
+
+    def array(kind: Any, dimensions: int = 1, readonly: bool = True) -> Any:
+        return types.Array(kind, dimensions, "C", readonly=readonly)
+
+    given = array(types.uint8, 2), array(types.uint8), array(types.float64)
+    write = compiled(write_bounds, types.void(*given, array(types.uint8, 2, False)))
+
+    def bounds(sizes: Bytes, dense: Bytes, norms: NDArray[np.float64]) -> Bytes:
+        found = np.zeros(sizes.shape, np.uint8)
+        write(sizes, dense, norms, found)
+        return found
+
+    return bounds
+
+
+kernel = Kernel(_load)
+"""`_bounds_by_numpy` compiled, for large collections."""
+
+
+def write_bounds(sizes: Any, dense: Any, norms: Any, bounds: Any) -> None:
+    """Write the bound of each block that a dense list has postings in. To be compiled."""
+    at = U(0)
+    for line in range(sizes.shape[0]):
+        for block in range(sizes.shape[1]):
+            end, most = at + U(sizes[line, block]), 0.0
+            while at < end:
+                code = dense[at]
+                at += U(1)
+                count = U(code >> 6) + U(1)
+                if code >= ANNOUNCES:
+                    count = U(dense[at])
+                    at += U(1)
+                norm = norms[U(block * BLOCK) + U(code & (BLOCK - 1))]
+                most = max(most, float(count) / (float(count) + norm))
+            bounds[line, block] = min(math.ceil(most * 255), 255)

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from indexing import postings as postings_module
 from indexing.lexical import Lexical, Parameters, kernel
 from indexing.postings import Postings
 from indexing.vocabulary import numbered, term_ids
@@ -113,3 +114,16 @@ def test_the_best_are_those_of_exhaustive_scoring(
                 monkeypatch.setattr("indexing.lexical.LARGE", large)
                 found, scores = lexical.top(query, k, admitted)
                 assert (found.tolist(), scores.tolist()) == expected
+
+
+def test_compiled_bounds_are_those_of_numpy(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert postings_module.kernel.wait()
+    chance, found = np.random.default_rng(0), []
+    often = ["a"] * 5 + ["b"] * 300
+    passages = [(["a", "b", *chance.choice(often, chance.integers(0, 400))], ()) for _ in range(700)]
+    for large in (0, 1 << 30):
+        monkeypatch.setattr(postings_module, "LARGE", large)
+        found.append(Postings.of(numbered(passages)))
+        assert len(found[-1].bounds) == 2
+    assert fields(found[0]) == fields(found[1])
+    assert np.array_equal(found[0].bounds_for(0.9, 0.4), found[1].bounds_for(0.9, 0.4))
