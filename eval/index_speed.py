@@ -8,12 +8,14 @@ that of the better peer's time to ours in the same turn; the median over turns i
 measured against; the product does not need them.
 """
 
+import ctypes
 import gc
+import os
 import random
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
@@ -117,13 +119,15 @@ class Tantivy:
 @dataclass(frozen=True, slots=True)
 class Curve:
     """What was measured at one size. Times are processor seconds; `turns` has, by kind of query and depth, the seconds
-    a query of each engine, turn by turn; `builds` the seconds of each engine."""
+    a query of each engine, turn by turn; `builds` the seconds of each engine; `memory` the bytes by which the process
+    grew meanwhile and stayed larger."""
 
     passages: int
     postings: int
     bytes: int
     terms: int
     builds: dict[str, float]
+    memory: dict[str, int]
     turns: dict[tuple[str, int], dict[str, list[float]]]
     agreed: int
 
@@ -139,14 +143,16 @@ class Curve:
 
 
 def run_index(
-    out: Path,
+    data: Path,
     settings: Settings,
+    out: Path,
     progress: Progress | None = None,
     sizes: Sequence[int] = SIZES,
     queries: int = QUERIES,
 ) -> Report:
-    """`passerine evaluate speed index`: writes index.md, index.json and a picture into `out`. Raises BadInput when a
-    peer is not installed or the passages cannot be had."""
+    """`passerine evaluate speed index`: words and freshness, then vectors (eval/dense_speed.py); writes index.md,
+    index.json and pictures into `out`. Raises BadInput when a peer is not installed or the passages cannot be had."""
+    from eval.dense_speed import run_dense  # which takes its turns as this does
     from models.encoder import load_encoder
 
     if missing := [name for name in ("bm25s", "tantivy") if find_spec(name) is None]:
@@ -163,9 +169,21 @@ def run_index(
     del tokens
     encoder = load_encoder(settings.encoder, settings.home, settings.device, settings.precision)
     fresh = freshness(source, real[-1], encoder, progress)
-    report = reported(curves, fresh, queries, (picture(out / "index.png", curves),))
+    words = reported(curves, fresh, queries, (picture(out / "index.png", curves),))
+    report = both(words, run_dense(data, settings, out, progress))
     write(report, out)
     return report
+
+
+def both(words: Report, vectors: Report) -> Report:
+    """One report of both sides."""
+    return replace(
+        words,
+        tables=(*words.tables, *(replace(table, title=f"Vectors: {table.title}") for table in vectors.tables)),
+        figures={**words.figures, **vectors.figures},
+        pictures=(*words.pictures, *vectors.pictures),
+        notes=(*words.notes, *vectors.notes),
+    )
 
 
 def analysed(source: Path, progress: Progress | None = None) -> Iterator[Tokens]:
@@ -188,6 +206,7 @@ def enlarged(passages: Sequence[Tokens], size: int) -> Sequence[Tokens]:
 def measured(passages: Sequence[Tokens], queries: int, progress: Progress | None = None) -> Curve:
     """All three built from the same tokens, then asked by turns."""
     builds: dict[str, float] = {}
+    memory: dict[str, int] = {}
     engines: list[Engine] = []
     if len(passages) >= LARGE and not all(
         one.wait() for one in (kernel, counting.kernel, packing.kernel, postings.kernel)
@@ -203,9 +222,10 @@ def measured(passages: Sequence[Tokens], queries: int, progress: Progress | None
         lambda: Tantivy(passages),
     )
     for make in made:
+        before = resident()
         seconds, engine = timed(make)
         engines.append(engine)
-        builds[engine.name] = seconds
+        builds[engine.name], memory[engine.name] = seconds, resident() - before
         if progress:
             progress(f"built of {len(passages):,}", len(engines), len(made))
     (ours,) = (engine for engine in engines if isinstance(engine, Ours))
@@ -221,7 +241,14 @@ def measured(passages: Sequence[Tokens], queries: int, progress: Progress | None
     if agreed < len(checked):
         raise AssertionError(f"{len(checked) - agreed} of {len(checked)} answers differ from scoring every passage.")
     own = ours.postings
-    return Curve(len(passages), int(own.held.sum(dtype=int)), own.bytes, len(own.terms), builds, turns, agreed)
+    return Curve(len(passages), int(own.held.sum(dtype=int)), own.bytes, len(own.terms), builds, memory, turns, agreed)
+
+
+def resident() -> int:
+    """Bytes of memory that the process holds, once it has given back what is free."""
+    gc.collect()
+    ctypes.CDLL(None).malloc_trim(0)
+    return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 def timed(work: Callable[[], Any]) -> tuple[float, Any]:
@@ -384,14 +411,16 @@ def reported(curves: Sequence[Curve], fresh: Freshness, queries: int, pictures: 
             f"{curve.terms:,}",
             f"{curve.bytes / curve.postings:.2f}",
             *(f"{seconds:.1f}" for seconds in curve.builds.values()),
+            *(f"{size / 1e6:,.0f}" for size in curve.memory.values()),
         )
         for curve in curves
     )
     names = tuple(last.builds)
+    took, held = (f"{name} s" for name in names), (f"{name} MB" for name in names)
     tables = (
         figure_table(f"{last.passages:,} passages", figures),
         Table("Queries a second", ("passages", "queries", "best", *names, "ours to the better"), speeds),
-        Table("Built", ("passages", "postings", "terms", "bytes a posting", *(f"{name} s" for name in names)), builds),
+        Table("Built", ("passages", "postings", "terms", "bytes a posting", *took, *held), builds),
     )
     notes = (
         f"All of {sum(curve.agreed for curve in curves)} checked answers equal those of scoring every passage.",

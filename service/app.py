@@ -54,6 +54,8 @@ BASE = "multilingual-e5-small"
 """The base model that the bundled heads were trained on."""
 CHAT_BASE = "smollm2-135m-instruct"
 """The chat model that the bundled adapter was trained on."""
+ADAPTERS = ("sft", "best-of-n", "ppo")
+"""The adapters of it that come with the install; the first is the one that is used."""
 HEADS = Path(models.__file__).parent / "bundled"
 JUDGES = Path(rewards.__file__).parent / "bundled"
 TUNED_LANGUAGES = ("en",)
@@ -315,8 +317,10 @@ def adapter_of(settings: Settings) -> Path | None:
     if settings.generator_url:
         return None
     if settings.adapter != BUNDLED and not settings.trial.startswith("chat="):
-        return None if settings.adapter == "none" else Path(settings.adapter)
-    return chosen_folder(settings, "chat") or (HEADS / "sft" if settings.generator == CHAT_BASE else None)
+        if settings.adapter == "none":
+            return None
+        return HEADS / settings.adapter if settings.adapter in ADAPTERS else Path(settings.adapter)
+    return chosen_folder(settings, "chat") or (HEADS / ADAPTERS[0] if settings.generator == CHAT_BASE else None)
 
 
 def make_tuned(settings: Settings, orders: "OrderDetector | None" = None) -> "TunedPolicy":

@@ -206,11 +206,8 @@ def answering(given: Given) -> dict[str, Callable[..., None]]:
                     f"{part} has no part {of}.", "Say `evaluate speed index`, `speed dense` or `speed device`."
                 )
             with bar() as progress:
-                if of == "index":
-                    report = import_module("eval.index_speed").run_index(results, given.settings(), progress)
-                else:
-                    measure = getattr(import_module(f"eval.{of}_speed"), f"run_{of}")
-                    report = measure(data, given.settings(), results, progress)
+                measure = getattr(import_module(f"eval.{of}_speed"), f"run_{of}")
+                report = measure(data, given.settings(), results, progress)
             out().print(import_module("eval.report").markdown(report), markup=False)
             return
         if part == "spelling":

@@ -66,7 +66,9 @@ class Settings(BaseModel):
     generator: str = Field(
         "smollm2-135m-instruct", description="language model of the generative policy: store name, folder, hub name"
     )
-    adapter: str = Field("bundled", description="folder of the chat model's adapter, `bundled`, or `none`: not tuned")
+    adapter: str = Field(
+        "bundled", description="the chat model's tuning: `bundled`, `sft`, `best-of-n`, `ppo`, a folder, or `none`"
+    )
     trial: str = Field("", description="KIND=FOLDER: a trained model to try instead of the live one")
     generator_url: str = Field(
         "", description="OpenAI-compatible server to use instead, e.g. http://localhost:11434/v1"

@@ -6,17 +6,20 @@ from pathlib import Path
 
 import pytest
 
-from service.app import CHAT_BASE, HEADS, adapter_of
+from service.app import ADAPTERS, CHAT_BASE, HEADS, adapter_of
 from service.config import load
 from tests.serving import Served, running, stream
 
 
-@pytest.fixture(scope="module")
-def chatting(examples_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+@pytest.fixture(scope="module", params=ADAPTERS)
+def chatting(
+    request: pytest.FixtureRequest, examples_home: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Served]:
+    """A server whose every word is the model's, by each adapter that comes with the install."""
     home = tmp_path_factory.mktemp("chatting")
     shutil.copytree(examples_home / "index", home / "index")
     (home / "models").symlink_to(examples_home / "models", target_is_directory=True)
-    with running(home, policy="generative") as served:
+    with running(home, policy="generative", adapter=request.param) as served:
         yield served
 
 
@@ -48,9 +51,10 @@ def test_the_bundled_adapter_is_used_unless_the_settings_name_another(tmp_path: 
         return adapter_of(load({"home": tmp_path, **options}, {}))
 
     assert chosen() == HEADS / "sft"
-    assert (HEADS / "sft" / "adapter_model.safetensors").is_file()
     assert load().generator == CHAT_BASE
     assert chosen(adapter="none") is None
+    assert [chosen(adapter=name) for name in ADAPTERS] == [HEADS / name for name in ADAPTERS]
+    assert all((HEADS / name / "adapter_model.safetensors").is_file() for name in ADAPTERS)
     assert chosen(adapter=str(tmp_path / "mine")) == tmp_path / "mine"
     assert chosen(generator="another/model") is None, "an adapter fits one base"
     assert chosen(generator_url="http://127.0.0.1:1/v1") is None

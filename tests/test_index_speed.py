@@ -3,22 +3,26 @@
 import gzip
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from eval.index_speed import (
     Curve,
     Freshness,
     Ours,
+    both,
     by_turns,
     drawn,
     enlarged,
     freshness,
     measured,
     reported,
+    resident,
     run_index,
     same,
 )
 from eval.passages import CHARACTERS, WORDS, cut, passages
+from eval.report import Figure, Report, Table
 from indexing.postings import Postings
 from indexing.types import BadInput
 from indexing.vocabulary import numbered
@@ -85,7 +89,16 @@ def test_the_report_says_what_was_reached() -> None:
         for kind in ("keywords", "sentences")
         for k in (10, 100)
     }
-    curve = Curve(1000, 40_000, 100_000, 500, {"passerine": 1.0, "bm25s": 9.0, "tantivy": 4.0}, turns, 100)
+    curve = Curve(
+        1000,
+        40_000,
+        100_000,
+        500,
+        {"passerine": 1.0, "bm25s": 9.0, "tantivy": 4.0},
+        {"passerine": 5_000_000},
+        turns,
+        100,
+    )
     figures = reported([curve], Freshness(1000, (40.0,), (60.0,), (900.0, 1100.0, 1200.0)), 60).figures
     ratio = figures["index/keywords, best 10, beside the better peer"]
     assert (ratio.value, ratio.reached) == (2.0, True)
@@ -95,8 +108,24 @@ def test_the_report_says_what_was_reached() -> None:
     assert not figures["index/a pushed document until found"].reached
 
 
+def test_what_is_allocated_is_counted_as_memory() -> None:
+    before = resident()
+    kept = np.ones(20_000_000)
+    assert resident() - before == pytest.approx(kept.nbytes, rel=0.2)
+
+
+def test_words_and_vectors_stand_in_one_report() -> None:
+    parts = [
+        Report(name, "", (Table("Built", ("a",), (("1",),)),), {f"{name}/x": Figure(1.0, 1)}, notes=(name,))
+        for name in ("index", "dense")
+    ]
+    whole = both(*parts)
+    assert [table.title for table in whole.tables] == ["Built", "Vectors: Built"]
+    assert (whole.name, list(whole.figures), whole.notes) == ("index", ["index/x", "dense/x"], ("index", "dense"))
+
+
 def test_an_absent_peer_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("eval.index_speed.find_spec", lambda name: None if name == "tantivy" else object())
     with pytest.raises(BadInput, match="tantivy") as error:
-        run_index(tmp_path, load({"home": tmp_path}, {}))
+        run_index(tmp_path, load({"home": tmp_path}, {}), tmp_path)
     assert "pip install" in error.value.hint
