@@ -62,3 +62,10 @@ def compiled(function: Callable[..., Any], signature: Any) -> Any:
         return njit(signature, cache=True, **options)(function)
     except (OSError, RuntimeError):  # no folder to keep it in, or no room there
         return njit(signature, **options)(function)
+
+
+def array(kind: Any, dimensions: int = 1, readonly: bool = True) -> Any:
+    """numba's type of an array whose rows lie one after the other, for a signature."""
+    from numba import types
+
+    return types.Array(kind, dimensions, "C", readonly=readonly)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from indexing.compiled import LARGE, Kernel, U, compiled
+from indexing.compiled import LARGE, Kernel, U, array, compiled
 from indexing.packing import MOST, Bytes, Numbers
 from indexing.vocabulary import Numbered
 
@@ -145,7 +145,7 @@ def _load() -> _Compiled:
     from numba import types
 
     i32, i64, u8 = types.int32, types.int64, types.uint8
-    given = [types.Array(i32, 1, "C", readonly=True)] * 2 + [i64, i64]
+    given = [array(i32), array(i32), i64, i64]
     return _Compiled(
         compiled(tally, types.void(*given, i32[::1], i64[::1])),
         compiled(fill, types.void(*given, i32[::1], i32[::1], i64[::1], i32[::1], u8[::1])),

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from indexing.compiled import U, compiled
+from indexing.compiled import U, array, compiled
 
 BUCKETS = 1024  # of scores, by which the highest are found; a score has at most 31 bits
 _UNIT = 20  # bits of a bucket: scores are under 1024 << 20
@@ -21,9 +21,6 @@ _UNIT = 20  # bits of a bucket: scores are under 1024 << 20
 def load() -> Callable[..., int]:
     """`best_rows` by numba."""
     from numba import types
-
-    def array(kind: Any, dimensions: int = 1, readonly: bool = True) -> Any:
-        return types.Array(kind, dimensions, "C", readonly=readonly)
 
     def own(kind: Any) -> Any:
         return array(kind, readonly=False)

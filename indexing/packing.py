@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from indexing.compiled import LARGE, Kernel, U, compiled
+from indexing.compiled import LARGE, Kernel, U, array, compiled
 
 Bytes = NDArray[np.uint8]
 Numbers = NDArray[np.int64]
@@ -121,11 +121,10 @@ def _pack_sparse(held: Numbers, rows: NDArray[np.int32], counts: Bytes) -> tuple
 def _load() -> Callable[[Numbers, NDArray[np.int32], Bytes], tuple[Numbers, Bytes]]:
     from numba import types
 
-    def array(kind: Any, readonly: bool = True) -> Any:
-        return types.Array(kind, 1, "C", readonly=readonly)
-
     given = array(types.int64), array(types.int32), array(types.uint8)
-    write = compiled(write_sparse, types.int64(*given, array(types.int64, False), array(types.uint8, False)))
+    write = compiled(
+        write_sparse, types.int64(*given, array(types.int64, readonly=False), array(types.uint8, readonly=False))
+    )
 
     def pack_sparse(held: Numbers, rows: NDArray[np.int32], counts: Bytes) -> tuple[Numbers, Bytes]:
         places, found = np.empty(len(held), np.int64), np.empty(len(held) + _MOST_BYTES * len(rows), np.uint8)

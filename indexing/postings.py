@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from indexing.compiled import LARGE, Kernel, U, compiled
+from indexing.compiled import LARGE, Kernel, U, array, compiled
 from indexing.counting import counted
 from indexing.packing import ANNOUNCES, BLOCK, PADDING, Bytes, Numbers, Packed, pack, unpack_dense, unpack_sparse
 from indexing.vocabulary import Numbered
@@ -229,9 +229,6 @@ def _bounds_by_numpy(sizes: Bytes, dense: Bytes, norms: NDArray[np.float64]) -> 
 
 def _load() -> Callable[[Bytes, Bytes, NDArray[np.float64]], Bytes]:
     from numba import types
-
-    def array(kind: Any, dimensions: int = 1, readonly: bool = True) -> Any:
-        return types.Array(kind, dimensions, "C", readonly=readonly)
 
     given = array(types.uint8, 2), array(types.uint8), array(types.float64)
     write = compiled(write_bounds, types.void(*given, array(types.uint8, 2, False)))
