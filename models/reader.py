@@ -301,6 +301,35 @@ class Reader:
     ) -> list[Reading]:
         """The same from lower states: of the question `words` [q, width], and of each piece [p, width]; a piece names
         the passage it belongs to."""
+        looked = self._looked(words, question, passages, pieces, states, cancelled)
+        return [
+            Reading(apart(passage, spans, n), here) for passage, (spans, here) in zip(passages, looked, strict=True)
+        ]
+
+    def chances(self, question: str, passage: str, stretches: Sequence[str]) -> list[float]:
+        """In [0, 1] for each stretch of the passage: how likely the passage answers the question, and in these words,
+        wherever they stand in it."""
+        asked = tokenized(self.tokenizer, QUESTION_PREFIX, [question])[0][0].cut(MOST_QUESTION)
+        [texts] = tokenized(self.tokenizer, PASSAGE_PREFIX, [passage])
+        lower = self.trunk.hidden([asked.ids, *(piece.ids for piece in texts)], last=self.config.split)
+        pieces = [(0, piece) for piece in texts]
+        [(spans, here)] = self._looked(question, lower[0], [passage], pieces, lower[1:], never)
+        likely: dict[str, float] = {}
+        for span in spans:
+            said = passage[span.start : span.end]
+            likely[said] = likely.get(said, 0.0) + span.probability
+        return [here * likely.get(stretch, 0.0) for stretch in stretches]
+
+    def _looked(
+        self,
+        words: str,
+        question: Tensor,
+        passages: Sequence[str],
+        pieces: Sequence[tuple[int, Text]],
+        states: Sequence[Tensor],
+        cancelled: Cancelled,
+    ) -> list[tuple[list[Span], float]]:
+        """For each passage the KEPT best spans of its pieces, best first, and the chance that it answers."""
         found: list[list[tuple[float, Span]]] = [[] for _ in passages]
         chances: list[list[float]] = [[] for _ in passages]
         for begin in range(0, len(pieces), BATCH):
@@ -317,10 +346,7 @@ class Reader:
                 best = best_spans(passages[place], piece.offsets, logits)
                 chances[place].append(chance)
                 found[place] += [(chance, span) for span in best]
-        return [
-            Reading(apart(passage, merged(weighted, sum(chance)), n), max(chance))
-            for passage, weighted, chance in zip(passages, found, chances, strict=True)
-        ]
+        return [(merged(weighted, sum(chance)), max(chance)) for weighted, chance in zip(found, chances, strict=True)]
 
 
 def stop_if(cancelled: Cancelled) -> None:

@@ -10,7 +10,7 @@ import math
 import random
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from models.fit import fold
 from models.generator import LocalGenerator
 from models.heads import file_sha256
 from models.prompts import BRIEF, NOT_SAID, evidence_prompt
+from models.reader import Reader
 from models.reader_rows import read_rows
 from models.scalar_head import FILE as HEAD_FILE
 from models.scalar_head import read_head
@@ -59,7 +60,9 @@ CURVES: Sequence[Mapping[str, str]] = (
 )
 """What the picture shows, by panel."""
 LIKELY = -1.0
-"""ln of the confidence that the support judge is told of: the policy must not earn by being sure of itself."""
+"""ln of the confidence that the support judge is told of where no reader is asked."""
+LEAST = 1e-9
+"""Confidence in a stretch that the reader does not weigh at all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +96,14 @@ class Judges:
 
 
 class Rewards:
-    """The reward function of the trainer: the three judges and the format, each logged apart."""
+    """The reward function of the trainer: the three judges and the format, each logged apart.
 
-    def __init__(self, asked: Mapping[str, Question], judges: Judges) -> None:
-        self.asked, self.judges = asked, judges
+    The support judge weighs how sure the policy is. It is told how sure the `reader` is of a reply, never the policy
+    itself, which must not earn by being sure; without a reader LIKELY of each.
+    """
+
+    def __init__(self, asked: Mapping[str, Question], judges: Judges, reader: Reader | None = None) -> None:
+        self.asked, self.judges, self.reader = asked, judges, reader
 
     def __call__(self, tasks: Sequence[Task], replies: Sequence[str]) -> list[dict[str, float]]:
         """The parts of each reply's reward; equal replies to one task are judged once."""
@@ -115,8 +122,19 @@ class Rewards:
             for reply, draft in drafts.items()
             if reply not in said
         }
-        judged = self.judges.parts(question.conversation, list(said.values())) if said else []
+        judged = self.judges.parts(question.conversation, self.weighed(question, said)) if said else []
         return {**found, **dict(zip(said, judged, strict=True))}
+
+    def weighed(self, question: Question, said: Mapping[str, Candidate]) -> list[Candidate]:
+        """The drafts of some replies, each with what the reader thinks of it as its confidence."""
+        if self.reader is None:
+            return list(said.values())
+        asked, passage = question.conversation.question, question.hit.passage.text
+        stretches = [draft.short or reply.strip() for reply, draft in said.items()]
+        return [
+            replace(draft, log_prob=min(0.0, math.log(max(chance, LEAST))))
+            for draft, chance in zip(said.values(), self.reader.chances(asked, passage, stretches), strict=True)
+        ]
 
 
 def parts_of(
@@ -233,7 +251,7 @@ def rewards(home: Path, asked: Mapping[str, Question]) -> Rewards:
     """The shipped judges as a reward."""
     encoder = load_encoder("multilingual-e5-small", home)
     assert isinstance(encoder, TrunkEncoder)
-    return Rewards(asked, shipped_judges(encoder.trunk))
+    return Rewards(asked, shipped_judges(encoder.trunk), Reader.load(encoder.trunk))
 
 
 def shipped_judges(trunk: Trunk) -> Judges:
