@@ -10,7 +10,7 @@ import math
 import random
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -29,6 +29,9 @@ from models.types import Prompt
 
 Item = TypeVar("Item")
 
+NEARLY_NONE = 1e-3
+"""Temperature at which the likeliest reply is drawn."""
+
 
 @dataclass(frozen=True, slots=True)
 class RlRecipe:
@@ -42,6 +45,8 @@ class RlRecipe:
     temperature: float = 1.0
     most_tokens: int = 40
     ptx: float = 0.0
+    look: int = 10
+    """Rounds between two looks at development tasks."""
     ppo: PpoRecipe = field(default_factory=lambda: PpoRecipe(baseline="others", minibatch=16, passes=2))
 
 
@@ -58,6 +63,9 @@ class Task:
 
 Reward = Callable[[Sequence[Task], Sequence[str]], Sequence[Mapping[str, float]]]
 """reward(tasks, replies) -> the parts of each reply's reward by name; "total" is what is learnt from."""
+
+Look = Callable[[Callable[[Task], str]], float]
+"""look(likeliest) -> how good the policy's likeliest replies to development tasks are; likeliest(task) gives one."""
 
 DemonstrationLoss = Callable[[random.Random], Tensor]
 """The model's loss on demonstrations drawn by the given chance."""
@@ -102,6 +110,8 @@ class Trainer:
             weight_decay=0.0,
         )
         self.done, self.history, self.identity = 0, list[dict[str, float]](), ""
+        self.best: tuple[float, list[Tensor]] | None = None
+        """The best look so far, and the weights that it was taken of."""
 
     def go(
         self,
@@ -110,9 +120,11 @@ class Trainer:
         until: float = math.inf,
         progress: Progress | None = None,
         demonstration_loss: DemonstrationLoss | None = None,
+        look: Look | None = None,
     ) -> bool:
         """Rounds until the last, or until it is time to stop, with a checkpoint after each. The recipe's `ptx` weighs
-        `demonstration_loss`."""
+        `demonstration_loss`. With a `look`, the policy ends with the weights that looked best after a round: a reward
+        that is learnt from too long is learnt, not what it stands for (Gao et al. 2023)."""
         while self.done < self.recipe.rounds:
             if time.monotonic() > until:
                 return False
@@ -120,10 +132,22 @@ class Trainer:
                 self.round(round_of(tasks, self.done, self.recipe.prompts, self.seed), reward, demonstration_loss)
             )
             self.done += 1
+            if look is not None and (self.done % self.recipe.look == 0 or self.done == self.recipe.rounds):
+                self.history[-1]["development"] = self.looked(look)
             self.keep()
             if progress is not None:
                 progress("rounds", self.done, self.recipe.rounds)
+        if self.best is not None:
+            self.masters.load(self.best[1])
         return True
+
+    def looked(self, look: Look) -> float:
+        """How good the policy is now; its weights are kept when it was never better."""
+        self.model.set_adapter(POLICY)
+        found = look(lambda task: self.sample(task, "", 1, NEARLY_NONE).texts[0])
+        if self.best is None or found > self.best[0]:
+            self.best = found, self.masters.state()
+        return found
 
     def round(
         self, tasks: Sequence[Task], reward: Reward, demonstration_loss: DemonstrationLoss | None
@@ -161,9 +185,14 @@ class Trainer:
         }
 
     @torch.no_grad()
-    def sample(self, task: Task, seed: str) -> Sampled:
-        """Replies to one prompt, drawn from the whole distribution of what may be replied."""
-        recipe = self.recipe
+    def sample(self, task: Task, seed: str, count: int | None = None, temperature: float | None = None) -> Sampled:
+        """`count` replies to one prompt, drawn from the whole distribution of what may be replied; count and
+        temperature are the recipe's where none are given."""
+        recipe = replace(
+            self.recipe,
+            samples=count or self.recipe.samples,
+            temperature=temperature or self.recipe.temperature,
+        )
         ids = self.template.encode(task.prompt, recipe.most_tokens)
         generator = torch.Generator().manual_seed(random.Random(seed).getrandbits(31))
         inner = self.model.get_base_model()
@@ -232,6 +261,7 @@ class Trainer:
             "value_head": self.value_head.state_dict(),
             "optimiser": self.optimiser.state_dict(),
             "history": self.history,
+            "best": self.best,
         }
         write_checkpoint(self.work / "checkpoint.pt", self.identity, state)
 
@@ -243,7 +273,7 @@ class Trainer:
             self.masters.load(kept["masters"])
             self.value_head.load_state_dict(kept["value_head"])
             self.optimiser.load_state_dict(kept["optimiser"])
-            self.done, self.history = kept["done"], kept["history"]
+            self.done, self.history, self.best = kept["done"], kept["history"], kept["best"]
 
 
 def round_of(items: Sequence[Item], number: int, count: int, seed: int) -> list[Item]:

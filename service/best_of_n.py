@@ -39,7 +39,7 @@ class BestOfRecipe:
 
     samples: int = 16
     tasks: int = 1_000
-    tuning: SftRecipe = field(default_factory=lambda: SftRecipe(rate=1e-4))
+    tuning: SftRecipe = field(default_factory=lambda: SftRecipe(epochs=2, rate=2e-4))
 
 
 @dataclass(frozen=True, slots=True)

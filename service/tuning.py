@@ -9,7 +9,7 @@ import json
 import math
 import random
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -26,10 +26,11 @@ from models.generator import LocalGenerator
 from models.heads import file_sha256
 from models.prompts import BRIEF, NOT_SAID, evidence_prompt
 from models.reader import Reader
-from models.reader_rows import read_rows
+from models.reader_card import f1
+from models.reader_rows import Row, read_rows
 from models.scalar_head import FILE as HEAD_FILE
 from models.scalar_head import read_head
-from models.train_ppo import DemonstrationLoss, RlRecipe, Task, Trainer
+from models.train_ppo import DemonstrationLoss, Look, RlRecipe, Task, Trainer
 from models.train_sft import BASE, SftRecipe, batches, encoded, losses, split
 from models.trunk import Trunk
 from models.tuned import candidate_of, reading_of
@@ -44,6 +45,8 @@ from rewards.support import TrainedSupport
 from rewards.types import PreferenceJudge, RuleJudge, SupportJudge
 
 TASKS = 2_000
+DEVELOPMENT = 120
+"""Questions of the development articles that the policy is looked at with."""
 PTX_TOKENS = 1_200
 """Of demonstrations beside each minibatch, when the recipe mixes them in."""
 FILES = ("qa/squad.train.jsonl.gz",)
@@ -163,21 +166,46 @@ def drafted(question: Question, reply: str) -> Candidate | str | None:
     return candidate_of(question.conversation.question, reading, short, LIKELY, "generative") or reply
 
 
-def questions(data: Path, seed: int, most: int = TASKS) -> tuple[list[Task], dict[str, Question]]:
-    """Reading tasks from the training articles. Raises BadInput when the file is absent."""
-    rows = [row for row in read_rows(data / FILES[0]) if fold(row.article) != 0]
+def drawn_rows(data: Path, seed: int, most: int, development: bool = False) -> list[Row]:
+    """Questions of the training or the development articles, with the share of unanswerable ones. Raises BadInput when
+    the file is absent."""
+    rows = [row for row in read_rows(data / FILES[0]) if (fold(row.article) == 0) == development]
     rng = random.Random(seed)
     chosen = []
     for answerable, part in ((True, 1 - UNANSWERABLE), (False, UNANSWERABLE)):
         own = [row for row in rows if bool(row.answers) == answerable]
         chosen += rng.sample(own, min(round(part * most), len(own)))
-    tasks, asked = [], {}
-    for row in chosen:
-        conversation, hit = Conversation((Turn("user", row.question),)), hit_of(row.article, row.context)
-        prompt = evidence_prompt(conversation, (hit,), row.question, BRIEF)
-        tasks.append(Task(prompt, row.id, row.context, (NOT_SAID,)))
-        asked[row.id] = Question(conversation, hit)
-    return tasks, asked
+    return chosen
+
+
+def task_of(row: Row) -> tuple[Task, Question]:
+    """A question beside its passage, as the policy is shown it and as the judges are."""
+    conversation, hit = Conversation((Turn("user", row.question),)), hit_of(row.article, row.context)
+    prompt = evidence_prompt(conversation, (hit,), row.question, BRIEF)
+    return Task(prompt, row.id, row.context, (NOT_SAID,)), Question(conversation, hit)
+
+
+def questions(data: Path, seed: int, most: int = TASKS) -> tuple[list[Task], dict[str, Question]]:
+    """Reading tasks from the training articles. Raises BadInput when the file is absent."""
+    made = [task_of(row) for row in drawn_rows(data, seed, most)]
+    return [task for task, _ in made], {task.key: question for task, question in made}
+
+
+def truth(rows: Sequence[Row]) -> Look:
+    """What the likeliest replies to some questions are worth by their gold answers: the mean of token F1 where the
+    passage answers, and of silence where it does not (SQuAD 2.0's F1, Rajpurkar et al. 2018)."""
+
+    def look(likeliest: Callable[[Task], str]) -> float:
+        return math.fsum(worth(row, likeliest(task_of(row)[0]).strip()) for row in rows) / len(rows)
+
+    return look
+
+
+def worth(row: Row, reply: str) -> float:
+    """Token F1 with the nearest gold answer; of a question without one, whether nothing is said."""
+    if reply == NOT_SAID:
+        return float(not row.answers)
+    return max((f1(reply, gold) for gold in row.answers), default=0.0)
 
 
 def train_ppo(
@@ -217,7 +245,8 @@ def train_ppo(
     trainer = Trainer(model, local.template, recipe, out / "work", seed, head)
     trainer.resume(json.dumps(facts, sort_keys=True))
     shown = demonstration_loss(model, local, data, seed) if recipe.ptx else None
-    if not trainer.go(tasks, rewards(home, asked), until, progress, shown):
+    look = truth(drawn_rows(data, seed, DEVELOPMENT, development=True))
+    if not trainer.go(tasks, rewards(home, asked), until, progress, shown, look):
         return False
     facts["seconds"] = math.fsum(one["seconds"] for one in trainer.history)
     save_adapter(model, out, base, {**facts, "history": trainer.history[-1:]}, POLICY)

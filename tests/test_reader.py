@@ -62,6 +62,22 @@ def test_spans_lie_apart_in_different_sentences_first(reader: Reader) -> None:
     assert 0 < sum(span.probability for span in reading.spans) <= 1 + 1e-6
 
 
+def test_a_stretch_is_as_likely_as_the_reading_says(reader: Reader) -> None:
+    passage = "The mill was built in 1791. Ann Hale ran it for forty years, until 1831."
+    question = "When was the mill built?"
+    [reading] = reader.read(question, [passage])
+    best = reading.spans[0]
+    likeliest = passage[best.start : best.end]
+    right, wrong, absent = reader.chances(question, passage, [likeliest, "Ann Hale", "1850"])
+    assert likeliest == "1791"
+    assert right == pytest.approx(best.probability * reading.answerable, rel=0.01)
+    assert absent == 0 <= wrong < right / 5
+    twice = "It was built in 1791. In 1791 the miller was Ann Hale."
+    [first] = reader.chances(question, twice, ["1791"])
+    places = [span for span in reader.read(question, [twice], n=2)[0].spans if twice[span.start : span.end] == "1791"]
+    assert first >= max(span.probability for span in places) * reader.read(question, [twice])[0].answerable * 0.99
+
+
 def test_passages_read_together_or_alone_say_the_same(reader: Reader) -> None:
     texts = [BRIDGE, TEA, FROGS]
     together = reader.read("When was the bridge opened?", texts, n=2)

@@ -2,7 +2,7 @@
 penalty holds the policy back, and a stopped training goes on."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -186,6 +186,29 @@ def test_a_stopped_training_goes_on_to_the_same_weights(adapter: Path, template:
     second.go(TASKS, golden)
     for one, other in zip(whole.masters.outside, second.masters.outside, strict=True):
         assert torch.allclose(one, other, atol=1e-6)
+
+
+def test_the_weights_that_looked_best_are_what_comes_out(adapter: Path, template: ChatTemplate, tmp_path: Path) -> None:
+    """The reward pulls towards gold, and on development tasks gold is wrong: the fewest of it looks best."""
+    recipe = replace(RECIPE, rounds=12, look=2)
+    looks: list[float] = []
+    kept: list[list[Tensor]] = []
+
+    def look(likeliest: Callable[[Task], str]) -> float:
+        looks.append(-sum(likeliest(task).split().count("gold") for task in TASKS) - 0.01 * len(looks))
+        kept.append(trainer.masters.state())
+        return looks[-1]
+
+    trainer = begun(adapter, template, tmp_path, recipe)
+    trainer.go(TASKS, golden, look=look)
+    best = looks.index(max(looks))
+    assert best < len(looks) - 1, "the reward has pulled it away since"
+    assert [row["development"] for row in trainer.history if "development" in row] == looks
+    for mine, theirs in zip(trainer.masters.outside, kept[best], strict=True):
+        assert torch.equal(mine, theirs)
+    again = begun(adapter, template, tmp_path, recipe)
+    assert again.best is not None
+    assert again.best[0] == max(looks), "a stopped training remembers its best"
 
 
 def test_only_the_policy_moves(adapter: Path, template: ChatTemplate, tmp_path: Path) -> None:
