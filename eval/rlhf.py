@@ -41,7 +41,8 @@ from rewards.rules import load_rules
 from rewards.select import Thresholds
 from rewards.support import TrainedSupport
 from rewards.train_second import LAYER, TRUNK
-from service.tuning import Judges, Question, Rewards, rewards
+from service.reading_tasks import Question
+from service.tuning import Judges, Rewards, rewards
 from service.tuning import drafted as draft_of
 
 SECOND = Path(__file__).parent / "bundled" / "judges"

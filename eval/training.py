@@ -22,7 +22,7 @@ from models.ppo import PpoRecipe
 from models.train_ppo import RlRecipe, Task, Trainer
 from models.train_sft import BASE
 from models.weights import model_folder
-from service.tuning import questions
+from service.reading_tasks import questions
 
 PROMPTS, SAMPLES, TOKENS, ROUNDS = 2, 8, 24, 3
 """Of a round: with four prompts trl's trainer, which keeps the logits of all samples, takes over 18 GiB."""

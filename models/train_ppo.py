@@ -1,9 +1,10 @@
-"""Reinforcement learning of the chat model from a reward function: PPO, with the other samples of a prompt or a value
+"""Reinforcement learning of the chat model from a reward function: PPO, with the other episodes of a task or a value
 head as baseline.
 
 The policy and the reference are two adapters of one model; the policy begins as a copy of the reference. Samples are
-drawn by the plain model so that what is learnt from is exactly what was drawn. The reward is a plain function, since
-models know no judges: `service/tuning.py` joins both.
+drawn by the plain model so that what is learnt from is exactly what was drawn. An episode is one reply, or several with
+what they led to between them (a search query, its results, the answer): what the policy did not write is read and never
+learnt. The reward is a plain function, since models know no judges: `service/tuning.py` joins both.
 """
 
 import math
@@ -47,22 +48,32 @@ class RlRecipe:
     ptx: float = 0.0
     look: int = 10
     """Rounds between two looks at development tasks."""
+    grown: int = 2
+    """Most prompts of a round that are dialogues grown by the policy's own turns, where there are any."""
+    valid: float = 0.5
+    """Least reward of a reply that a dialogue grows by."""
     ppo: PpoRecipe = field(default_factory=lambda: PpoRecipe(baseline="others", minibatch=16, passes=2))
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
     """A prompt to reply to; `key` lets the reward function know what it was asked for. With a `text`, a reply is a
-    stretch of that, or one of `others`, and the chance of all else is taken for nothing."""
+    stretch of that, or one of `others`, and the chance of all else is taken for nothing. `then` gives the task that a
+    reply leads to, None where it is the last word."""
 
     prompt: Prompt
     key: str
     text: str = ""
     others: tuple[str, ...] = ()
+    then: Callable[[str], "Task | None"] | None = None
 
 
 Reward = Callable[[Sequence[Task], Sequence[str]], Sequence[Mapping[str, float]]]
-"""reward(tasks, replies) -> the parts of each reply's reward by name; "total" is what is learnt from."""
+"""reward(tasks, replies) -> the parts of each last reply's reward by name; "total" is what is learnt from."""
+
+Grow = Callable[[str, str], Task | None]
+"""grow(key, reply) -> the next turn of the dialogue in which the task `key` was answered by `reply`, None where there
+is none. Dialogues grow by the policy's own valid turns (self-play of Sparrow, Glaese et al. 2022)."""
 
 Look = Callable[[Callable[[Task], str]], float]
 """look(likeliest) -> how good the policy's likeliest replies to development tasks are; likeliest(task) gives one."""
@@ -74,12 +85,23 @@ DemonstrationLoss = Callable[[random.Random], Tensor]
 @dataclass(frozen=True, slots=True)
 class Sampled:
     """Replies to one prompt: token ids with the end token where one was drawn, and their text; `allowed` holds for each
-    token those that it was drawn from, None where it was all of them."""
+    token those that it was drawn from, None where it was all of them. `episodes` numbers the episodes of the task that
+    they belong to."""
 
     prompt: list[int]
     replies: list[list[int]]
     texts: list[str]
     allowed: list[list[list[int]]] | None
+    episodes: list[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Played:
+    """All episodes of a task: what was written, in order, and of each episode the last task and the last reply."""
+
+    steps: list[Sampled]
+    tasks: list[Task]
+    texts: list[str]
 
 
 class Trainer:
@@ -112,6 +134,8 @@ class Trainer:
         self.done, self.history, self.identity = 0, list[dict[str, float]](), ""
         self.best: tuple[float, list[Tensor]] | None = None
         """The best look so far, and the weights that it was taken of."""
+        self.turns: list[tuple[str, str]] = []
+        """Tasks by key with a valid reply of the policy, which dialogues are to grow by."""
 
     def go(
         self,
@@ -121,16 +145,20 @@ class Trainer:
         progress: Progress | None = None,
         demonstration_loss: DemonstrationLoss | None = None,
         look: Look | None = None,
+        grow: Grow | None = None,
     ) -> bool:
         """Rounds until the last, or until it is time to stop, with a checkpoint after each. The recipe's `ptx` weighs
-        `demonstration_loss`. With a `look`, the policy ends with the weights that looked best after a round: a reward
-        that is learnt from too long is learnt, not what it stands for (Gao et al. 2023)."""
+        `demonstration_loss`; dialogues that `grow` are tasks of later rounds. With a `look`, the policy ends with the
+        weights that looked best after a round: a reward that is learnt from too long is learnt, not what it stands for
+        (Gao et al. 2023)."""
         while self.done < self.recipe.rounds:
             if time.monotonic() > until:
                 return False
-            self.history.append(
-                self.round(round_of(tasks, self.done, self.recipe.prompts, self.seed), reward, demonstration_loss)
-            )
+            chosen = round_of(tasks, self.done, self.recipe.prompts, self.seed)
+            own = [task for said in self.turns[: self.recipe.grown] if (task := grow(*said))] if grow else []
+            self.turns = self.turns[self.recipe.grown :]
+            chosen = [*chosen[: len(chosen) - len(own)], *own]
+            self.history.append(self.round(chosen, reward, demonstration_loss, grow))
             self.done += 1
             if look is not None and (self.done % self.recipe.look == 0 or self.done == self.recipe.rounds):
                 self.history[-1]["development"] = self.looked(look)
@@ -150,26 +178,31 @@ class Trainer:
         return found
 
     def round(
-        self, tasks: Sequence[Task], reward: Reward, demonstration_loss: DemonstrationLoss | None
+        self,
+        tasks: Sequence[Task],
+        reward: Reward,
+        demonstration_loss: DemonstrationLoss | None,
+        grow: Grow | None = None,
     ) -> dict[str, float]:
         """Samples, judges, updates; what is worth a curve."""
         recipe, began = self.recipe, time.monotonic()
         self.model.set_adapter(POLICY)
-        samples = [self.sample(task, f"{self.seed} {self.done} {place}") for place, task in enumerate(tasks)]
-        asked = [task for task in tasks for _ in range(recipe.samples)]
-        texts = [text for sampled in samples for text in sampled.texts]
-        judged = reward(asked, texts)
-        scores = torch.tensor([float(parts["total"]) for parts in judged])
-        episodes = joined([
-            self.episodes(sampled, scores[place * recipe.samples : (place + 1) * recipe.samples])
-            for place, sampled in enumerate(samples)
-        ])  # fmt: skip
+        played = [self.play(task, f"{self.seed} {self.done} {place}") for place, task in enumerate(tasks)]
+        texts = [text for one in played for text in one.texts]
+        judged = reward([task for one in played for task in one.tasks], texts)
+        scores = torch.tensor([float(parts["total"]) for parts in judged]).view(len(played), recipe.samples)
+        episodes = joined([self.episodes(one.steps, own) for one, own in zip(played, scores, strict=True)])
+        if grow is not None:
+            for task, one, own in zip(tasks, played, scores, strict=True):
+                best = int(own.argmax())
+                if float(own[best]) >= recipe.valid and grow(task.key, one.texts[best]) is not None:
+                    self.turns.append((task.key, one.texts[best]))
         extra = None
         if demonstration_loss is not None and recipe.ptx:
             order = random.Random(f"demonstrations {self.seed} {self.done}")
             extra = lambda: recipe.ptx * demonstration_loss(order)  # noqa: E731
         done = update(
-            episodes, lambda rows: self.evaluate(samples, rows, episodes.mask.shape[1]), self.optimiser, recipe.ppo,
+            episodes, lambda rows: self.evaluate(played, rows, episodes.mask.shape[1]), self.optimiser, recipe.ppo,
             seed=self.done, before_step=self.masters.take_gradients, after_step=self.masters.put_back,
             extra_loss=extra,
         )  # fmt: skip
@@ -179,10 +212,31 @@ class Trainer:
             "round": float(self.done + 1),
             **{f"reward/{name}": value for name, value in parts.items()},
             "length": float(lengths.mean()),
+            "steps": sum(len(step.replies) for one in played for step in one.steps) / len(texts),
             "distinct": len(set(texts)) / len(texts),
             "seconds": time.monotonic() - began,
             **{name: float(value) for name, value in asdict(done).items()},
         }
+
+    def play(self, task: Task, seed: str) -> Played:
+        """The episodes of a task, each until its last word. Those that lead to one prompt share its reading."""
+        first = self.sample(task, seed)
+        steps, tasks, texts = [first], [task] * len(first.texts), list(first.texts)
+        going = first.episodes
+        while going:
+            found: dict[Prompt, tuple[Task, list[int]]] = {}
+            for number in going:
+                then = tasks[number].then
+                following = then(texts[number]) if then is not None else None
+                if following is not None:
+                    found.setdefault(following.prompt, (following, []))[1].append(number)
+            going = [number for _, numbers in found.values() for number in numbers]
+            for following, numbers in found.values():
+                sampled = self.sample(following, f"{seed} {len(steps)}", len(numbers))
+                steps.append(replace(sampled, episodes=numbers))
+                for number, text in zip(numbers, sampled.texts, strict=True):
+                    tasks[number], texts[number] = following, text
+        return Played(steps, tasks, texts)
 
     @torch.no_grad()
     def sample(self, task: Task, seed: str, count: int | None = None, temperature: float | None = None) -> Sampled:
@@ -221,37 +275,57 @@ class Trainer:
             logits = (
                 inner(input_ids=drawn.to(inner.device), past_key_values=cache, use_cache=True).logits[:, -1].float()
             )
-        return Sampled(ids, replies, [self.template.decode(reply) for reply in replies], allowed if held else None)
+        texts = [self.template.decode(reply) for reply in replies]
+        return Sampled(ids, replies, texts, allowed if held else None, list(range(len(replies))))
 
     @torch.no_grad()
-    def episodes(self, sampled: Sampled, scores: Tensor) -> Episodes:
+    def episodes(self, steps: Sequence[Sampled], scores: Tensor) -> Episodes:
         """What was sampled, with the log-probabilities of both adapters and the values, as constants."""
-        every = range(len(sampled.replies))
+        every = range(len(scores))
         self.model.set_adapter(REFERENCE)
-        reference, _, _ = self.read(sampled, every)
+        reference = [log_probs for log_probs, _ in self.read(steps, every)]
         self.model.set_adapter(POLICY)
-        log_probs, mask, states = self.read(sampled, every)
-        values = self.value_head(states.float())[..., 0]
-        return Episodes(log_probs, reference, values, mask, scores, torch.zeros(len(scores), dtype=torch.long))
+        read = self.read(steps, every)
+        longest = max(len(one) for one in reference)
+        log_probs, values, mask = (
+            torch.stack([lengthened(one, longest) for one in column])
+            for column in (
+                [own for own, _ in read],
+                [own for _, own in read],
+                [torch.ones_like(own) for own, _ in read],
+            )
+        )
+        reference_log_probs = torch.stack([lengthened(one, longest) for one in reference])
+        return Episodes(
+            log_probs, reference_log_probs, values, mask, scores, torch.zeros(len(scores), dtype=torch.long)
+        )
 
-    def evaluate(self, samples: Sequence[Sampled], rows: Tensor, steps: int) -> Evaluated:
+    def evaluate(self, played: Sequence[Played], rows: Tensor, steps: int) -> Evaluated:
         """Log-probabilities and values now, with gradients; samples of one prompt share its reading."""
         count = self.recipe.samples
         found: dict[int, tuple[Tensor, Tensor]] = {}
         for place in sorted({int(row) // count for row in rows}):
             own = [int(row) for row in rows if int(row) // count == place]
-            log_probs, _, states = self.read(samples[place], [row % count for row in own])
-            values = self.value_head(states.float())[..., 0]
-            for row, one, value in zip(own, log_probs, values, strict=True):
-                found[row] = lengthened(one, steps), lengthened(value, steps)
-        log_probs, values = (torch.stack([found[int(row)][part] for row in rows]) for part in (0, 1))
+            found |= dict(zip(own, self.read(played[place].steps, [row % count for row in own]), strict=True))
+        log_probs, values = (torch.stack([lengthened(found[int(row)][part], steps) for row in rows]) for part in (0, 1))
         return Evaluated(log_probs, values)
 
-    def read(self, sampled: Sampled, rows: Sequence[int]) -> tuple[Tensor, Tensor, Tensor]:
-        """Log-probabilities, mask and states of some of the replies, as the adapter in use has them."""
-        allowed = None if sampled.allowed is None else [sampled.allowed[row] for row in rows]
-        replies = [sampled.replies[row] for row in rows]
-        return reply_log_probs(self.model, sampled.prompt, replies, self.recipe.temperature, allowed)
+    def read(self, steps: Sequence[Sampled], episodes: Sequence[int]) -> list[tuple[Tensor, Tensor]]:
+        """Log-probabilities and values [tokens written] of some episodes of a task, as the adapter in use has them."""
+        found: dict[int, list[tuple[Tensor, Tensor]]] = {number: [] for number in episodes}
+        for step in steps:
+            rows = [row for row, number in enumerate(step.episodes) if number in found]
+            if not rows:
+                continue
+            replies = [step.replies[row] for row in rows]
+            allowed = None if step.allowed is None else [step.allowed[row] for row in rows]
+            log_probs, _, states = reply_log_probs(self.model, step.prompt, replies, self.recipe.temperature, allowed)
+            values = self.value_head(states.float())[..., 0]
+            for row, reply, own, value in zip(rows, replies, log_probs, values, strict=True):
+                found[step.episodes[row]].append((own[: len(reply)], value[: len(reply)]))
+        return [
+            (torch.cat([own for own, _ in parts]), torch.cat([value for _, value in parts])) for parts in found.values()
+        ]
 
     def keep(self) -> None:
         """Writes the checkpoint."""
@@ -262,6 +336,7 @@ class Trainer:
             "optimiser": self.optimiser.state_dict(),
             "history": self.history,
             "best": self.best,
+            "turns": self.turns,
         }
         write_checkpoint(self.work / "checkpoint.pt", self.identity, state)
 
@@ -274,6 +349,7 @@ class Trainer:
             self.value_head.load_state_dict(kept["value_head"])
             self.optimiser.load_state_dict(kept["optimiser"])
             self.done, self.history, self.best = kept["done"], kept["history"], kept["best"]
+            self.turns = kept["turns"]
 
 
 def round_of(items: Sequence[Item], number: int, count: int, seed: int) -> list[Item]:

@@ -69,6 +69,8 @@ probing               `passerine probe`: messages against the rules
 redteam               hostile messages of the data folder, by rule
 registry              promoted models, and the way back
 best_of_n             the chat model learns from the best of its own replies
+reading_tasks         questions beside passages, as tasks for the chat model
+self_play             dialogues that grow by the chat model's own turns, with a search between
 tuning                the chat model learns from the judges
 span_tuning           the reader's choice of spans learns from them
 doctor                is this installation whole, and what to do if not

@@ -27,7 +27,8 @@ from models.train_ppo import Reward, Task
 from models.train_sft import BASE, SftRecipe, fit
 from models.types import Generation, Message, Prompt, Sampling
 from models.weights import model_folder
-from service.tuning import FILES, questions, rewards
+from service.reading_tasks import FILES, questions
+from service.tuning import rewards
 
 TOGETHER = 2
 """Questions whose replies are drawn in one batch."""

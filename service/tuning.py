@@ -16,25 +16,24 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from indexing.types import Hit, Progress
+from indexing.types import Progress
 from models.adapter import POLICY, check_adapter, save_adapter, with_reference
 from models.curves import draw, over
-from models.demonstrations import demonstrations, hit_of
+from models.demonstrations import demonstrations
 from models.encoder import TrunkEncoder, load_encoder
-from models.fit import fold
 from models.generator import LocalGenerator
 from models.heads import file_sha256
-from models.prompts import BRIEF, NOT_SAID, evidence_prompt
+from models.prompts import NOT_SAID
 from models.reader import Reader
 from models.reader_card import f1
-from models.reader_rows import Row, read_rows
+from models.reader_rows import Row
 from models.scalar_head import FILE as HEAD_FILE
 from models.scalar_head import read_head
 from models.train_ppo import DemonstrationLoss, Look, RlRecipe, Task, Trainer
 from models.train_sft import BASE, SftRecipe, batches, encoded, losses, split
 from models.trunk import Trunk
 from models.tuned import candidate_of, reading_of
-from models.types import Candidate, Conversation, Turn
+from models.types import Candidate, Conversation
 from models.weights import model_folder
 from rewards.preference import TrainedPreference
 from rewards.readings import Readings
@@ -43,19 +42,17 @@ from rewards.rules import load_rules
 from rewards.select import Thresholds, kept, load_thresholds, sigmoid
 from rewards.support import TrainedSupport
 from rewards.types import PreferenceJudge, RuleJudge, SupportJudge
+from service.reading_tasks import FILES, Question, drawn_rows, questions, task_of, training_rows
+from service.self_play import SelfPlay
 
-TASKS = 2_000
 DEVELOPMENT = 120
 """Questions of the development articles that the policy is looked at with."""
 PTX_TOKENS = 1_200
 """Of demonstrations beside each minibatch, when the recipe mixes them in."""
-FILES = ("qa/squad.train.jsonl.gz",)
 SILENT, MALFORMED = 0.45, -1.0
 """What silence is worth, and what does not stand in the passage. To the judges a right stretch is worth .62 and a wrong
 one .43, the mean of 9,088 that the supervised adapter drew for a thousand training questions; those of questions that
 their passage answers .54, of others .40."""
-UNANSWERABLE = 0.3
-"""Share of the questions that their passage does not answer."""
 CURVES: Sequence[Mapping[str, str]] = (
     {"reward/total": "reward"},
     {f"reward/{part}": part for part in ("preference", "support", "rules", "format", "abstained")},
@@ -66,14 +63,6 @@ LIKELY = -1.0
 """ln of the confidence that the support judge is told of where no reader is asked."""
 LEAST = 1e-9
 """Confidence in a stretch that the reader does not weigh at all."""
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """What a task asks, and the passage that it shows."""
-
-    conversation: Conversation
-    hit: Hit
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +88,8 @@ class Judges:
 
 
 class Rewards:
-    """The reward function of the trainer: the three judges and the format, each logged apart.
+    """The reward function of the trainer: the three judges and the format, each logged apart. A reply to what nothing
+    is `asked` of is out of format: it was a search that was due.
 
     The support judge weighs how sure the policy is. It is told how sure the `reader` is of a reply, never the policy
     itself, which must not earn by being sure; without a reader LIKELY of each.
@@ -113,7 +103,10 @@ class Rewards:
         found: dict[tuple[str, str], dict[str, float]] = {}
         for key in dict.fromkeys(task.key for task in tasks):
             own = dict.fromkeys(reply for task, reply in zip(tasks, replies, strict=True) if task.key == key)
-            found |= {(key, reply): parts for reply, parts in self.judged(self.asked[key], list(own)).items()}
+            if key in self.asked:
+                found |= {(key, reply): parts for reply, parts in self.judged(self.asked[key], list(own)).items()}
+            else:
+                found |= {(key, reply): parts_of(0.0, 0.0, 0.0, malformed=True) for reply in own}
         return [found[task.key, reply] for task, reply in zip(tasks, replies, strict=True)]
 
     def judged(self, question: Question, replies: Sequence[str]) -> dict[str, dict[str, float]]:
@@ -164,31 +157,6 @@ def drafted(question: Question, reply: str) -> Candidate | str | None:
         return None
     reading = reading_of(question.conversation, question.hit)
     return candidate_of(question.conversation.question, reading, short, LIKELY, "generative") or reply
-
-
-def drawn_rows(data: Path, seed: int, most: int, development: bool = False) -> list[Row]:
-    """Questions of the training or the development articles, with the share of unanswerable ones. Raises BadInput when
-    the file is absent."""
-    rows = [row for row in read_rows(data / FILES[0]) if (fold(row.article) == 0) == development]
-    rng = random.Random(seed)
-    chosen = []
-    for answerable, part in ((True, 1 - UNANSWERABLE), (False, UNANSWERABLE)):
-        own = [row for row in rows if bool(row.answers) == answerable]
-        chosen += rng.sample(own, min(round(part * most), len(own)))
-    return chosen
-
-
-def task_of(row: Row) -> tuple[Task, Question]:
-    """A question beside its passage, as the policy is shown it and as the judges are."""
-    conversation, hit = Conversation((Turn("user", row.question),)), hit_of(row.article, row.context)
-    prompt = evidence_prompt(conversation, (hit,), row.question, BRIEF)
-    return Task(prompt, row.id, row.context, (NOT_SAID,)), Question(conversation, hit)
-
-
-def questions(data: Path, seed: int, most: int = TASKS) -> tuple[list[Task], dict[str, Question]]:
-    """Reading tasks from the training articles. Raises BadInput when the file is absent."""
-    made = [task_of(row) for row in drawn_rows(data, seed, most)]
-    return [task for task, _ in made], {task.key: question for task, question in made}
 
 
 def truth(rows: Sequence[Row]) -> Look:
@@ -246,7 +214,8 @@ def train_ppo(
     trainer.resume(json.dumps(facts, sort_keys=True))
     shown = demonstration_loss(model, local, data, seed) if recipe.ptx else None
     look = truth(drawn_rows(data, seed, DEVELOPMENT, development=True))
-    if not trainer.go(tasks, rewards(home, asked), until, progress, shown, look):
+    grow = SelfPlay(training_rows(data), asked).grow
+    if not trainer.go(tasks, rewards(home, asked), until, progress, shown, look, grow):
         return False
     facts["seconds"] = math.fsum(one["seconds"] for one in trainer.history)
     save_adapter(model, out, base, {**facts, "history": trainer.history[-1:]}, POLICY)

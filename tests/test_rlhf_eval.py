@@ -14,7 +14,7 @@ from models.train_ppo import Task
 from models.tuned import SILENCE
 from models.types import Conversation, Turn
 from service.app import JUDGES
-from service.tuning import Question as Shown
+from service.reading_tasks import Question as Shown
 from service.tuning import Rewards
 
 ASKED = [

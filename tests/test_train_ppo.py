@@ -188,6 +188,80 @@ def test_a_stopped_training_goes_on_to_the_same_weights(adapter: Path, template:
         assert torch.allclose(one, other, atol=1e-6)
 
 
+def test_what_a_reply_leads_to_is_read_and_not_learnt(adapter: Path, template: ChatTemplate, tmp_path: Path) -> None:
+    """Replies with blue lead on to a second prompt, which holds their first word: an episode is both replies."""
+
+    def then(reply: str) -> Task | None:
+        words = " ".join(reply.split()[:1])
+        return Task((Message("user", f"what {words} red blue"),), "second") if "blue" in reply else None
+
+    trainer = begun(adapter, template, tmp_path)
+    first = replace(TASKS[0], then=then)
+    played = trainer.play(first, "seed")
+    went_on = [number for number, task in enumerate(played.tasks) if task.key == "second"]
+    assert 0 < len(went_on) < RECIPE.samples
+    assert sorted(number for step in played.steps[1:] for number in step.episodes) == went_on
+    assert len({tuple(step.prompt) for step in played.steps}) == len(played.steps), "equal prompts are read once"
+    episodes = trainer.episodes(played.steps, torch.zeros(RECIPE.samples))
+    for number in range(RECIPE.samples):
+        own = [
+            (step.prompt, step.replies[step.episodes.index(number)]) for step in played.steps if number in step.episodes
+        ]
+        alone = torch.cat([reply_log_probs(trainer.model, prompt, [reply])[0][0] for prompt, reply in own])
+        count = sum(len(reply) for _, reply in own)
+        assert int(episodes.mask[number].sum()) == count, "what stands between the replies is no step"
+        assert torch.allclose(episodes.log_probs[number, :count], alone.detach(), atol=1e-5)
+        assert played.texts[number] == template.decode(own[-1][1])
+    rows = torch.tensor([went_on[-1], next(number for number in range(RECIPE.samples) if number not in went_on)])
+    again = trainer.evaluate([played], rows, episodes.mask.shape[1])
+    assert torch.allclose(again.log_probs.detach(), episodes.log_probs[rows], atol=1e-5)
+
+
+def test_the_first_reply_learns_from_what_it_led_to(adapter: Path, template: ChatTemplate, tmp_path: Path) -> None:
+    """Only the second reply is judged; whether it is reached is up to the first, which has to hold gold."""
+    second = Task((Message("user", "what colour red"),), "second")
+
+    def reached(tasks: Sequence[Task], _: Sequence[str]) -> list[Mapping[str, float]]:
+        return [{"total": float(task.key == "second")} for task in tasks]
+
+    trainer = begun(adapter, template, tmp_path, replace(RECIPE, rounds=16))
+    tasks = [replace(task, then=lambda reply: second if "gold" in reply.split() else None) for task in TASKS]
+    assert trainer.go(tasks, reached)
+    shares = [row["reward/total"] for row in trainer.history]
+    assert shares[-1] > shares[0] + 0.3, shares
+    assert trainer.history[-1]["steps"] > trainer.history[0]["steps"]
+
+
+def test_dialogues_grow_by_valid_replies_and_a_stopped_training_remembers_them(
+    adapter: Path, template: ChatTemplate, tmp_path: Path
+) -> None:
+    def grow(key: str, reply: str) -> Task | None:
+        if key.endswith("+"):
+            return None
+        return Task((Message("user", f"what {reply.split()[0]} blue"),), f"{key}+")
+
+    seen: list[str] = []
+
+    def reward(tasks: Sequence[Task], replies: Sequence[str]) -> list[Mapping[str, float]]:
+        seen.extend(dict.fromkeys(task.key for task in tasks))
+        return [{"total": reply.split().count("red") / max(1, len(reply.split()))} for reply in replies]
+
+    recipe = replace(RECIPE, rounds=4, grown=1, valid=0.3)
+    trainer = begun(adapter, template, tmp_path, recipe)
+    trainer.history.append(trainer.round(TASKS, reward, None, grow))
+    waiting = list(trainer.turns)
+    assert waiting
+    assert all(reply.split().count("red") >= 0.3 * len(reply.split()) for _, reply in waiting), "only valid ones"
+    trainer.done = 1
+    trainer.keep()
+    again = begun(adapter, template, tmp_path, recipe)
+    assert again.turns == waiting
+    seen.clear()
+    again.go(TASKS, reward, grow=grow)
+    assert seen[1] == f"{waiting[0][0]}+", "the oldest comes first, beside a task of the fixed ones"
+    assert not any(key.endswith("++") for key in seen)
+
+
 def test_the_weights_that_looked_best_are_what_comes_out(adapter: Path, template: ChatTemplate, tmp_path: Path) -> None:
     """The reward pulls towards gold, and on development tasks gold is wrong: the fewest of it looks best."""
     recipe = replace(RECIPE, rounds=12, look=2)

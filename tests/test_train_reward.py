@@ -128,7 +128,7 @@ def test_the_value_head_begins_as_the_reward_models(
     assert head is not None
     trainer = begun(adapter, template, tmp_path / "work", replace(RECIPE, ppo=recipe.ppo), head)
     sampled = trainer.sample(TASKS[0], "seed")
-    values = trainer.episodes(sampled, torch.zeros(RECIPE.samples)).values
+    values = trainer.episodes([sampled], torch.zeros(RECIPE.samples)).values
     ended = [place for place, reply in enumerate(sampled.replies) if reply[-1] == 0]
     assert ended
     with torch.no_grad():

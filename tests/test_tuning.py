@@ -15,7 +15,8 @@ from models.reader_rows import Row
 from models.train_ppo import Task
 from models.types import Candidate, Conversation, Turn
 from rewards.select import Thresholds
-from service.tuning import LIKELY, MALFORMED, SILENT, Judges, Question, Rewards, drawn_rows, questions, truth
+from service.reading_tasks import Question, drawn_rows, questions
+from service.tuning import LIKELY, MALFORMED, SILENT, Judges, Rewards, truth
 from tests.test_demonstrations import PASSAGE, data  # noqa: F401 - a fixture
 
 ASKED = Question(Conversation((Turn("user", "When was the mill built?"),)), hit_of("The mill", PASSAGE))
