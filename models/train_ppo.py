@@ -135,7 +135,7 @@ class Trainer:
         self.best: tuple[float, list[Tensor]] | None = None
         """The best look so far, and the weights that it was taken of."""
         self.turns: list[tuple[str, str]] = []
-        """Tasks by key with a valid reply of the policy, which dialogues are to grow by."""
+        """Tasks of the last round by key with a valid reply, which dialogues grow by in the next; grown ones first."""
 
     def go(
         self,
@@ -155,8 +155,7 @@ class Trainer:
             if time.monotonic() > until:
                 return False
             chosen = round_of(tasks, self.done, self.recipe.prompts, self.seed)
-            own = [task for said in self.turns[: self.recipe.grown] if (task := grow(*said))] if grow else []
-            self.turns = self.turns[self.recipe.grown :]
+            own = [task for said in self.turns if (task := grow(*said))] if grow else []
             chosen = [*chosen[: len(chosen) - len(own)], *own]
             self.history.append(self.round(chosen, reward, demonstration_loss, grow))
             self.done += 1
@@ -193,10 +192,12 @@ class Trainer:
         scores = torch.tensor([float(parts["total"]) for parts in judged]).view(len(played), recipe.samples)
         episodes = joined([self.episodes(one.steps, own) for one, own in zip(played, scores, strict=True)])
         if grow is not None:
-            for task, one, own in zip(tasks, played, scores, strict=True):
-                best = int(own.argmax())
-                if float(own[best]) >= recipe.valid and grow(task.key, one.texts[best]) is not None:
-                    self.turns.append((task.key, one.texts[best]))
+            best = [
+                (task.key, one.texts[int(own.argmax())]) for task, one, own in zip(tasks, played, scores, strict=True)
+            ]
+            valid = [said for said, own in zip(best, scores, strict=True) if float(own.max()) >= recipe.valid]
+            longer = [said for said in reversed(valid) if grow(*said) is not None]
+            self.turns = longer[: recipe.grown]
         extra = None
         if demonstration_loss is not None and recipe.ptx:
             order = random.Random(f"demonstrations {self.seed} {self.done}")

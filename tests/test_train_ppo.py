@@ -258,7 +258,7 @@ def test_dialogues_grow_by_valid_replies_and_a_stopped_training_remembers_them(
     assert again.turns == waiting
     seen.clear()
     again.go(TASKS, reward, grow=grow)
-    assert seen[1] == f"{waiting[0][0]}+", "the oldest comes first, beside a task of the fixed ones"
+    assert seen[1] == f"{waiting[0][0]}+", "beside a task of the fixed ones"
     assert not any(key.endswith("++") for key in seen)
 
 
