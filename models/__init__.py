@@ -87,6 +87,7 @@ train_spans     that policy from a reward
 shared_prefix   several replies to one prompt, read once, with gradients
 scalar_head     a scalar read off a reply: reward and value
 checkpoints     where a stopped training goes on
+processes       several processes that train one model together
 curves          pictures of how a training went
 json_lines      files of training rows
 reader_rows     rows of the reading sets

@@ -13,6 +13,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from models.processes import Processes
+
 LONGEST_RATIO = 20.0
 """Bound of a log-ratio before it is exponentiated."""
 
@@ -161,12 +163,15 @@ def update(
     before_step: Callable[[], None] | None = None,
     after_step: Callable[[], None] | None = None,
     extra_loss: Callable[[], Tensor] | None = None,
+    processes: Processes | None = None,
 ) -> Update:
     """Some passes over a batch of episodes in minibatches.
 
     `before_step` and `after_step` stand around the optimiser's step (for weights kept outside the model);
-    `extra_loss` is added to every minibatch (PPO-ptx: gamma times the loss on demonstrations).
+    `extra_loss` is added to every minibatch (PPO-ptx: gamma times the loss on demonstrations). Of several `processes`,
+    all with the same episodes, each evaluates a part of every minibatch, and `before_step` adds their gradients up.
     """
+    processes = processes or Processes()
     advantages, returns = advantages_of(episodes, recipe)
     order = torch.Generator().manual_seed(seed)
     sums: list[tuple[float, float, float, float]] = []
@@ -174,29 +179,36 @@ def update(
     stopped = False
     for _ in range(recipe.passes):
         for rows in torch.split(shuffled(episodes.groups, order), recipe.minibatch):
-            now, mask, old = evaluate(rows), episodes.mask[rows], episodes.log_probs[rows]
-            kl = float(divergence(now.log_probs.detach(), old, mask))
+            own = processes.part(rows)
+            mask, old = episodes.mask[own], episodes.log_probs[own]
+            share = float(mask.sum() / episodes.mask[rows].sum().clamp_min(1))
+            now = evaluate(own) if len(own) else None
+            kl = share * float(divergence(now.log_probs.detach(), old, mask)) if now else 0.0
+            [kl] = processes.sums(kl)
             if kl > recipe.most_kl:
                 stopped = True
                 break
-            surrogate, clipped = policy_loss(now.log_probs, old, advantages[rows], mask, recipe.clip)
-            loss = surrogate
-            if recipe.baseline == "value":
-                error = value_loss(now.values, episodes.values[rows], returns[rows], mask, recipe.value_clip)
+            surrogate = clipped = error = loss = torch.zeros(())
+            if now:
+                surrogate, clipped = policy_loss(now.log_probs, old, advantages[own], mask, recipe.clip)
+                loss = surrogate
+            if now and recipe.baseline == "value":
+                error = value_loss(now.values, episodes.values[own], returns[own], mask, recipe.value_clip)
                 loss = loss + recipe.value_weight * error
-            else:
-                error = torch.zeros(())
+            loss = share * loss
             if extra_loss is not None:
-                loss = loss + extra_loss()
+                loss = loss + extra_loss() / processes.count
             optimiser.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
+            if loss.requires_grad:
+                loss.backward()  # type: ignore[no-untyped-call]
             if before_step is not None:
                 before_step()
             torch.nn.utils.clip_grad_norm_(parameters, recipe.gradient_clip)
             optimiser.step()
             if after_step is not None:
                 after_step()
-            sums.append((surrogate.item(), error.item(), kl, clipped.item()))
+            seen = processes.sums(share * surrogate.item(), share * error.item(), share * clipped.item())
+            sums.append((seen[0], seen[1], kl, seen[2]))
         if stopped:
             break
     means = [math.fsum(column) / len(sums) for column in zip(*sums, strict=True)] if sums else [math.nan] * 4

@@ -24,6 +24,7 @@ from models.chat_template import ChatTemplate
 from models.checkpoints import read_checkpoint, write_checkpoint
 from models.copying import Stretches, Vocabulary, held_to
 from models.ppo import Episodes, Evaluated, PpoRecipe, joined, update
+from models.processes import Processes
 from models.scalar_head import empty_head
 from models.shared_prefix import reply_log_probs
 from models.types import Prompt
@@ -104,6 +105,16 @@ class Played:
     texts: list[str]
 
 
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """The episodes of a task when they have been judged: what one process tells the others."""
+
+    steps: list[Sampled]
+    texts: list[str]
+    parts: list[Mapping[str, float]]
+    episodes: Episodes
+
+
 class Trainer:
     """Rounds of sampling, judging and updating, which can be stopped and gone on with."""
 
@@ -115,15 +126,18 @@ class Trainer:
         work: Path,
         seed: int = 0,
         value_head: nn.Linear | None = None,
+        processes: Processes | None = None,
     ) -> None:
         """`model` carries the adapters POLICY (trainable) and REFERENCE; `value_head` is what the values begin as, zero
-        without it."""
+        without it. Of several `processes` each plays and judges its share of a round."""
+        self.processes = processes or Processes()
         self.model, self.template, self.recipe, self.work, self.seed = model, template, recipe, work, seed
         self.vocabulary = Vocabulary(template.ends, template.decode, len(template.tokenizer))
         model.set_adapter(POLICY)
         named = [(name, parameter) for name, parameter in model.named_parameters() if f".{POLICY}." in name]
         self.masters = Masters([parameter for _, parameter in named])
-        self.value_head = value_head or empty_head(int(model.config.hidden_size))
+        head = value_head or empty_head(int(model.config.hidden_size))
+        self.value_head = head.to(model.get_base_model().device)
         self.optimiser = torch.optim.AdamW(
             [
                 {"params": self.masters.outside, "lr": recipe.rate},
@@ -152,7 +166,7 @@ class Trainer:
         weights that looked best after a round: a reward that is learnt from too long is learnt, not what it stands for
         (Gao et al. 2023)."""
         while self.done < self.recipe.rounds:
-            if time.monotonic() > until:
+            if self.processes.sums(float(time.monotonic() > until))[0]:
                 return False
             chosen = round_of(tasks, self.done, self.recipe.prompts, self.seed)
             own = [task for said in self.turns if (task := grow(*said))] if grow else []
@@ -171,7 +185,8 @@ class Trainer:
     def looked(self, look: Look) -> float:
         """How good the policy is now; its weights are kept when it was never better."""
         self.model.set_adapter(POLICY)
-        found = look(lambda task: self.sample(task, "", 1, NEARLY_NONE).texts[0])
+        found = look(lambda task: self.sample(task, "", 1, NEARLY_NONE).texts[0]) if self.processes.first else 0.0
+        [found] = self.processes.sums(found)
         if self.best is None or found > self.best[0]:
             self.best = found, self.masters.state()
         return found
@@ -186,11 +201,15 @@ class Trainer:
         """Samples, judges, updates; what is worth a curve."""
         recipe, began = self.recipe, time.monotonic()
         self.model.set_adapter(POLICY)
-        played = [self.play(task, f"{self.seed} {self.done} {place}") for place, task in enumerate(tasks)]
+        own = [
+            self.judged(task, reward, f"{self.seed} {self.done} {place}")
+            for place, task in self.processes.mine(list(enumerate(tasks)))
+        ]
+        played = self.processes.gathered(own)
         texts = [text for one in played for text in one.texts]
-        judged = reward([task for one in played for task in one.tasks], texts)
-        scores = torch.tensor([float(parts["total"]) for parts in judged]).view(len(played), recipe.samples)
-        episodes = joined([self.episodes(one.steps, own) for one, own in zip(played, scores, strict=True)])
+        judged = [parts for one in played for parts in one.parts]
+        episodes = joined([one.episodes for one in played])
+        scores = episodes.scores.view(len(played), recipe.samples)
         if grow is not None:
             best = [
                 (task.key, one.texts[int(own.argmax())]) for task, one, own in zip(tasks, played, scores, strict=True)
@@ -204,8 +223,8 @@ class Trainer:
             extra = lambda: recipe.ptx * demonstration_loss(order)  # noqa: E731
         done = update(
             episodes, lambda rows: self.evaluate(played, rows, episodes.mask.shape[1]), self.optimiser, recipe.ppo,
-            seed=self.done, before_step=self.masters.take_gradients, after_step=self.masters.put_back,
-            extra_loss=extra,
+            seed=self.done, before_step=self.take_gradients, after_step=self.masters.put_back,
+            extra_loss=extra, processes=self.processes,
         )  # fmt: skip
         parts = {name: sum(one[name] for one in judged) / len(judged) for name in judged[0]}
         lengths = episodes.mask.sum(1)
@@ -218,6 +237,18 @@ class Trainer:
             "seconds": time.monotonic() - began,
             **{name: float(value) for name, value in asdict(done).items()},
         }
+
+    def take_gradients(self) -> None:
+        """The gradients of all processes become those of the weights outside the model."""
+        self.masters.take_gradients()
+        self.processes.add_gradients([*self.masters.outside, *self.value_head.parameters()])
+
+    def judged(self, task: Task, reward: Reward, seed: str) -> Judged:
+        """The episodes of a task with what they are worth."""
+        played = self.play(task, seed)
+        judged = reward(played.tasks, played.texts)
+        scores = torch.tensor([float(parts["total"]) for parts in judged])
+        return Judged(played.steps, played.texts, list(judged), self.episodes(played.steps, scores))
 
     def play(self, task: Task, seed: str) -> Played:
         """The episodes of a task, each until its last word. Those that lead to one prompt share its reading."""
@@ -301,7 +332,7 @@ class Trainer:
             log_probs, reference_log_probs, values, mask, scores, torch.zeros(len(scores), dtype=torch.long)
         )
 
-    def evaluate(self, played: Sequence[Played], rows: Tensor, steps: int) -> Evaluated:
+    def evaluate(self, played: Sequence[Judged], rows: Tensor, steps: int) -> Evaluated:
         """Log-probabilities and values now, with gradients; samples of one prompt share its reading."""
         count = self.recipe.samples
         found: dict[int, tuple[Tensor, Tensor]] = {}
@@ -323,13 +354,15 @@ class Trainer:
             log_probs, _, states = reply_log_probs(self.model, step.prompt, replies, self.recipe.temperature, allowed)
             values = self.value_head(states.float())[..., 0]
             for row, reply, own, value in zip(rows, replies, log_probs, values, strict=True):
-                found[step.episodes[row]].append((own[: len(reply)], value[: len(reply)]))
+                found[step.episodes[row]].append((own[: len(reply)].cpu(), value[: len(reply)].cpu()))
         return [
             (torch.cat([own for own, _ in parts]), torch.cat([value for _, value in parts])) for parts in found.values()
         ]
 
     def keep(self) -> None:
         """Writes the checkpoint."""
+        if not self.processes.first:
+            return
         state = {
             "done": self.done,
             "masters": self.masters.state(),

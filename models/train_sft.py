@@ -32,6 +32,7 @@ from models.curves import draw, over
 from models.demonstrations import FILES, Demonstration, Shares, demonstrations, is_development
 from models.generator import LocalGenerator
 from models.heads import file_sha256
+from models.processes import Processes, processes
 from models.weights import model_folder
 
 BASE = "smollm2-135m-instruct"
@@ -77,14 +78,17 @@ def train_sft(
     start: Path | None = None,
 ) -> bool:
     """Train on `data` and write the adapter, passerine.json and curves.png into `out`. With `start`, that adapter is
-    trained further, and `adapter` says how it was made.
+    trained further, and `adapter` says how it was made. Trains on `device`, or on those of the processes that
+    `accelerate launch` started.
 
     A checkpoint is kept under `out`/work. Stops after about `seconds` of computing; the same call goes on from there.
     True when the training is complete.
     """
     recipe, adapter, until = recipe or SftRecipe(), adapter or AdapterRecipe(), time.monotonic() + seconds
     base = model_folder(home, BASE)
-    generator = LocalGenerator.load(BASE, base, device)
+    together = processes(device)
+    progress = progress if together.first else None
+    generator = LocalGenerator.load(BASE, base, str(together.device))
     made = demonstrations(data, seed, shares)
     torch.manual_seed(seed)
     if start is not None:
@@ -101,8 +105,8 @@ def train_sft(
     }
     if start is not None:
         facts["start"] = file_sha256(start / "adapter_model.safetensors")
-    history = fit(model, generator, made, facts, recipe, seed, base, out, until, progress)
-    if history:
+    history = fit(model, generator, made, facts, recipe, seed, base, out, until, progress, together)
+    if history and together.first:
         (out / "card.md").write_text(card(made, history[-1], recipe, adapter, seed), encoding="utf-8")
     return bool(history)
 
@@ -118,16 +122,20 @@ def fit(
     out: Path,
     until: float,
     progress: Progress | None,
+    together: Processes | None = None,
 ) -> list[dict[str, float]]:
     """Train the adapter of `model` on demonstrations and write it with `facts`, passerine.json and curves.png into
     `out`; the history, empty when the time was over before the end."""
+    together = together or Processes()
     held, kept = split([encoded(generator, one) for one in made], made, recipe)
-    run = Run(model, recipe, batches(kept, recipe, seed), out / "work")
+    run = Run(model, recipe, batches(kept, recipe, seed), out / "work", together)
     facts = {**facts, "demonstrations": {"train": len(kept), "development": len(held)}}
     run.resume(json.dumps(facts, sort_keys=True))
     if not run.go(random.Random(seed).sample(held, min(96, len(held))), until, progress):
         return []
     facts["seconds"] = facts.get("seconds", 0.0) + run.seconds
+    if not together.first:
+        return run.history
     save_adapter(run.model, out, base, {**facts, "history": run.history[-1:]})
     shown = {"train_loss": "training loss", "dev_loss": "development loss"}
     right = over(run.history, {"dev_firsts": "right first tokens"})
@@ -211,8 +219,11 @@ def losses(model: Any, batch: Batch) -> tuple[Tensor, Tensor]:
 class Run:
     """A training that can be stopped and gone on with: the same steps follow."""
 
-    def __init__(self, model: Any, recipe: SftRecipe, steps: list[Batch], work: Path) -> None:
+    def __init__(
+        self, model: Any, recipe: SftRecipe, steps: list[Batch], work: Path, together: Processes | None = None
+    ) -> None:
         self.model, self.recipe, self.steps, self.work = model, recipe, steps, work
+        self.together = together or Processes()
         self.masters = Masters(trained_parameters(model))
         self.optimiser = torch.optim.AdamW(self.masters.outside, lr=recipe.rate, weight_decay=0.01, betas=(0.9, 0.98))
         self.rates = torch.optim.lr_scheduler.LambdaLR(self.optimiser, self.rate_at)
@@ -231,7 +242,7 @@ class Run:
         """Steps until the end or until it is time to stop, with a checkpoint before."""
         self.model.train()
         while self.done < len(self.steps):
-            if time.monotonic() > until:
+            if self.together.sums(float(time.monotonic() > until))[0]:
                 self.keep()
                 return False
             self.recent.append(self.step(self.steps[self.done]))
@@ -249,18 +260,23 @@ class Run:
         return True
 
     def step(self, batch: Batch) -> float:
-        """One update; the weighted mean loss before it."""
+        """One update; the weighted mean loss before it. Each process reads its share of the batch."""
         began = time.monotonic()
-        each, weights = losses(self.model, batch)
-        loss = (each * weights).sum() / weights.sum()
-        loss.backward()  # type: ignore[no-untyped-call]
+        whole = math.fsum(weight for one in batch for weight in one.weights[1:])
+        own, worth = self.together.mine(batch), 0.0
+        if own:
+            each, weights = losses(self.model, own)
+            loss = (each * weights).sum() / whole
+            loss.backward()  # type: ignore[no-untyped-call]
+            worth = loss.item()
         self.masters.take_gradients()
+        self.together.add_gradients(self.masters.outside)
         torch.nn.utils.clip_grad_norm_(self.masters.outside, self.recipe.clip)
         self.optimiser.step()
         self.rates.step()
         self.masters.put_back()
         self.seconds += time.monotonic() - began
-        return loss.item()
+        return self.together.sums(worth)[0]
 
     @torch.no_grad()
     def look(self, held: Batch) -> dict[str, float]:
@@ -277,6 +293,8 @@ class Run:
 
     def keep(self) -> None:
         """Writes the checkpoint."""
+        if not self.together.first:
+            return
         state = {
             "done": self.done,
             "masters": self.masters.state(),

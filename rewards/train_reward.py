@@ -28,6 +28,7 @@ from models.curves import draw, over
 from models.encoder import TrunkEncoder, load_encoder
 from models.generator import LocalGenerator
 from models.heads import file_sha256
+from models.processes import Processes, processes
 from models.prompts import BRIEF
 from models.scalar_head import empty_head, save_head, scores
 from models.types import Message
@@ -79,11 +80,13 @@ def train_reward(
     recipe: RewardRecipe | None = None,
     seconds: float = math.inf,
     start: Path | None = None,
+    device: str = "cpu",
 ) -> bool:
     """Train, measure, and write adapter, head, passerine.json, card.md and curves.png into `out`. With `start`, that
     adapter goes on, and the head fits its states the better: what a value head wants. Raises BadInput.
 
-    A checkpoint is kept under `out`/work; the same call goes on from there. True when complete.
+    A checkpoint is kept under `out`/work; the same call goes on from there. True when complete. Trains on `device`, or
+    on those of the processes that `accelerate launch` started.
     """
     recipe, until = recipe or RewardRecipe(), time.monotonic() + seconds
     files = checksums(data, FILES)
@@ -94,18 +97,20 @@ def train_reward(
     facts: dict[str, Any] = {"name": "reward", "base": BASE, "seed": seed, "recipe": asdict(recipe), "data": files}
     if start is not None:
         facts["start"] = file_sha256(start / "adapter_model.safetensors")
-    runs = {}
+    runs, together = {}, processes(device)
+    progress = progress if together.first else None
     for name, own in (("", train), ("shuffled", mixed(train[: len(train) // CHANCE], seed))):
-        local = LocalGenerator.load(BASE, base)
+        local = LocalGenerator.load(BASE, base, str(together.device))
         torch.manual_seed(seed)
         model = continued(local.model, start) if start else with_fresh(local.model, recipe.adapter)
-        run = Run(
-            model, local.template, recipe, [encoded(one, local.template, recipe) for one in own], out / "work" / name
-        )
+        rankings = [encoded(one, local.template, recipe) for one in own]
+        run = Run(model, local.template, recipe, rankings, out / "work" / name, together)
         run.resume(json.dumps(facts, sort_keys=True))
         if not run.go(seed, until, progress):
             return False
         runs[name] = run
+    if not together.first:
+        return True
     run = runs[""]
     best = [
         own[one.demonstration] for one, own in zip(dev, run.judged(dev), strict=True) if one.demonstration is not None
@@ -171,10 +176,17 @@ class Run:
     """A training that can be stopped and gone on with: the same steps follow."""
 
     def __init__(
-        self, model: Any, template: ChatTemplate, recipe: RewardRecipe, rankings: Sequence[Encoded], work: Path
+        self,
+        model: Any,
+        template: ChatTemplate,
+        recipe: RewardRecipe,
+        rankings: Sequence[Encoded],
+        work: Path,
+        together: Processes | None = None,
     ) -> None:
         self.model, self.template, self.recipe, self.rankings, self.work = model, template, recipe, rankings, work
-        self.head = empty_head(int(model.config.hidden_size))
+        self.together = together or Processes()
+        self.head = empty_head(int(model.config.hidden_size)).to(self.together.device)
         self.masters = Masters(trained_parameters(model))
         self.first = self.masters.state()
         groups = [
@@ -191,7 +203,7 @@ class Run:
         order = random.Random(seed).sample(range(len(self.rankings)), len(self.rankings))
         self.model.train()
         while self.done < self.steps:
-            if time.monotonic() > until:
+            if self.together.sums(float(time.monotonic() > until))[0]:
                 self.keep()
                 return False
             some = [self.rankings[place] for place in order[self.done * self.recipe.batch :][: self.recipe.batch]]
@@ -205,20 +217,23 @@ class Run:
         return True
 
     def step(self, some: Sequence[Encoded]) -> float:
-        """One update; the mean loss before it. A ranking's drafts share the reading of its dialogue."""
+        """One update; the mean loss before it. A ranking's drafts share the reading of its dialogue; each process reads
+        its share of the rankings."""
         began, total = time.monotonic(), 0.0
         self.optimiser.zero_grad()
-        for one in some:
-            loss = ranking_loss(scores(self.model, self.head, one.prompt, one.replies), one.pairs) / len(some)
+        for one in self.together.mine(some):
+            loss = ranking_loss(scores(self.model, self.head, one.prompt, one.replies).cpu(), one.pairs) / len(some)
             loss.backward()  # type: ignore[no-untyped-call]
             total += loss.item()
         self.masters.take_gradients()
-        torch.nn.utils.clip_grad_norm_([*self.masters.outside, *self.head.parameters()], 1.0)
+        learning = [*self.masters.outside, *self.head.parameters()]
+        self.together.add_gradients(learning)
+        torch.nn.utils.clip_grad_norm_(learning, 1.0)
         self.optimiser.step()
         self.rates.step()
         self.masters.put_back()
         self.seconds += time.monotonic() - began
-        return total
+        return self.together.sums(total)[0]
 
     @torch.no_grad()
     def judged(self, rankings: Sequence[Ranking]) -> list[NDArray[np.float64]]:
@@ -238,6 +253,8 @@ class Run:
 
     def keep(self) -> None:
         """Writes the checkpoint."""
+        if not self.together.first:
+            return
         state = {
             "done": self.done,
             "masters": self.masters.state(),

@@ -22,6 +22,7 @@ from models.demonstrations import Demonstration
 from models.generator import LocalGenerator
 from models.heads import file_sha256
 from models.llama_generator import LlamaGenerator
+from models.processes import processes
 from models.prompts import NOT_SAID
 from models.train_ppo import Reward, Task
 from models.train_sft import BASE, SftRecipe, fit
@@ -76,11 +77,14 @@ def train_best_of_n(
     recipe: BestOfRecipe | None = None,
     seconds: float = math.inf,
     start: Path | None = None,
+    device: str = "cpu",
 ) -> bool:
     """Tune the adapter `start` (default: `sft` beside `out`) and write the new one, passerine.json, curves.png and
     best-of.png into `out`. Raises BadInput when there is no such adapter, or it does not fit the base.
 
-    What was drawn is kept under `out`/work; the same call goes on from there. True when complete.
+    What was drawn is kept under `out`/work; the same call goes on from there. True when complete. Trains on `device`,
+    or on those of the processes that `accelerate launch` started, each of which also draws for its share of the
+    questions.
     """
     recipe, until = recipe or BestOfRecipe(), time.monotonic() + seconds
     base, start = model_folder(home, BASE), start or out.parent / "sft"
@@ -94,9 +98,13 @@ def train_best_of_n(
         "recipe": asdict(recipe),
         "data": {name: file_sha256(data / name) for name in FILES},
     }
-    local = LocalGenerator.load(BASE, base)
+    together = processes(device)
+    progress = progress if together.first else None
+    local = LocalGenerator.load(BASE, base, str(together.device))
     writer = LlamaGenerator.load(BASE, base, start)
-    drawn = draw_all(tasks, writer, rewards(home, asked), recipe, seed, out / "work", facts, until, progress)
+    path = out / "work" / f"drawn{f'-{together.rank}' if together.rank else ''}.jsonl"
+    own = draw_all(together.mine(tasks), writer, rewards(home, asked), recipe, seed, path, facts, until, progress)
+    drawn = together.gathered(own)
     if len(drawn) < len(tasks):
         return False
     curve = {f"{k}": expected_best(drawn, k) for k in (1, 2, 4, 8, 16) if k <= recipe.samples}
@@ -104,8 +112,10 @@ def train_best_of_n(
     made = list(demonstrations_of(tasks, drawn))
     model = continued(local.model, start)
     facts |= {"expected_reward": curve, "seconds": math.fsum(one.seconds for one in drawn)}
-    if not fit(model, local, made, facts, recipe.tuning, seed, base, out, until, progress):
+    if not fit(model, local, made, facts, recipe.tuning, seed, base, out, until, progress, together):
         return False
+    if not together.first:
+        return True
     shown = [(float(k), value) for k, value in curve.items()]
     draw([Panel({"expected reward of the best": shown}, "replies")], out / "best-of.png")
     return True
@@ -117,15 +127,15 @@ def draw_all(
     reward: Reward,
     recipe: BestOfRecipe,
     seed: int,
-    work: Path,
+    path: Path,
     facts: Mapping[str, object],
     until: float,
     progress: Progress | None,
 ) -> list[Drawn]:
-    """Replies to every question, those of `work`/drawn.jsonl first; fewer when the time is over."""
-    path, identity = work / "drawn.jsonl", json.dumps(facts, sort_keys=True)
+    """Replies to every question, those of an earlier run in `path` first; fewer when the time is over."""
+    identity = json.dumps(facts, sort_keys=True)
     found = kept(path, identity)
-    work.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
     rows = [{"identity": identity}, *map(asdict, found.values())]  # without a line that was cut off
     path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
     open_tasks = [task for task in tasks if task.key not in found]

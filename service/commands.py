@@ -73,7 +73,7 @@ def add(
                 live = Registry(chosen.registry_folder).live(head) if head in KINDS else None
                 training.train_on_feedback(head, feedback, chosen.home, folder, seed, progress, live)
             elif data is not None:
-                training.train(head, data, chosen.home, folder, seed, progress, start)
+                training.train(head, data, chosen.home, folder, seed, progress, start, chosen.device)
         out().print(f"The trained head is in {folder}", markup=False)
 
     def rules() -> None:

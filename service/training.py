@@ -27,13 +27,20 @@ def train_on_feedback(
 
 
 def train(
-    head: str, data: Path, home: Path, out: Path, seed: int, progress: Progress | None, start: Path | None = None
+    head: str,
+    data: Path,
+    home: Path,
+    out: Path,
+    seed: int,
+    progress: Progress | None,
+    start: Path | None = None,
+    device: str = "cpu",
 ) -> None:
-    """Trains one head, from the adapter `start` where given. Raises BadInput for an unknown head or data folder, and
-    for a start of what is not an adapter."""
+    """Trains one head; an adapter on `device`, and from the adapter `start` where given. Raises BadInput for an unknown
+    head or data folder, and for a start of what is not an adapter."""
     trainers: dict[str, Trainer] = {
         **HEADS,
-        **{name: partial(further, start=start) for name, further in ADAPTERS.items()},
+        **{name: partial(further, start=start, device=device) for name, further in ADAPTERS.items()},
     }
     if head not in trainers:
         raise BadInput(f"There is no head '{head}'.", f"{did_you_mean(head, trainers)}Known: {', '.join(trainers)}.")
@@ -96,16 +103,20 @@ def ranges(data: Path, home: Path, out: Path, seed: int, progress: Progress | No
     return None
 
 
-def sft(data: Path, home: Path, out: Path, seed: int, progress: Progress | None, start: Path | None) -> object:
+def sft(
+    data: Path, home: Path, out: Path, seed: int, progress: Progress | None, start: Path | None, device: str
+) -> object:
     from models.train_sft import train_sft
 
-    return train_sft(data, home, out, seed, progress, start=start)
+    return train_sft(data, home, out, seed, progress, start=start, device=device)
 
 
-def ppo(data: Path, home: Path, out: Path, seed: int, progress: Progress | None, start: Path | None) -> object:
+def ppo(
+    data: Path, home: Path, out: Path, seed: int, progress: Progress | None, start: Path | None, device: str
+) -> object:
     from service.tuning import train_ppo
 
-    return train_ppo(data, home, out, seed, progress, start=start)
+    return train_ppo(data, home, out, seed, progress, start=start, device=device)
 
 
 def spans(data: Path, home: Path, out: Path, seed: int, progress: Progress | None) -> object:
@@ -114,10 +125,12 @@ def spans(data: Path, home: Path, out: Path, seed: int, progress: Progress | Non
     return train_spans(data, home, out, seed, progress)
 
 
-def best_of_n(data: Path, home: Path, out: Path, seed: int, progress: Progress | None, start: Path | None) -> object:
+def best_of_n(
+    data: Path, home: Path, out: Path, seed: int, progress: Progress | None, start: Path | None, device: str
+) -> object:
     from service.best_of_n import train_best_of_n
 
-    return train_best_of_n(data, home, out, seed, progress, start=start)
+    return train_best_of_n(data, home, out, seed, progress, start=start, device=device)
 
 
 def preference(data: Path, home: Path, out: Path, seed: int, progress: Progress | None) -> object:
@@ -126,10 +139,12 @@ def preference(data: Path, home: Path, out: Path, seed: int, progress: Progress 
     return train_preference(data, home, out, seed, progress)
 
 
-def reward(data: Path, home: Path, out: Path, seed: int, progress: Progress | None, start: Path | None) -> object:
+def reward(
+    data: Path, home: Path, out: Path, seed: int, progress: Progress | None, start: Path | None, device: str
+) -> object:
     from rewards.train_reward import train_reward
 
-    return train_reward(data, home, out, seed, progress, start=start)
+    return train_reward(data, home, out, seed, progress, start=start, device=device)
 
 
 def rules(data: Path, home: Path, out: Path, seed: int, progress: Progress | None) -> object:
@@ -173,5 +188,6 @@ HEADS: Mapping[str, Trainer] = {
     "second-judges": second_judges,
 }
 ADAPTERS: Mapping[str, Callable[..., object]] = {"sft": sft, "reward": reward, "best-of-n": best_of_n, "ppo": ppo}
-"""Of the chat model; these can go on from another adapter, as trainer(..., start=folder)."""
+"""Of the chat model; these can go on from another adapter and train on another device, as trainer(..., start=folder,
+device="cuda")."""
 NAMES = (*HEADS, *ADAPTERS)

@@ -23,6 +23,7 @@ from models.demonstrations import demonstrations
 from models.encoder import TrunkEncoder, load_encoder
 from models.generator import LocalGenerator
 from models.heads import file_sha256
+from models.processes import processes
 from models.prompts import NOT_SAID
 from models.reader import Reader
 from models.reader_card import f1
@@ -186,18 +187,22 @@ def train_ppo(
     seconds: float = math.inf,
     start: Path | None = None,
     reward: Path | None = None,
+    device: str = "cpu",
 ) -> bool:
     """Tune the adapter `start` (default: `sft` beside `out`) and write the new one, passerine.json and curves.png into
     `out`. With a value head as baseline, that begins as the head of the reward model in `reward` (default: `reward`
     beside `out`, where there is one). Raises BadInput when there is no such adapter, or it does not fit the base.
 
-    A checkpoint is kept under `out`/work after each round; the same call goes on from there. True when complete.
+    A checkpoint is kept under `out`/work after each round; the same call goes on from there. True when complete. Trains
+    on `device`, or on those of the processes that `accelerate launch` started.
     """
     recipe, until = recipe or RlRecipe(), time.monotonic() + seconds
     base, start = model_folder(home, BASE), start or out.parent / "sft"
     check_adapter(start, base)
     tasks, asked = questions(data, seed)
-    local = LocalGenerator.load(BASE, base)
+    together = processes(device)
+    progress = progress if together.first else None
+    local = LocalGenerator.load(BASE, base, str(together.device))
     model = with_reference(local.model, start)
     facts = {
         "name": "ppo",
@@ -210,13 +215,15 @@ def train_ppo(
     head = value_start(recipe, reward or out.parent / "reward", int(model.config.hidden_size))
     if head is not None:
         facts["value_head"] = file_sha256((reward or out.parent / "reward") / HEAD_FILE)
-    trainer = Trainer(model, local.template, recipe, out / "work", seed, head)
+    trainer = Trainer(model, local.template, recipe, out / "work", seed, head, together)
     trainer.resume(json.dumps(facts, sort_keys=True))
     shown = demonstration_loss(model, local, data, seed) if recipe.ptx else None
     look = truth(drawn_rows(data, seed, DEVELOPMENT, development=True))
     grow = SelfPlay(training_rows(data), asked).grow
     if not trainer.go(tasks, rewards(home, asked), until, progress, shown, look, grow):
         return False
+    if not together.first:
+        return True
     facts["seconds"] = math.fsum(one["seconds"] for one in trainer.history)
     save_adapter(model, out, base, {**facts, "history": trainer.history[-1:]}, POLICY)
     (out / "history.json").write_text(json.dumps(trainer.history, indent=1) + "\n", encoding="utf-8")

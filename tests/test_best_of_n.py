@@ -27,7 +27,7 @@ def worth(_: Sequence[Task], replies: Sequence[str]) -> list[Mapping[str, float]
 
 
 def drawn(generator: ScriptedGenerator, work: Path, until: float = math.inf, seed: int = 0) -> list[Drawn]:
-    return draw_all(TASKS, generator, worth, RECIPE, seed, work, {"seed": seed}, until, None)
+    return draw_all(TASKS, generator, worth, RECIPE, seed, work / "drawn.jsonl", {"seed": seed}, until, None)
 
 
 def test_the_best_reply_becomes_the_demonstration_and_only_it_is_learnt(tmp_path: Path) -> None:

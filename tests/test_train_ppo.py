@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 import torch
@@ -23,6 +23,7 @@ from models.adapter import (
 )
 from models.chat_template import ChatTemplate
 from models.ppo import PpoRecipe
+from models.processes import Processes
 from models.shared_prefix import reply_log_probs
 from models.train_ppo import RlRecipe, Task, Trainer, round_of
 from models.types import Message
@@ -35,8 +36,17 @@ RECIPE = RlRecipe(
 )  # fmt: skip
 
 
+def of(baseline: Literal["value", "others"]) -> RlRecipe:
+    """A few rounds of RECIPE with that baseline."""
+    return replace(RECIPE, rounds=3, look=1, prompts=3, ppo=replace(RECIPE.ppo, baseline=baseline))
+
+
 @pytest.fixture(scope="module")
 def template() -> ChatTemplate:
+    return small_template()
+
+
+def small_template() -> ChatTemplate:
     from tokenizers import Tokenizer
     from tokenizers.models import WordLevel
     from tokenizers.pre_tokenizers import WhitespaceSplit
@@ -75,10 +85,11 @@ def begun(
     work: Path,
     recipe: RlRecipe = RECIPE,
     value_head: nn.Linear | None = None,
+    together: Processes | None = None,
 ) -> Trainer:
     torch.manual_seed(0)
     model = with_reference(load(adapter.parent / "base"), adapter)
-    trainer = Trainer(model, template, recipe, work, value_head=value_head)
+    trainer = Trainer(model, template, recipe, work, value_head=value_head, processes=together)
     trainer.resume("the same")
     return trainer
 

@@ -14,6 +14,7 @@ from transformers import LlamaConfig, LlamaForCausalLM
 from indexing.types import BadInput
 from models.adapter import AdapterRecipe, Masters, check_adapter, save_adapter, trained_parameters, with_adapter
 from models.llama import Llama
+from models.processes import Processes
 from models.train_sft import FIRST, Example, Run, SftRecipe, batches, losses
 
 RECIPE = SftRecipe(epochs=6, tokens=64, rate=2e-2)
@@ -32,10 +33,17 @@ def base(tmp_path: Path) -> Path:
     return tmp_path / "base"
 
 
-def begun(base: Path, work: Path, recipe: SftRecipe = RECIPE, identity: str = "the same") -> Run:
+def begun(
+    base: Path,
+    work: Path,
+    recipe: SftRecipe = RECIPE,
+    identity: str = "the same",
+    together: Processes | None = None,
+) -> Run:
     torch.manual_seed(1)
     model: Any = LlamaForCausalLM.from_pretrained(base)
-    run = Run(with_adapter(model, AdapterRecipe(rank=4, alpha=8, frozen=1)), recipe, batches(EXAMPLES, recipe, 0), work)
+    adapted = with_adapter(model, AdapterRecipe(rank=4, alpha=8, frozen=1))
+    run = Run(adapted, recipe, batches(EXAMPLES, recipe, 0), work, together)
     run.resume(identity)
     return run
 
