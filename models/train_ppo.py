@@ -209,14 +209,8 @@ class Trainer:
         texts = [text for one in played for text in one.texts]
         judged = [parts for one in played for parts in one.parts]
         episodes = joined([one.episodes for one in played])
-        scores = episodes.scores.view(len(played), recipe.samples)
         if grow is not None:
-            best = [
-                (task.key, one.texts[int(own.argmax())]) for task, one, own in zip(tasks, played, scores, strict=True)
-            ]
-            valid = [said for said, own in zip(best, scores, strict=True) if float(own.max()) >= recipe.valid]
-            longer = [said for said in reversed(valid) if grow(*said) is not None]
-            self.turns = longer[: recipe.grown]
+            self.turns = self.valid(tasks, played, grow)
         extra = None
         if demonstration_loss is not None and recipe.ptx:
             order = random.Random(f"demonstrations {self.seed} {self.done}")
@@ -237,6 +231,17 @@ class Trainer:
             "seconds": time.monotonic() - began,
             **{name: float(value) for name, value in asdict(done).items()},
         }
+
+    def valid(self, tasks: Sequence[Task], played: Sequence[Judged], grow: Grow) -> list[tuple[str, str]]:
+        """The best reply to each task, where it is worth enough and a dialogue can grow by it; as many as a round
+        takes. Grown dialogues stand behind the other tasks and go first."""
+        found = []
+        for task, one in reversed(list(zip(tasks, played, strict=True))):
+            scores = one.episodes.scores
+            said = task.key, one.texts[int(scores.argmax())]
+            if float(scores.max()) >= self.recipe.valid and grow(*said) is not None:
+                found.append(said)
+        return found[: self.recipe.grown]
 
     def take_gradients(self) -> None:
         """The gradients of all processes become those of the weights outside the model."""
@@ -274,28 +279,25 @@ class Trainer:
     def sample(self, task: Task, seed: str, count: int | None = None, temperature: float | None = None) -> Sampled:
         """`count` replies to one prompt, drawn from the whole distribution of what may be replied; count and
         temperature are the recipe's where none are given."""
-        recipe = replace(
-            self.recipe,
-            samples=count or self.recipe.samples,
-            temperature=temperature or self.recipe.temperature,
-        )
-        ids = self.template.encode(task.prompt, recipe.most_tokens)
+        count, temperature = count or self.recipe.samples, temperature or self.recipe.temperature
+        most_tokens = self.recipe.most_tokens
+        ids = self.template.encode(task.prompt, most_tokens)
         generator = torch.Generator().manual_seed(random.Random(seed).getrandbits(31))
         inner = self.model.get_base_model()
         read = inner(input_ids=torch.tensor([ids], device=inner.device), use_cache=True, logits_to_keep=1)
-        cache, logits = read.past_key_values, read.logits[:, -1].float().expand(recipe.samples, -1)
-        cache.batch_repeat_interleave(recipe.samples)
+        cache, logits = read.past_key_values, read.logits[:, -1].float().expand(count, -1)
+        cache.batch_repeat_interleave(count)
         others = [self.template.tokens(other) for other in task.others]
         held = Stretches(task.text, self.vocabulary, others) if task.text else None
-        replies: list[list[int]] = [[] for _ in range(recipe.samples)]
+        replies: list[list[int]] = [[] for _ in range(count)]
         allowed: list[list[list[int]]] = [[] for _ in replies]
-        ended = [False] * recipe.samples
-        for _ in range(recipe.most_tokens):
+        ended = [False] * count
+        for _ in range(most_tokens):
             if held:
                 # A row that has ended is drawn for nothing; it needs something to draw.
                 may = [[0] if done else held.after(reply) for reply, done in zip(replies, ended, strict=True)]
                 logits = held_to(logits, may)
-            chances = (logits / recipe.temperature).softmax(-1).cpu()
+            chances = (logits / temperature).softmax(-1).cpu()
             drawn = torch.multinomial(chances, 1, generator=generator)
             for row, reply in enumerate(replies):
                 if not ended[row]:
