@@ -54,7 +54,7 @@ BASE = "multilingual-e5-small"
 """The base model that the bundled heads were trained on."""
 CHAT_BASE = "smollm2-135m-instruct"
 """The chat model that the bundled adapter was trained on."""
-ADAPTERS = ("sft", "best-of-n")
+ADAPTERS = ("sft", "best-of-n", "ppo")
 """The adapters of it that come with the install; the first is the one that is used."""
 HEADS = Path(models.__file__).parent / "bundled"
 JUDGES = Path(rewards.__file__).parent / "bundled"

@@ -67,7 +67,7 @@ class Settings(BaseModel):
         "smollm2-135m-instruct", description="language model of the generative policy: store name, folder, hub name"
     )
     adapter: str = Field(
-        "bundled", description="the chat model's tuning: `bundled`, `sft`, `best-of-n`, a folder, or `none`"
+        "bundled", description="the chat model's tuning: `bundled`, `sft`, `best-of-n`, `ppo`, a folder, or `none`"
     )
     trial: str = Field("", description="KIND=FOLDER: a trained model to try instead of the live one")
     generator_url: str = Field(
