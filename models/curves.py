@@ -17,8 +17,9 @@ class Panel:
 
 
 def over(history: Sequence[Mapping[str, float]], labels: Mapping[str, str], x: str = "step") -> Panel:
-    """The numbers under some keys of a history, labelled, over its key `x`."""
-    return Panel({label: [(row[x], row[key]) for row in history] for key, label in labels.items()}, x)
+    """The numbers under some keys of a history, labelled, over its key `x`; a key that no row has gives no curve."""
+    curves = {label: [(row[x], row[key]) for row in history if key in row] for key, label in labels.items()}
+    return Panel({label: points for label, points in curves.items() if points}, x)
 
 
 def draw(panels: Sequence[Panel], path: Path) -> None:

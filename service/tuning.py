@@ -55,7 +55,7 @@ SILENT, MALFORMED = 0.45, -1.0
 one .43, the mean of 9,088 that the supervised adapter drew for a thousand training questions; those of questions that
 their passage answers .54, of others .40."""
 CURVES: Sequence[Mapping[str, str]] = (
-    {"reward/total": "reward"},
+    {"reward/total": "reward", "development": "development questions, by their gold answers"},
     {f"reward/{part}": part for part in ("preference", "support", "rules", "format", "abstained")},
     {"reference_kl": "KL to the start", "kl": "KL to the last round"},
 )
