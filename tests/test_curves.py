@@ -11,6 +11,11 @@ def test_curves_of_a_history() -> None:
     history = [{"round": 1.0, "loss": 3.0}, {"round": 2.0, "loss": 2.5}]
     panel = over(history, {"loss": "training loss"}, "round")
     assert panel == Panel({"training loss": [(1.0, 3.0), (2.0, 2.5)]}, "round")
+    history[1]["development"] = 0.7
+    looked = over(history, {"loss": "loss", "development": "right", "absent": "nothing"}, "round")
+    assert looked.curves == {"loss": [(1.0, 3.0), (2.0, 2.5)], "right": [(2.0, 0.7)]}, (
+        "what was not measured is no point"
+    )
 
 
 def test_a_picture_has_a_panel_beside_each_other(tmp_path: Path) -> None:
