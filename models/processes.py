@@ -4,7 +4,6 @@ Every process holds the whole model. Each reads its own share of a batch; gradie
 all take the same step and stay the same. The first one writes files.
 """
 
-import os
 from collections.abc import Sequence
 from typing import TypeVar
 
@@ -96,6 +95,6 @@ def processes(device: str = "auto") -> Processes:
     where there is one)."""
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
-    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+    if torch.distributed.is_torchelastic_launched():
         return Launched(device == "cpu")
     return Processes(device)
