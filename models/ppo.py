@@ -163,15 +163,15 @@ def update(
     before_step: Callable[[], None] | None = None,
     after_step: Callable[[], None] | None = None,
     extra_loss: Callable[[], Tensor] | None = None,
-    processes: Processes | None = None,
+    together: Processes | None = None,
 ) -> Update:
     """Some passes over a batch of episodes in minibatches.
 
     `before_step` and `after_step` stand around the optimiser's step (for weights kept outside the model);
-    `extra_loss` is added to every minibatch (PPO-ptx: gamma times the loss on demonstrations). Of several `processes`,
+    `extra_loss` is added to every minibatch (PPO-ptx: gamma times the loss on demonstrations). Of several processes,
     all with the same episodes, each evaluates a part of every minibatch, and `before_step` adds their gradients up.
     """
-    processes = processes or Processes()
+    together = together or Processes()
     advantages, returns = advantages_of(episodes, recipe)
     order = torch.Generator().manual_seed(seed)
     sums: list[tuple[float, float, float, float]] = []
@@ -179,12 +179,12 @@ def update(
     stopped = False
     for _ in range(recipe.passes):
         for rows in torch.split(shuffled(episodes.groups, order), recipe.minibatch):
-            own = processes.part(rows)
+            own = together.part(rows)
             mask, old = episodes.mask[own], episodes.log_probs[own]
             share = float(mask.sum() / episodes.mask[rows].sum().clamp_min(1))
             now = evaluate(own) if len(own) else None
             kl = share * float(divergence(now.log_probs.detach(), old, mask)) if now else 0.0
-            [kl] = processes.sums(kl)
+            [kl] = together.sums(kl)
             if kl > recipe.most_kl:
                 stopped = True
                 break
@@ -197,7 +197,7 @@ def update(
                 loss = loss + recipe.value_weight * error
             loss = share * loss
             if extra_loss is not None:
-                loss = loss + extra_loss() / processes.count
+                loss = loss + extra_loss() / together.count
             optimiser.zero_grad()
             if loss.requires_grad:
                 loss.backward()  # type: ignore[no-untyped-call]
@@ -207,7 +207,7 @@ def update(
             optimiser.step()
             if after_step is not None:
                 after_step()
-            seen = processes.sums(share * surrogate.item(), share * error.item(), share * clipped.item())
+            seen = together.sums(share * surrogate.item(), share * error.item(), share * clipped.item())
             sums.append((seen[0], seen[1], kl, seen[2]))
         if stopped:
             break

@@ -4,6 +4,7 @@ Every process holds the whole model. Each reads its own share of a batch; gradie
 all take the same step and stay the same. The first one writes files.
 """
 
+import time
 from collections.abc import Sequence
 from typing import TypeVar
 
@@ -41,6 +42,10 @@ class Processes:
     def sums(self, *values: float) -> list[float]:
         """Each value added up over the processes."""
         return list(values)
+
+    def late(self, until: float) -> bool:
+        """Whether the time `until` (time.monotonic) is over for any of them: all stop together."""
+        return self.sums(float(time.monotonic() > until))[0] > 0
 
     def add_gradients(self, parameters: Sequence[nn.Parameter]) -> None:
         """The gradients become their sums over the processes; where a process has none it counts as zero."""

@@ -282,12 +282,7 @@ class Reader:
 
     def read(self, question: str, passages: Sequence[str], n: int = 1, cancelled: Cancelled = never) -> list[Reading]:
         """One reading a passage, each with at most n spans. Raises Cancelled between batches."""
-        asked = tokenized(self.tokenizer, QUESTION_PREFIX, [question])[0][0].cut(MOST_QUESTION)
-        texts = tokenized(self.tokenizer, PASSAGE_PREFIX, passages)
-        pieces = [(place, piece) for place, text in enumerate(texts) for piece in text]
-        stop_if(cancelled)
-        lower = self.trunk.hidden([asked.ids, *(piece.ids for _, piece in pieces)], last=self.config.split)
-        return self.read_states(question, lower[0], passages, pieces, lower[1:], n, cancelled)
+        return self.read_states(question, *self._lower(question, passages, cancelled), n, cancelled)
 
     def read_states(
         self,
@@ -309,16 +304,23 @@ class Reader:
     def chances(self, question: str, passage: str, stretches: Sequence[str]) -> list[float]:
         """In [0, 1] for each stretch of the passage: how likely the passage answers the question, and in these words,
         wherever they stand in it."""
-        asked = tokenized(self.tokenizer, QUESTION_PREFIX, [question])[0][0].cut(MOST_QUESTION)
-        [texts] = tokenized(self.tokenizer, PASSAGE_PREFIX, [passage])
-        lower = self.trunk.hidden([asked.ids, *(piece.ids for piece in texts)], last=self.config.split)
-        pieces = [(0, piece) for piece in texts]
-        [(spans, here)] = self._looked(question, lower[0], [passage], pieces, lower[1:], never)
+        [(spans, here)] = self._looked(question, *self._lower(question, [passage], never), never)
         likely: dict[str, float] = {}
         for span in spans:
             said = passage[span.start : span.end]
             likely[said] = likely.get(said, 0.0) + span.probability
         return [here * likely.get(stretch, 0.0) for stretch in stretches]
+
+    def _lower(
+        self, question: str, passages: Sequence[str], cancelled: Cancelled
+    ) -> tuple[Tensor, Sequence[str], list[tuple[int, Text]], Sequence[Tensor]]:
+        """Lower states of the question, the passages, their pieces, and the lower states of these."""
+        asked = tokenized(self.tokenizer, QUESTION_PREFIX, [question])[0][0].cut(MOST_QUESTION)
+        texts = tokenized(self.tokenizer, PASSAGE_PREFIX, passages)
+        pieces = [(place, piece) for place, text in enumerate(texts) for piece in text]
+        stop_if(cancelled)
+        lower = self.trunk.hidden([asked.ids, *(piece.ids for _, piece in pieces)], last=self.config.split)
+        return lower[0], passages, pieces, lower[1:]
 
     def _looked(
         self,

@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.rnn import pad_sequence
 
 from indexing.types import Progress
 from models.adapter import POLICY, REFERENCE, Masters
@@ -126,11 +127,11 @@ class Trainer:
         work: Path,
         seed: int = 0,
         value_head: nn.Linear | None = None,
-        processes: Processes | None = None,
+        together: Processes | None = None,
     ) -> None:
         """`model` carries the adapters POLICY (trainable) and REFERENCE; `value_head` is what the values begin as, zero
-        without it. Of several `processes` each plays and judges its share of a round."""
-        self.processes = processes or Processes()
+        without it. Of several processes each plays and judges its share of a round."""
+        self.together = together or Processes()
         self.model, self.template, self.recipe, self.work, self.seed = model, template, recipe, work, seed
         self.vocabulary = Vocabulary(template.ends, template.decode, len(template.tokenizer))
         model.set_adapter(POLICY)
@@ -166,7 +167,7 @@ class Trainer:
         weights that looked best after a round: a reward that is learnt from too long is learnt, not what it stands for
         (Gao et al. 2023)."""
         while self.done < self.recipe.rounds:
-            if self.processes.sums(float(time.monotonic() > until))[0]:
+            if self.together.late(until):
                 return False
             chosen = round_of(tasks, self.done, self.recipe.prompts, self.seed)
             own = [task for said in self.turns if (task := grow(*said))] if grow else []
@@ -185,8 +186,8 @@ class Trainer:
     def looked(self, look: Look) -> float:
         """How good the policy is now; its weights are kept when it was never better."""
         self.model.set_adapter(POLICY)
-        found = look(lambda task: self.sample(task, "", 1, NEARLY_NONE).texts[0]) if self.processes.first else 0.0
-        [found] = self.processes.sums(found)
+        found = look(lambda task: self.sample(task, "", 1, NEARLY_NONE).texts[0]) if self.together.first else 0.0
+        [found] = self.together.sums(found)
         if self.best is None or found > self.best[0]:
             self.best = found, self.masters.state()
         return found
@@ -203,9 +204,9 @@ class Trainer:
         self.model.set_adapter(POLICY)
         own = [
             self.judged(task, reward, f"{self.seed} {self.done} {place}")
-            for place, task in self.processes.mine(list(enumerate(tasks)))
+            for place, task in self.together.mine(list(enumerate(tasks)))
         ]
-        played = self.processes.gathered(own)
+        played = self.together.gathered(own)
         texts = [text for one in played for text in one.texts]
         judged = [parts for one in played for parts in one.parts]
         episodes = joined([one.episodes for one in played])
@@ -218,7 +219,7 @@ class Trainer:
         done = update(
             episodes, lambda rows: self.evaluate(played, rows, episodes.mask.shape[1]), self.optimiser, recipe.ppo,
             seed=self.done, before_step=self.take_gradients, after_step=self.masters.put_back,
-            extra_loss=extra, processes=self.processes,
+            extra_loss=extra, together=self.together,
         )  # fmt: skip
         parts = {name: sum(one[name] for one in judged) / len(judged) for name in judged[0]}
         lengths = episodes.mask.sum(1)
@@ -246,7 +247,7 @@ class Trainer:
     def take_gradients(self) -> None:
         """The gradients of all processes become those of the weights outside the model."""
         self.masters.take_gradients()
-        self.processes.add_gradients([*self.masters.outside, *self.value_head.parameters()])
+        self.together.add_gradients([*self.masters.outside, *self.value_head.parameters()])
 
     def judged(self, task: Task, reward: Reward, seed: str) -> Judged:
         """The episodes of a task with what they are worth."""
@@ -319,20 +320,10 @@ class Trainer:
         self.model.set_adapter(REFERENCE)
         reference = [log_probs for log_probs, _ in self.read(steps, every)]
         self.model.set_adapter(POLICY)
-        read = self.read(steps, every)
-        longest = max(len(one) for one in reference)
-        log_probs, values, mask = (
-            torch.stack([lengthened(one, longest) for one in column])
-            for column in (
-                [own for own, _ in read],
-                [own for _, own in read],
-                [torch.ones_like(own) for own, _ in read],
-            )
-        )
-        reference_log_probs = torch.stack([lengthened(one, longest) for one in reference])
-        return Episodes(
-            log_probs, reference_log_probs, values, mask, scores, torch.zeros(len(scores), dtype=torch.long)
-        )
+        log_probs, values = zip(*self.read(steps, every), strict=True)
+        mask = [torch.ones_like(own) for own in log_probs]
+        columns = (pad_sequence(list(column), batch_first=True) for column in (log_probs, reference, values, mask))
+        return Episodes(*columns, scores, torch.zeros(len(scores), dtype=torch.long))
 
     def evaluate(self, played: Sequence[Judged], rows: Tensor, steps: int) -> Evaluated:
         """Log-probabilities and values now, with gradients; samples of one prompt share its reading."""
@@ -363,7 +354,7 @@ class Trainer:
 
     def keep(self) -> None:
         """Writes the checkpoint."""
-        if not self.processes.first:
+        if not self.together.first:
             return
         state = {
             "done": self.done,

@@ -242,7 +242,7 @@ class Run:
         """Steps until the end or until it is time to stop, with a checkpoint before."""
         self.model.train()
         while self.done < len(self.steps):
-            if self.together.sums(float(time.monotonic() > until))[0]:
+            if self.together.late(until):
                 self.keep()
                 return False
             self.recent.append(self.step(self.steps[self.done]))

@@ -203,7 +203,7 @@ class Run:
         order = random.Random(seed).sample(range(len(self.rankings)), len(self.rankings))
         self.model.train()
         while self.done < self.steps:
-            if self.together.sums(float(time.monotonic() > until))[0]:
+            if self.together.late(until):
                 self.keep()
                 return False
             some = [self.rankings[place] for place in order[self.done * self.recipe.batch :][: self.recipe.batch]]

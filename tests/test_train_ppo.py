@@ -89,7 +89,7 @@ def begun(
 ) -> Trainer:
     torch.manual_seed(0)
     model = with_reference(load(adapter.parent / "base"), adapter)
-    trainer = Trainer(model, template, recipe, work, value_head=value_head, processes=together)
+    trainer = Trainer(model, template, recipe, work, value_head=value_head, together=together)
     trainer.resume("the same")
     return trainer
 
