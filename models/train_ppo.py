@@ -322,8 +322,10 @@ class Trainer:
         self.model.set_adapter(POLICY)
         log_probs, values = zip(*self.read(steps, every), strict=True)
         mask = [torch.ones_like(own) for own in log_probs]
-        columns = (pad_sequence(list(column), batch_first=True) for column in (log_probs, reference, values, mask))
-        return Episodes(*columns, scores, torch.zeros(len(scores), dtype=torch.long))
+        own, other, value, acted = (
+            pad_sequence(list(column), batch_first=True) for column in (log_probs, reference, values, mask)
+        )
+        return Episodes(own, other, value, acted, scores, torch.zeros(len(scores), dtype=torch.long))
 
     def evaluate(self, played: Sequence[Judged], rows: Tensor, steps: int) -> Evaluated:
         """Log-probabilities and values now, with gradients; samples of one prompt share its reading."""
