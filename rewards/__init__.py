@@ -7,6 +7,7 @@ readings         the token states that judges read, each computed once by the fr
 interaction      the small network that every judge is made of
 preference       the preference reward model
 rule_judge       the rule reward model
+names            names of a question, and those of a series
 support          does the quote answer the question and support the statement
 select           the score and the verdict
 reasons          the reason in words, in both languages

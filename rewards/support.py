@@ -6,7 +6,6 @@ and the retriever know (the reader's own confidence, the hit's score), fitted on
 
 import json
 import math
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from indexing.types import BadInput, ModelDamaged
 from models.overlap import terms
 from models.types import Candidate, Conversation
 from rewards.interaction import Interaction, Reader, Trained, load_network
+from rewards.names import holds, names_another, names_of
 from rewards.network_fit import outputs_of
 from rewards.readings import ANSWER, QUESTION, Draft, Readings, draft
 
@@ -27,12 +27,6 @@ FEATURES = ("network", "log_prob", "hit_score", "asked", "read", "named", "lengt
 stand in the quotes, and of those that stand in the passages read, or in the titles of their documents; the share of its
 names and numbers that stand there; ln(1 + characters of the bare answer); the cosine of the encoder's vectors of
 question and candidate, under the title of what was read."""
-MONTHS = "January|February|March|April|May|June|July|August|September|October|November|December"
-NAMED = re.compile(rf"(?<=\S )(?!(?:{MONTHS})\b)[A-Z][\w'’-]* \d{{1,3}}\b(?![.,]\d)|(?<=\S )[A-Z][\w'’-]*|\d[\d,.]*")
-"""Words of a question with a capital letter, save the first, each with the number behind it (Sputnik 1) where that is
-no year or day; and other numbers."""
-NUMBERS = "one two three four five six seven eight nine ten eleven twelve".split()  # noqa: SIM905
-ROMAN = ((50, "l"), (40, "xl"), (10, "x"), (9, "ix"), (5, "v"), (4, "iv"), (1, "i"))
 LEAST_LOG_PROB = -10.0
 """Below this a policy's confidence tells nothing more."""
 
@@ -131,46 +125,10 @@ def told(question: str, evidence: Sequence[tuple[str, str]], quotes: Sequence[st
     )
 
 
-def names_of(question: str) -> set[str]:
-    """The names and numbers of a question, in lower case.
-
-    >>> sorted(names_of("When was Sputnik 1 launched, and how did Moscow's papers tell it on May 5?"))
-    ['5', 'may', 'moscow', 'sputnik 1']
-    """
-    found = {re.sub(r"['’]s?$", "", name.rstrip(".,")).casefold() for name in NAMED.findall(question)}
-    return found - {"i", ""}
-
-
-def holds(text: str, name: str) -> bool:
-    """Whether a text holds a name or number, both in lower case. The 1 of "Sputnik 1" does not stand in 1961, and
-    "War 2" stands in "War II"."""
-    word, _, number = name.rpartition(" ")
-    ends = (
-        rf"{re.escape(word)}[ -]?(?:{'|'.join((number, *written(int(number))))})(?!\w)"
-        if word
-        else rf"{re.escape(name)}(?!\d)"
-    )
-    return re.search(rf"(?<!\d){ends}", text) is not None
-
-
-def written(number: int) -> list[str]:
-    """How a small number is written: in digits, as a word, in Roman numerals.
-
-    >>> written(9), written(14)
-    (['9', 'ix', 'nine'], ['14', 'xiv'])
-    """
-    roman, left = "", number if number < 90 else 0
-    for value, sign in ROMAN:
-        roman += sign * (left // value)
-        left %= value
-    return [form for form in (str(number), roman, *NUMBERS[number - 1 : number]) if form]
-
-
 def another(question: str, candidate: Candidate) -> bool:
-    """Whether the question names one of a series (Apollo 9) that nothing its evidence says is about: what is told of
-    Apollo 11 answers nothing then."""
-    text = " ".join(f"{hit.document.title} {hit.passage.text}" for hit in candidate.evidence).casefold()
-    return any(" " in name and not holds(text, name) for name in names_of(question))
+    """Whether the question names one of a series that nothing its evidence says is about."""
+    text = " ".join(f"{hit.document.title} {hit.passage.text}" for hit in candidate.evidence)
+    return names_another(question, text)
 
 
 class TrainedSupport:

@@ -179,27 +179,12 @@ def test_names_of_the_question_that_nothing_read_holds_are_missed() -> None:
     assert shared("When was it launched?", read)[2] == 1.0
 
 
-@pytest.mark.parametrize(
-    ("question", "title", "is_another"),
-    [
-        ("When was Apollo 9 launched?", "Apollo 11", True),
-        ("When was Apollo 1 launched?", "Apollo 11", True),
-        ("When was Apollo 11 launched?", "Apollo 11", False),
-        ("When did the Apollo-11 crew land?", "Apollo 11", False),
-        ("How did World War 2 end?", "World War II", False),
-        ("How did World War 1 end?", "World War II", True),
-        ("Who won Formula 1 races?", "Formula One", False),
-        ("Who played Bond 007 first?", "James Bond 007", False),
-        ("What happened on May 5?", "5 May", False),
-        ("What did the Human Rights Act 1998 change?", "Human Rights Act of 1998", False),
-        ("When was it launched?", "Apollo 11", False),
-    ],
-)
-def test_another_of_a_series_is_told_from_the_one_that_is_asked_about(
-    question: str, title: str, is_another: bool
-) -> None:
-    candidate = quoted("It took place on 16 July 1969, as planned.", title)
-    assert another(question, candidate) is is_another
+def test_what_is_told_of_another_of_a_series_supports_nothing(judge: TrainedSupport) -> None:
+    told = quoted("它于2003年10月15日发射。", "神舟五号", short="2003年10月15日")
+    asked_about, other = asked("神舟五號是哪一年發射的？"), asked("土星五号是哪一年发射的？")
+    assert judge.judge(asked_about, [told])[0] > 0
+    assert another(other.question, told)
+    assert judge.judge(other, [told]) == [0.0]
 
 
 def test_words_that_are_the_quote_are_read_once_and_under_their_title() -> None:

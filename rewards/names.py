@@ -1,0 +1,111 @@
+"""Names and numbers of a question, and whether a text holds them: one of a series with its number (神舟五号)."""
+
+import re
+from functools import cache
+from typing import Any
+
+from models.words import CHINESE_STOP_PATTERN, CJK
+
+MONTHS = "January|February|March|April|May|June|July|August|September|October|November|December"
+NAMED = re.compile(rf"(?<=\S )(?!(?:{MONTHS})\b)[A-Z][\w'’-]* \d{{1,3}}\b(?![.,]\d)|(?<=\S )[A-Z][\w'’-]*|\d[\d,.]*")
+"""Words of a question with a capital letter, save the first, each with the number behind it (Sputnik 1) where that is
+no year or day; and other numbers."""
+NUMBERS = "one two three four five six seven eight nine ten eleven twelve".split()  # noqa: SIM905
+ROMAN = ((50, "l"), (40, "xl"), (10, "x"), (9, "ix"), (5, "v"), (4, "iv"), (1, "i"))
+CHINESE_DIGITS = "〇一二三四五六七八九"
+COUNT = rf"(?<!\d)\d{{1,3}}|(?<![零{CHINESE_DIGITS}十百])[零{CHINESE_DIGITS}十百]{{1,5}}"
+ORDINAL = rf"({COUNT})(号|世(?![纪界代]))"
+CHINESE_SERIES = re.compile(rf"([{CJK}·]{{2}}|[A-Za-z]+)[- ]?{ORDINAL}")
+"""The last two characters of a name, its number, and the word of a ship, a line (号) or a ruler (世)."""
+DATE_OR_ORDER = "月第年日"
+"""No name ends so: 5月3号, 第五号."""
+
+
+def names_of(question: str) -> set[str]:
+    """The names and numbers of a question, in lower case.
+
+    >>> sorted(names_of("When was Sputnik 1 launched, and how did Moscow's papers tell it on May 5?"))
+    ['5', 'may', 'moscow', 'sputnik 1']
+    """
+    found = {re.sub(r"['’]s?$", "", name.rstrip(".,")).casefold() for name in NAMED.findall(question)}
+    return found - {"i", ""}
+
+
+def holds(text: str, name: str) -> bool:
+    """Whether a text holds a name or number, both in lower case. The 1 of "Sputnik 1" does not stand in 1961, and
+    "War 2" stands in "War II"."""
+    word, _, number = name.rpartition(" ")
+    ends = (
+        rf"{re.escape(word)}[ -]?(?:{'|'.join((number, *written(int(number))))})(?!\w)"
+        if word
+        else rf"{re.escape(name)}(?!\d)"
+    )
+    return re.search(rf"(?<!\d){ends}", text) is not None
+
+
+def names_another(question: str, text: str) -> bool:
+    """Whether the question names one of a series (Apollo 9, 神舟五号) and the text no such one: what it tells of
+    Apollo 11 answers nothing then.
+
+    A text without Chinese characters may call a Chinese name otherwise, and names none.
+    """
+    folded = text.casefold()
+    if any(" " in name and not holds(folded, name) for name in names_of(question)):
+        return True
+    asked = chinese_series(question)
+    if not asked or not re.search(f"[{CJK}]", text):
+        return False
+    simple = simplified(text)
+    told = {(number_of(count), word) for count, word in re.findall(ORDINAL, simple)}
+    return any(name not in simple or (number, word) not in told for name, number, word in asked)
+
+
+def chinese_series(question: str) -> list[tuple[str, int, str]]:
+    """Those of a series that a Chinese question names: the end of the name, the number, the word behind it; simplified.
+
+    >>> chinese_series("請問神舟五號和伊丽莎白二世在20世纪5月3号做了什么？")
+    [('神舟', 5, '号'), ('莎白', 2, '世')]
+    """
+    asked = CHINESE_STOP_PATTERN.sub(" ", simplified(question))
+    found = CHINESE_SERIES.findall(asked)
+    return [(name, number_of(count), word) for name, count, word in found if name[-1] not in DATE_OR_ORDER]
+
+
+def number_of(count: str) -> int:
+    """The number of at most three digits, or of Chinese signs below a thousand.
+
+    >>> [number_of(count) for count in ("12", "二", "十一", "三十", "一百零五")]
+    [12, 2, 11, 30, 105]
+    """
+    if count.isdecimal():
+        return int(count)
+    hundreds, _, rest = count.rpartition("百")
+    tens, ten, ones = rest.rpartition("十")
+    units = [CHINESE_DIGITS.find(signs[-1:] or "〇") for signs in (hundreds, tens, ones)]
+    return 100 * units[0] + 10 * (units[1] or int(bool(ten))) + max(0, units[2])
+
+
+def written(number: int) -> list[str]:
+    """How a small number is written: in digits, as a word, in Roman numerals.
+
+    >>> written(9), written(14)
+    (['9', 'ix', 'nine'], ['14', 'xiv'])
+    """
+    roman, left = "", number if number < 90 else 0
+    for value, sign in ROMAN:
+        roman += sign * (left // value)
+        left %= value
+    return [form for form in (str(number), roman, *NUMBERS[number - 1 : number]) if form]
+
+
+@cache
+def conversion() -> Any:
+    """OpenCC's conversion of traditional characters."""
+    from opencc import OpenCC
+
+    return OpenCC("t2s")
+
+
+def simplified(text: str) -> str:
+    """A text with its traditional characters written as simplified ones."""
+    return str(conversion().convert(text)) if re.search(f"[{CJK}]", text) else text

@@ -1,0 +1,52 @@
+"""Names of a question: is what is read about them, or about another of their series?"""
+
+import pytest
+
+from rewards.names import names_another
+
+
+@pytest.mark.parametrize(
+    ("question", "title", "is_another"),
+    [
+        ("When was Apollo 9 launched?", "Apollo 11", True),
+        ("When was Apollo 1 launched?", "Apollo 11", True),
+        ("When was Apollo 11 launched?", "Apollo 11", False),
+        ("When did the Apollo-11 crew land?", "Apollo 11", False),
+        ("How did World War 2 end?", "World War II", False),
+        ("How did World War 1 end?", "World War II", True),
+        ("Who won Formula 1 races?", "Formula One", False),
+        ("Who played Bond 007 first?", "James Bond 007", False),
+        ("What happened on May 5?", "5 May", False),
+        ("What did the Human Rights Act 1998 change?", "Human Rights Act of 1998", False),
+        ("When was it launched?", "Apollo 11", False),
+    ],
+)
+def test_another_of_a_series_is_told_from_the_one_that_is_asked_about(
+    question: str, title: str, is_another: bool
+) -> None:
+    assert names_another(question, f"{title} It took place on 16 July 1969, as planned.") is is_another
+
+
+@pytest.mark.parametrize(
+    ("question", "title", "is_another"),
+    [
+        ("土星五号有多高？", "神舟五号", True),
+        ("神舟五号有多高？", "神舟十五号", True),
+        ("神舟五号有多高？", "神舟5号", False),
+        ("请问神舟五号有多高？", "神舟五號", False),
+        ("神舟15號有多高？", "神舟十五号", False),
+        ("阿波罗9号有多高？", "阿波罗11号", True),
+        ("北京地铁一号线有多长？", "1号线（北京地铁）", False),
+        ("伊丽莎白二世是谁？", "伊丽莎白一世", True),
+        ("路易十四世和路易十五世是谁？", "路易十四世", True),
+        ("土星五号有多高？", "Saturn V", False),
+        ("第五号是谁写的？", "贝多芬", False),
+        ("5月3号发生了什么？", "劳动节", False),
+        ("二十世纪初谁在这里？", "火箭", False),
+    ],
+)
+def test_one_of_a_chinese_series_is_known_in_either_script_and_by_either_digits(
+    question: str, title: str, is_another: bool
+) -> None:
+    told = "It stands 110 m high." if title.isascii() else "全长约五十八米，于当年起飞。"
+    assert names_another(question, f"{title} {told}") is is_another
