@@ -66,7 +66,7 @@ def chinese_series(question: str) -> list[tuple[str, int, str]]:
     >>> chinese_series("請問神舟五號和伊丽莎白二世在20世纪5月3号做了什么？")
     [('神舟', 5, '号'), ('莎白', 2, '世')]
     """
-    asked = CHINESE_STOP_PATTERN.sub(" ", simplified(question))
+    asked = CHINESE_STOP_PATTERN.sub("\n", simplified(question))
     found = CHINESE_SERIES.findall(asked)
     return [(name, number_of(count), word) for name, count, word in found if name[-1] not in DATE_OR_ORDER]
 
