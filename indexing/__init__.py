@@ -7,6 +7,7 @@ extract    a file's bytes -> Document and its marks (headings, pages)
 formats    one reader a format: Markdown, text, HTML, PDF, DOCX, JSON Lines
 lines      hard-wrapped lines joined again
 language   which language a text is in
+chinese    Chinese in either script, read as one
 sentences  where sentences end, in English and Chinese
 split      Document -> Passages with exact spans
 sources    the contract of a source, and the source that is a folder or file

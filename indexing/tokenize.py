@@ -11,11 +11,11 @@ import threading
 import unicodedata
 from array import array
 from collections.abc import Callable, Iterable, Iterator
-from importlib import resources
 from itertools import chain, islice
 
 import numpy as np
 
+from indexing.chinese import simplified
 from indexing.vocabulary import BATCH, Groups, Numbered, Vocabulary
 
 VERSION = 1
@@ -67,7 +67,6 @@ class Analyser:
         self._words: dict[str, Analysed] = {}
         self._runs = _Runs(self._run)
         self._local = threading.local()
-        self._simplified: dict[int, str] | None = None
 
     @property
     def fingerprint(self) -> str:
@@ -146,7 +145,7 @@ class Analyser:
         if not _CJK.search(text):
             yield text, False
             return
-        for i, piece in enumerate(_CJK.split(text.translate(self._to_simplified()))):
+        for i, piece in enumerate(_CJK.split(simplified(text))):
             if piece:
                 yield piece, i % 2 == 1
 
@@ -181,11 +180,6 @@ class Analyser:
 
             stemmer = self._local.stemmer = Stemmer.Stemmer("english", 0).stemWord
         return stemmer  # type: ignore[no-any-return]
-
-    def _to_simplified(self) -> dict[int, str]:
-        if self._simplified is None:
-            self._simplified = _simplified_characters()
-        return self._simplified
 
 
 class _Runs(dict[str, int]):
@@ -265,13 +259,6 @@ def _shape(word: str, parts: list[str]) -> tuple[list[str], list[str]]:
     if "'" in word or "’" in word:
         return ([], [joined]) if joined in STOP_WORDS else ([joined], [p for p in parts if len(p) > 1])
     return [joined], parts  # e-mail is email; state-of-the-art keeps its words as well
-
-
-def _simplified_characters() -> dict[int, str]:
-    """Traditional -> simplified character, OpenCC's first choice (its table is under Apache-2.0)."""
-    table = resources.files("opencc").joinpath("dictionary", "TSCharacters.txt").read_text(encoding="utf-8")
-    pairs = (line.split() for line in table.splitlines() if line.strip())
-    return {ord(pair[0]): pair[1] for pair in pairs if len(pair[0]) == 1}
 
 
 def is_cjk(text: str) -> bool:

@@ -7,6 +7,7 @@ of a question's words that a sentence holds finds the sentence. `models/reader.p
 import math
 from collections.abc import Sequence
 
+from indexing.chinese import simplified
 from models.words import content_words
 
 LEAST_STEM = 4
@@ -14,9 +15,10 @@ MOST_STEM = 6
 
 
 def terms(text: str) -> set[str]:
-    """Content words, English ones cut to a stem-like beginning, Chinese ones as overlapping pairs of characters."""
+    """Content words, English ones cut to a stem-like beginning, Chinese ones as overlapping pairs of simplified
+    characters."""
     found: set[str] = set()
-    for word in content_words(text):
+    for word in content_words(simplified(text)):
         if not word.isascii():
             found.update([word[at : at + 2] for at in range(len(word) - 1)] or [word])
         elif word.isalpha():

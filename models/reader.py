@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from indexing.chinese import simplified
 from indexing.split import sentences
 from indexing.types import Cancelled as CancelledError
 from indexing.types import EncoderMismatch, ModelDamaged, ModelMissing
@@ -80,10 +81,16 @@ class Text:
 
 
 def tokenized(tokenizer: "Tokenizer", prefix: str, texts: Sequence[str]) -> list[list[Text]]:
-    """For each text its pieces: one, or more where it is longer than the tokenizer's limit.
+    """For each text its pieces: one, or more where it is longer than the tokenizer's limit. Chinese is read in
+    simplified characters, so that question and passage need not share a script.
 
     The prefix is put before the text; offsets are those of the text alone.
     """
+    return as_written(tokenizer, prefix, [simplified(text) for text in texts])
+
+
+def as_written(tokenizer: "Tokenizer", prefix: str, texts: Sequence[str]) -> list[list[Text]]:
+    """The same of texts in their own script."""
     encodings = tokenizer.encode_batch([prefix + text for text in texts])
     return [[shifted(piece, len(prefix)) for piece in (whole, *whole.overflowing)] for whole in encodings]
 

@@ -16,7 +16,7 @@ from models.clozes import clozes
 from models.fit import fold
 from models.hard_pairs import answer_cut_out, single_sentences, swapped
 from models.json_lines import read_lines
-from models.reader import MOST_QUESTION, PASSAGE_PREFIX, QUESTION_PREFIX, Text, tokenized
+from models.reader import MOST_QUESTION, PASSAGE_PREFIX, QUESTION_PREFIX, Text, as_written
 from models.reader_rows import Bounds, Row, gold_places, in_other_script, read_rows, words
 
 SOURCES = ("squad.train", "drcd.train", "cmrc.train", "qamr.train")
@@ -149,7 +149,7 @@ def harder(rows: Sequence[Row], source: str, rng: random.Random) -> list[tuple[R
 def add_texts(corpus: Corpus, tokenizer: Any, prefix: str, texts: Iterable[str], most: int = 512) -> None:
     """Tokenize what is new, in the order it first appears; of an over-long text its first tokens."""
     fresh = [text for text in dict.fromkeys(texts) if prefix + text not in corpus.numbers]
-    for text, made in zip(fresh, tokenized(tokenizer, prefix, fresh), strict=True):
+    for text, made in zip(fresh, as_written(tokenizer, prefix, fresh), strict=True):
         corpus.numbers[prefix + text] = len(corpus.texts)
         corpus.texts.append(made[0].cut(most))
 

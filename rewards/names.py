@@ -1,9 +1,8 @@
 """Names and numbers of a question, and whether a text holds them: one of a series with its number (神舟五号)."""
 
 import re
-from functools import cache
-from typing import Any
 
+from indexing.chinese import simplified
 from models.words import CHINESE_STOP_PATTERN, CJK
 
 MONTHS = "January|February|March|April|May|June|July|August|September|October|November|December"
@@ -96,16 +95,3 @@ def written(number: int) -> list[str]:
         roman += sign * (left // value)
         left %= value
     return [form for form in (str(number), roman, *NUMBERS[number - 1 : number]) if form]
-
-
-@cache
-def conversion() -> Any:
-    """OpenCC's conversion of traditional characters."""
-    from opencc import OpenCC
-
-    return OpenCC("t2s")
-
-
-def simplified(text: str) -> str:
-    """A text with its traditional characters written as simplified ones."""
-    return str(conversion().convert(text)) if re.search(f"[{CJK}]", text) else text

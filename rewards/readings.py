@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from indexing.chinese import simplified
 from models.recent import Recent
 from models.types import Candidate, Conversation
 
@@ -117,10 +118,12 @@ def vectors_of(trunk: "Trunk", layer: int, read: Sequence[TokenStates]) -> NDArr
 def tokens(trunk: "Trunk", texts: Sequence[str]) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
     """Ids [n] and character spans [n, 2] of texts that carry a prefix; spans count from after the prefix.
 
-    A question that is too long loses its beginning, an answer its end: the last words ask.
+    A question that is too long loses its beginning, an answer its end: the last words ask. Chinese is read in
+    simplified characters.
     """
     made = []
-    for text, encoding in zip(texts, trunk.tokenizer.encode_batch(list(texts)), strict=True):
+    read = [simplified(text) for text in texts]
+    for text, encoding in zip(read, trunk.tokenizer.encode_batch(read), strict=True):
         prefix = QUESTION if text.startswith(QUESTION) else ANSWER
         ids, spans = np.asarray(encoding.ids, dtype=np.int64), np.asarray(encoding.offsets, dtype=np.int64)
         most, head = (MOST_QUESTION, 3) if prefix == QUESTION else (MOST_ANSWER, MOST_ANSWER - 1)

@@ -8,7 +8,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 ORDER = ["indexing", "models", "rewards", "service", "eval", "tests"]
-FROM_INDEXING = {"indexing.types", "indexing.split"}
+FROM_INDEXING = {"indexing.types", "indexing.split", "indexing.chinese"}
 """All that models and rewards may take from indexing."""
 
 FILES = sorted(path for package in ORDER for path in (ROOT / package).rglob("*.py"))
