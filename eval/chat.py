@@ -112,9 +112,9 @@ def queries(
     groups = [one.passage_id for one in asked]
     found = {
         f"chat/en/R@{DEPTH}/{system}": measured(metrics.interval(values[system], groups))
-        for system in ("raw turn", "rewrite", "human rewrite")
+        for system in ("raw turn", "rewrite", "both queries", "human rewrite")
     }
-    found["chat/en/share of the way"] = Figure(
-        share_of_the_way(values), len(asked), baseline=0.0, target=TARGETS["way"]
-    )
+    for system in ("rewrite", "both queries"):
+        way = share_of_the_way(values, system)
+        found[f"chat/en/share of the way/{system}"] = Figure(way, len(asked), baseline=0.0, target=TARGETS["way"])
     return found

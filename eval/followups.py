@@ -156,9 +156,9 @@ def recalls(
     return values
 
 
-def share_of_the_way(values: Mapping[str, Sequence[float]]) -> float:
-    """How far the rewrite comes from the raw turn to the human rewrite: 1 is all the way."""
-    raw, own, human = (float(np.mean(values[system])) for system in ("raw turn", "rewrite", "human rewrite"))
+def share_of_the_way(values: Mapping[str, Sequence[float]], system: str = "rewrite") -> float:
+    """How far a system comes from the raw turn to the human rewrite: 1 is all the way."""
+    raw, own, human = (float(np.mean(values[name])) for name in ("raw turn", system, "human rewrite"))
     return (own - raw) / max(human - raw, 1e-9)
 
 

@@ -97,12 +97,12 @@ class TunedPolicy:
             return Plan(1.0 - chance, (), "The chat model chose to reply without a search." + unread(conversation))
         asked = conversation.question
         words = self.resolved(conversation, text.removeprefix(QUERY_MARK).strip() or asked)
-        queries = (Query(words, "rewrite"),) if words == asked else (Query(words, "rewrite"), Query(asked))
+        queries = (Query(words, "rewrite"),) if words == asked else (Query(words, "rewrite"), as_asked(conversation))
         return Plan(chance, queries, f"The chat model asked to search for “{words}”.{unread(conversation)}")
 
     def resolved(self, conversation: Conversation, query: str) -> str:
         """The query with words of earlier turns behind it, where the model has put none there of its own accord: too
-        often it repeats a question that leans on them. The question as it was asked is searched beside it."""
+        often it repeats a question that leans on them."""
         if len(conversation.turns) == 1 or "(" in query:
             return query
         opened = (*plain_prompt(conversation, BRIEF), Message("assistant", f"{QUERY_MARK} {query} ("))
@@ -193,6 +193,12 @@ class TunedPolicy:
         prompts = [reading_of(conversation, hit, self.orders).prompt for hit in hits]
         scores = self.generator.log_probs(prompts, [NOT_SAID] * len(prompts))
         return [math.exp(math.fsum(score)) for score in scores]
+
+
+def as_asked(conversation: Conversation) -> Query:
+    """The last turn in the user's own words, behind the one before it: what the model's query got wrong, that says."""
+    *earlier, question = (turn.text for turn in conversation.turns if turn.role == "user")
+    return Query(f"{question} {earlier[-1]}", "history") if earlier else Query(question)
 
 
 def reading_of(conversation: Conversation, hit: Hit, orders: OrderDetector | None = None) -> Reading:
