@@ -26,6 +26,10 @@ def test_chinese_matches_by_pairs_of_characters() -> None:
     assert found[0] > found[1] == 0.0
 
 
+def test_chinese_matches_in_either_script() -> None:
+    assert terms("飛船發射時間") == terms("飞船发射时间")
+
+
 def test_nothing_shared_and_nothing_asked_give_zero() -> None:
     assert shares("", ["A sentence."]) == [0.0]
     assert shares("the of", ["The of."]) == [0.0]

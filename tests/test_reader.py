@@ -45,6 +45,18 @@ def test_it_finds_the_answer(reader: Reader, question: str, passage: str, answer
     assert best.end - best.start <= len(answer) + 12
 
 
+def test_question_and_passage_need_not_share_a_script(reader: Reader) -> None:
+    from opencc import OpenCC
+
+    to_traditional = OpenCC("s2t").convert
+    question, passage = "谁建立了第一座茶叶农药检测实验室？", str(to_traditional(TEA))
+    assert passage != TEA
+    [same], [other] = reader.read(to_traditional(question), [passage]), reader.read(question, [passage])
+    assert same == other
+    best = other.spans[0]
+    assert passage[best.start : best.end] == "陳宗懋"
+
+
 def test_it_says_where_the_answer_is_not(reader: Reader) -> None:
     for question, right in (("When was the Halden bridge opened?", BRIDGE), ("哪种茶完全发酵？", TEA)):
         here, other = reader.read(question, [right, FROGS])

@@ -179,6 +179,13 @@ def test_names_of_the_question_that_nothing_read_holds_are_missed() -> None:
     assert shared("When was it launched?", read)[2] == 1.0
 
 
+def test_a_quote_supports_as_much_in_the_other_script(judge: TrainedSupport) -> None:
+    told = quoted("大桥于1932年正式通车。", "海港大桥", short="1932年")
+    same = quoted("大橋於1932年正式通車。", "海港大橋", short="1932年")
+    question = asked("海港大桥是哪一年通车的？")
+    assert judge.judge(question, [same]) == pytest.approx(judge.judge(question, [told]), abs=2e-3)
+
+
 def test_what_is_told_of_another_of_a_series_supports_nothing(judge: TrainedSupport) -> None:
     told = quoted("它于2003年10月15日发射。", "神舟五号", short="2003年10月15日")
     asked_about, other = asked("神舟五號是哪一年發射的？"), asked("土星五号是哪一年发射的？")
