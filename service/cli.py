@@ -7,6 +7,7 @@ says why in one sentence with a hint on stderr and exits with 1 (2 for wrong usa
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -65,6 +66,13 @@ def main() -> None:
     build_cli()()
 
 
+def show_version(wanted: bool) -> None:
+    """Print the version and stop, where that is what is wanted."""
+    if wanted:
+        typer.echo(f"passerine {version('passerine')}")
+        raise typer.Exit
+
+
 def build_cli() -> typer.Typer:
     """All commands, on one object that holds the global options."""
     given = Given({})
@@ -81,6 +89,9 @@ def build_cli() -> typer.Typer:
         home: Annotated[Path | None, typer.Option(help="Folder of index, models, database and settings.")] = None,
         set_: Annotated[list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Any setting.")] = None,
         debug: Annotated[bool, typer.Option(help="Show traces, and log more.")] = False,
+        _: Annotated[
+            bool, typer.Option("--version", is_eager=True, callback=show_version, help="Say which version it is.")
+        ] = False,
     ) -> None:
         log_to_stderr(debug)
         given.options, given.debug = overrides(home, set_ or []), debug

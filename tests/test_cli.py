@@ -50,6 +50,12 @@ def test_help_names_every_command() -> None:
         assert re.search(rf"\b{name}\b", out), name
 
 
+def test_it_says_which_version_it_is() -> None:
+    from importlib.metadata import version
+
+    assert run("--version") == (0, f"passerine {version('passerine')}\n", "")
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
