@@ -22,6 +22,7 @@ from indexing.split import sentences
 from indexing.types import Cancelled as CancelledError
 from indexing.types import EncoderMismatch, ModelDamaged, ModelMissing
 from models import layers, ranges
+from models.answer_type import fits
 from models.heads import file_sha256
 from models.int8 import Ranges
 from models.layers import LayerWeights
@@ -338,7 +339,8 @@ class Reader:
         states: Sequence[Tensor],
         cancelled: Cancelled,
     ) -> list[tuple[list[Span], float]]:
-        """For each passage the KEPT best spans of its pieces, best first, and the chance that it answers."""
+        """For each passage the KEPT best spans of its pieces that can be what is asked for, best first, and the chance
+        that it answers."""
         found: list[list[tuple[float, Span]]] = [[] for _ in passages]
         chances: list[list[float]] = [[] for _ in passages]
         for begin in range(0, len(pieces), BATCH):
@@ -354,7 +356,8 @@ class Reader:
                 logits[:, 0] += self.config.overlap * shared(words, passages[place], piece.offsets)
                 best = best_spans(passages[place], piece.offsets, logits)
                 chances[place].append(chance)
-                found[place] += [(chance, span) for span in best]
+                fitting = [span for span in best if fits(words, passages[place][span.start : span.end])]
+                found[place] += [(chance, span) for span in fitting]
         return [(merged(weighted, sum(chance)), max(chance)) for weighted, chance in zip(found, chances, strict=True)]
 
 

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from indexing.types import BadInput, ModelDamaged
+from models.answer_type import fits
 from models.overlap import terms
 from models.types import Candidate, Conversation
 from rewards.interaction import Interaction, Reader, Trained, load_network
@@ -125,17 +126,18 @@ def told(question: str, evidence: Sequence[tuple[str, str]], quotes: Sequence[st
     )
 
 
-def another(question: str, candidate: Candidate) -> bool:
-    """Whether the question names one of a series that nothing its evidence says is about."""
+def beside_the_question(question: str, candidate: Candidate) -> bool:
+    """Whether a candidate cannot answer: its bare answer is nothing that the question asks for, or the question names
+    one of a series that nothing its evidence says is about."""
     text = " ".join(f"{hit.document.title} {hit.passage.text}" for hit in candidate.evidence)
-    return names_another(question, text)
+    return bool(candidate.short and not fits(question, candidate.short)) or names_another(question, text)
 
 
 class TrainedSupport:
     """s(quote, statement): the candidate answers the question and its quotes support it.
 
-    A statement without a quote has 0, and so has one about another of a series than the question names. What states no
-    fact has 1 and is not read.
+    A statement without a quote has 0, and so has one that is `beside_the_question`. What states no fact has 1 and is not
+    read.
     """
 
     name = "support"
@@ -171,5 +173,5 @@ class TrainedSupport:
         found = [0.0 if candidate.kind == "statement" else 1.0 for candidate in candidates]
         shares = self.calibration.probabilities(self.features(conversation, [candidates[i] for i in read]))
         for i, share in zip(read, shares.tolist(), strict=True):
-            found[i] = 0.0 if another(conversation.question, candidates[i]) else share
+            found[i] = 0.0 if beside_the_question(conversation.question, candidates[i]) else share
         return found

@@ -28,7 +28,6 @@ from rewards.support import (
     FEATURES,
     Calibration,
     TrainedSupport,
-    another,
     fit_calibration,
     load_calibration,
     save_calibration,
@@ -190,8 +189,13 @@ def test_what_is_told_of_another_of_a_series_supports_nothing(judge: TrainedSupp
     told = quoted("它于2003年10月15日发射。", "神舟五号", short="2003年10月15日")
     asked_about, other = asked("神舟五號是哪一年發射的？"), asked("土星五号是哪一年发射的？")
     assert judge.judge(asked_about, [told])[0] > 0
-    assert another(other.question, told)
     assert judge.judge(other, [told]) == [0.0]
+
+
+def test_what_is_no_time_answers_no_question_for_one(judge: TrainedSupport) -> None:
+    question = asked("When was the bridge opened?")
+    assert judge.judge(question, [quoted("It was opened in 1932.", "Harbour Bridge", short="1932")])[0] > 0
+    assert judge.judge(question, [quoted("It was opened in 1932.", "Harbour Bridge", short="It")]) == [0.0]
 
 
 def test_words_that_are_the_quote_are_read_once_and_under_their_title() -> None:
