@@ -23,7 +23,8 @@ ASKS: tuple[tuple[Type, re.Pattern[str]], ...] = (
         "time",
         re.compile(
             rf"^when {AUXILIARY}\b(?!.*\b(?:what|which|who|how)\b)|"
-            r"\b(?:what|which) (?:year|date|century|decade|month)\b|哪一?年(?!.*哪)|[什甚][么麼][时時][候间間]|何[时時]",
+            r"\b(?:what|which) (?:year|date|century|decade|month)\b|"
+            r"哪一?年(?!.*哪)|[什甚][么麼][时時][候间間]|何[时時]",
             re.IGNORECASE,
         ),
     ),

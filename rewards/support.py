@@ -136,8 +136,8 @@ def beside_the_question(question: str, candidate: Candidate) -> bool:
 class TrainedSupport:
     """s(quote, statement): the candidate answers the question and its quotes support it.
 
-    A statement without a quote has 0, and so has one that is `beside_the_question`. What states no fact has 1 and is not
-    read.
+    A statement without a quote has 0, and so has one that is `beside_the_question`. What states no fact has 1 and is
+    not read.
     """
 
     name = "support"
