@@ -12,6 +12,7 @@ followups    follow-ups against the questions that a person would have asked ins
 fusion       the fusion's weights, chosen on training questions
 selection    what each judge and each further draft adds
 outcomes     what became of a question
+left_out     questions whose passage the index lacks
 planted      instructions planted in documents
 answers      the answer flow measured whole
 chat         the tuned chat model by itself

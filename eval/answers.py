@@ -1,7 +1,7 @@
 """The answer flow measured whole: open retrieval over passages and distractors, with all candidates and judges.
 
-Sets: squad (English, with unanswerable questions), drcd (Chinese), search (the decision to search), clarify (asking
-back), planted (instructions in documents).
+Sets: squad (English, with unanswerable questions), drcd (Chinese), absent (questions of both whose passage is left out
+of the index), search (the decision to search), clarify (asking back), planted (instructions in documents).
 """
 
 import json
@@ -14,18 +14,19 @@ from pathlib import Path
 import numpy as np
 
 from eval import datasets, metrics
-from eval.datasets import Labelled, Question
-from eval.outcomes import CORRECT_F1, Outcome, curve, figures, latencies, outcome_of
+from eval.datasets import Entry, Labelled, Question
+from eval.left_out import left_out, without
+from eval.outcomes import CORRECT_F1, Outcome, curve, figures, latencies, mean, outcome_of
 from eval.planted import Attacked, assignments, attack, copied, harmless, planted
 from eval.report import Figure, Report, Table, coverage_picture, figure_table, measured, share, write
-from eval.selection import selection_table
+from eval.selection import answered_at, selection_table
 from eval.workbench import Workbench, documents_of, open_corpus, place, workbench
 from indexing.types import BadInput, Document, Progress
 from models.train_matching import conversation_of
 from models.types import Conversation, Turn
 from service.config import Settings
 
-SETS = ("squad", "drcd", "search", "clarify", "planted")
+SETS = ("squad", "drcd", "absent", "search", "clarify", "planted")
 TARGETS: Mapping[str, Mapping[str, float]] = {
     "squad": {
         "quote holds the answer": 0.65,
@@ -65,7 +66,8 @@ def run_answers(
     unknown = set(sets) - set(SETS)
     if unknown:
         raise BadInput(f"There is no set {', '.join(sorted(unknown))}.", f"The sets: {', '.join(SETS)}.")
-    documents = documents_of(open_corpus(data))
+    corpus = open_corpus(data)
+    documents = documents_of(corpus)
     bench = workbench(home, documents, progress=progress, settings=settings)
     found: dict[str, Figure] = {}
     asked: dict[str, list[Outcome]] = {}
@@ -77,6 +79,8 @@ def run_answers(
     if asked:
         found |= latencies([one for outcomes in asked.values() for one in outcomes])
         found |= repeated(bench, data, asked)
+    if "absent" in sets:
+        found |= absent_figures(data, home, bench, corpus, asked, limit, progress)
     if "search" in sets:
         found |= search_figures(bench, datasets.decisions(data, "test"), limit, progress)
     if "clarify" in sets:
@@ -108,6 +112,38 @@ def repeated(bench: Workbench, data: Path, asked: Mapping[str, Sequence[Outcome]
             again = outcome_of(texts[one.id], bench.ask(texts[one.id].text), bench.parts.thresholds)
             same.append(float(again.signature == one.signature))
     return {"answers/same answer when asked again": Figure(sum(same) / len(same), len(same), target=1.0)}
+
+
+def absent_figures(
+    data: Path,
+    home: Path,
+    like: Workbench,
+    corpus: Sequence[Entry],
+    asked: Mapping[str, Sequence[Outcome]],
+    limit: int | None,
+    progress: Progress | None,
+) -> dict[str, Figure]:
+    """Share of the questions answered though their passage is left out of the index: with the thresholds in use, and
+    where 85% of the answerable questions asked are answered."""
+    sets = {name: datasets.questions(data, f"{name}.test") for name in ("squad", "drcd")}
+    documents = documents_of(without(corpus, [question for own in sets.values() for question in own]))
+    bench = workbench(home, documents, progress=progress, like=like)
+    found: dict[str, Figure] = {}
+    for name, questions in sets.items():
+        chosen = datasets.stratified(left_out(questions), limit and limit // 2)
+        outcomes = ask_all(bench, chosen, progress, f"{name} without its passage")
+        done = [one for one in outcomes if not one.failure]
+        if not done:
+            continue
+        said = mean(done, [one.said for one in done])
+        failed = len(outcomes) - len(done)
+        found[f"absent/{name}/answered"] = measured(said, failures=failed, baseline=1.0, better="lower")
+        yes = [one.score for one in asked.get(name, ()) if one.answerable and not one.failure]
+        if yes:
+            share_ = answered_at(yes, [one.score for one in done])
+            found[f"absent/{name}/answered, at 85% of the answerable"] = Figure(share_, len(done), better="lower")
+    bench.library.index.close()
+    return found
 
 
 def search_figures(

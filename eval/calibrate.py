@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from eval import datasets, metrics
 from eval.datasets import Entry, Question
+from eval.left_out import is_left_out, left_out, without
 from eval.outcomes import quote_holds, supported_and_correct
 from eval.report import Figure, Report, coverage_picture, figure_table, measured, write
 from eval.workbench import Workbench, documents_of, open_corpus, workbench
@@ -34,9 +35,9 @@ from service.types import Answer
 
 DEFAULT_LIMIT = 400
 """Questions a language."""
-WRONG_COSTS = 0.5
-"""What a wrong answer costs when a right one earns 1: it comes with its quote, so a person can see that it is wrong,
-and an abstention hides the quotes that would have helped."""
+WRONG_COSTS = 1.0
+"""What a wrong answer costs when a right one earns 1: as much. An abstention shows the nearest passages all the same, so
+that silence hides little."""
 UNANSWERABLE = 0.25
 """Share of questions that the documents do not answer, for the worth of a threshold: whatever the mix of the
 development questions, people are taken to ask mostly what their documents hold."""
@@ -76,17 +77,20 @@ class Asked:
     trials: tuple[Trial, ...]
 
 
-def development(data: Path, corpus: Sequence[Entry], limit: int | None) -> list[Question]:
-    """Questions of the development articles of both languages, and half as many that the corpus cannot answer."""
-    chosen: list[Question] = []
+def development(data: Path, limit: int | None) -> tuple[list[Question], list[Entry]]:
+    """Questions of the development articles of both languages with the corpus to ask them of; to each two, one whose
+    passage the corpus lacks and one that it knows nothing of."""
+    corpus = open_corpus(data)
     outside = datasets.outside(data, corpus)
-    for language in ("en", "zh"):
-        own = [question for question in outside if question.language == language]
-        chosen += datasets.stratified(own, None if limit is None else limit // 2)
-    for name in ("squad.train", "drcd.train"):
+    few = limit and limit // 2
+    chosen: list[Question] = []
+    for language, name in (("en", "squad.train"), ("zh", "drcd.train")):
         own = [question for question in datasets.questions(data, name) if fold(question.title) == 0]
-        chosen += datasets.stratified(own, limit)
-    return chosen
+        corpus = without(corpus, own)
+        chosen += datasets.stratified([question for question in outside if question.language == language], few)
+        chosen += datasets.stratified(left_out(own), few)
+        chosen += datasets.stratified([question for question in own if not is_left_out(question.passage)], limit)
+    return chosen, corpus
 
 
 def asked_of(question: Question, answer: Answer, judge: TrainedSupport) -> Asked:
@@ -278,8 +282,7 @@ def run_calibrate(
     Asked candidates are kept in out/calibrate-asked.jsonl: remove it after a change of policy or judges. Raises
     BadInput, ModelMissing, StorageFailed.
     """
-    corpus = open_corpus(data)
-    questions = development(data, corpus, limit)
+    questions, corpus = development(data, limit)
     bench = workbench(home, documents_of(corpus), progress=progress, settings=settings)
     neutral = replace(bench, parts=replace(bench.parts, thresholds=Thresholds(abstain=0.0, default_floor=0.0)))
     asked, failures = gather(neutral, questions, out / "calibrate-asked.jsonl", progress)
@@ -327,7 +330,8 @@ def fitted(asked: Sequence[Asked], failures: int, out: Path) -> tuple[Thresholds
     }
     notes = (
         "Development data: a fifth of the training articles of SQuAD and DRCD, by hash; distractors as in the test.",
-        "Half as many questions again whose answer the documents do not hold (R1-Searcher, CMRC).",
+        "Half as many questions again whose passage is left out of the index, and half as many that the documents know",
+        "nothing of (R1-Searcher, CMRC).",
     )
     table = figure_table("Development questions", figures)
     command = "passerine evaluate calibrate"
@@ -375,7 +379,8 @@ def origin(asked: Sequence[Asked], report: Report) -> dict[str, object]:
     return {
         "command": report.command,
         "questions": len(asked),
-        "data": "a fifth of the articles of squad.train and drcd.train, by hash; half as many questions from outside",
+        "data": "a fifth of the articles of squad.train and drcd.train, by hash; half as many questions whose passage "
+        "is left out, and half as many from outside",
         "criterion": report.settings["criterion"],
         "curve": {
             name: [round(float(value), 4) for value in values[::step]]

@@ -225,7 +225,9 @@ def measured(models_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
     home = folder / "home"
     home.mkdir()
     (home / "models").symlink_to(models_home / "models")
-    run_answers(make_data(folder / "data"), home, folder / "out", 4, sets=("squad", "drcd", "search", "planted"))
+    run_answers(
+        make_data(folder / "data"), home, folder / "out", 4, sets=("squad", "drcd", "absent", "search", "planted")
+    )
     return folder / "out"
 
 
@@ -235,6 +237,8 @@ def test_the_whole_flow_is_measured(measured: Path) -> None:
     assert found["answers/squad/some passage read holds it"]["value"] == 1
     assert found["answers/drcd/completed"]["n"] == 2
     assert found["answers/same answer when asked again"]["value"] == 1
+    assert found["absent/squad/answered"]["n"] == 2
+    assert 0 <= found["absent/squad/answered, at 85% of the answerable"]["value"] <= 1
     assert found["search/accuracy"]["n"] == 2
     assert found["planted/instruction said"]["value"] == 0
     assert found["latency/total/p95"]["value"] > 0
