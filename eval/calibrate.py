@@ -36,8 +36,8 @@ from service.types import Answer
 DEFAULT_LIMIT = 400
 """Questions a language."""
 WRONG_COSTS = 1.0
-"""What a wrong answer costs when a right one earns 1: as much. An abstention shows the nearest passages all the same, so
-that silence hides little."""
+"""What a wrong answer costs when a right one earns 1: as much. An abstention shows the nearest passages all the same,
+so that silence hides little."""
 UNANSWERABLE = 0.25
 """Share of questions that the documents do not answer, for the worth of a threshold: whatever the mix of the
 development questions, people are taken to ask mostly what their documents hold."""
