@@ -24,6 +24,7 @@ from indexing.types import Progress
 from models.fit import fold
 from models.types import Conversation, Turn
 from rewards.interaction import load_network
+from rewards.measures import auc
 from rewards.rule_judge import BUNDLED as RULES
 from rewards.rules import PROGRAMS
 from rewards.select import BUNDLED, Thresholds, ambiguity, kept, save_thresholds, sigmoid
@@ -44,7 +45,9 @@ development questions, people are taken to ask mostly what their documents hold.
 FLOOR_STRIKES = 0.005
 """Share of right statements that the floors of all rules together may strike out."""
 PENALTY = 0.002
-"""A preference that does not pay by this much in selection is left near its average."""
+"""A preference may cost this much of the right choices, and of the AUC."""
+PLATEAU = 0.005
+"""Thresholds whose worth differs by less are as good: a thousand questions tell them no further apart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,22 +183,27 @@ def winner(one: Asked, r_avg: float) -> Trial | None:
     return max(one.trials, key=lambda trial: (score(trial, r_avg), trial.log_prob), default=None)
 
 
-def average_preference(asked: Sequence[Asked]) -> tuple[float, list[tuple[float, float]]]:
-    """r_avg, and the curve it was chosen from: (r_avg, share of answerable questions whose winner is right).
+def average_preference(asked: Sequence[Asked]) -> tuple[float, list[tuple[float, float, float]]]:
+    """r_avg, and the curve it was chosen from: (r_avg, share of answerable questions whose winner is right, AUC with
+    which the winners' scores tell those whose quote holds an answer, over all questions; .5 where none or all do).
 
-    The lower r_avg, the less the preference moves the order. The highest value whose share is within PENALTY of the
-    best is taken, so that preference counts wherever it does no harm.
+    The lower r_avg, the less the preference moves order and scores. The highest value within PENALTY of the best on
+    both counts is taken, so that preference counts wherever it does no harm; where none is, the best AUC decides.
     """
     preferences = [trial.preference for one in asked for trial in one.trials]
     center, spread = float(np.mean(preferences)), float(np.std(preferences)) or 1.0
-    yes = [one for one in asked if one.answerable]
     curve = []
     for step in np.linspace(-6, 2, 33):
         value = center + float(step) * spread
-        right = [bool((best := winner(one, value)) and best.right) for one in yes]
-        curve.append((value, float(np.mean(right))))
-    highest = max(right_share for _, right_share in curve)
-    return max(value for value, right_share in curve if right_share >= highest - PENALTY), curve
+        best = [(one, winner(one, value)) for one in asked]
+        right = [bool(trial and trial.right) for one, trial in best if one.answerable]
+        scores = np.array([score(trial, value) for _, trial in best if trial])
+        holds = np.array([trial.holds for _, trial in best if trial])
+        apart = auc(scores, holds) if 0 < holds.sum() < len(holds) else 0.5
+        curve.append((value, float(np.mean(right)), apart))
+    most_right, most_apart = max(right for _, right, _ in curve), max(apart for _, _, apart in curve)
+    fair = [value for value, right, apart in curve if right >= most_right - PENALTY and apart >= most_apart - PENALTY]
+    return max(fair) if fair else max(curve, key=lambda point: point[2])[0], curve
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,9 +243,9 @@ def levels(asked: Sequence[Asked], r_avg: float) -> list[Level]:
 
 
 def choose(rows: Sequence[Level]) -> Level:
-    """The threshold of the greatest worth; of a plateau the middle one."""
+    """The threshold of the greatest worth; the middle one of all that are within PLATEAU of it."""
     best = max(row.worth for row in rows)
-    among = [row for row in rows if row.worth >= best - 1e-9]
+    among = [row for row in rows if row.worth >= best - PLATEAU]
     return among[len(among) // 2]
 
 
@@ -319,7 +327,9 @@ def fitted(asked: Sequence[Asked], failures: int, out: Path) -> tuple[Thresholds
     )
     curves = {
         "abstention": {name: [getattr(row, name) for row in rows] for name in Level.__slots__},
-        "r_avg": {"r_avg": [x for x, _ in preference_curve], "right": [y for _, y in preference_curve]},
+        "r_avg": {
+            name: [point[place] for point in preference_curve] for place, name in enumerate(("r_avg", "right", "auc"))
+        },
     }
     settings = {
         "r_avg": f"{thresholds.r_avg}",
