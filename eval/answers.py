@@ -1,14 +1,15 @@
 """The answer flow measured whole: open retrieval over passages and distractors, with all candidates and judges.
 
 Sets: squad (English, with unanswerable questions), drcd (Chinese), absent (questions of both whose passage is left out
-of the index), search (the decision to search), clarify (asking back), planted (instructions in documents).
+of the index), script (drcd asked in simplified characters), search (the decision to search), clarify (asking back),
+planted (instructions in documents).
 """
 
 import json
 import tempfile
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -21,12 +22,13 @@ from eval.planted import Attacked, assignments, attack, copied, harmless, plante
 from eval.report import Figure, Report, Table, coverage_picture, figure_table, measured, share, write
 from eval.selection import answered_at, selection_table
 from eval.workbench import Workbench, documents_of, open_corpus, place, workbench
+from indexing.chinese import simplified
 from indexing.types import BadInput, Document, Progress
 from models.train_matching import conversation_of
 from models.types import Conversation, Turn
 from service.config import Settings
 
-SETS = ("squad", "drcd", "absent", "search", "clarify", "planted")
+SETS = ("squad", "drcd", "absent", "script", "search", "clarify", "planted")
 TARGETS: Mapping[str, Mapping[str, float]] = {
     "squad": {
         "quote holds the answer": 0.65,
@@ -81,6 +83,8 @@ def run_answers(
         found |= repeated(bench, data, asked)
     if "absent" in sets:
         found |= absent_figures(data, home, bench, corpus, asked, limit, progress)
+    if "script" in sets:
+        found |= script_figures(data, bench, asked.get("drcd", ()), limit, progress)
     if "search" in sets:
         found |= search_figures(bench, datasets.decisions(data, "test"), limit, progress)
     if "clarify" in sets:
@@ -144,6 +148,21 @@ def absent_figures(
             found[f"absent/{name}/answered, at 85% of the answerable"] = Figure(share_, len(done), better="lower")
     bench.library.index.close()
     return found
+
+
+def script_figures(
+    data: Path, bench: Workbench, as_written: Sequence[Outcome], limit: int | None, progress: Progress | None
+) -> dict[str, Figure]:
+    """The Chinese questions in simplified characters, their passages in traditional ones. Baseline: as written."""
+    questions = datasets.stratified(datasets.questions(data, "drcd.test"), limit)
+    asked = [replace(question, text=simplified(question.text)) for question in questions]
+    outcomes = ask_all(bench, asked, progress, "drcd in simplified characters")
+    before = figures("drcd", as_written, {})
+    return {
+        f"script/{label}": replace(figure, baseline=before[f"answers/drcd/{label}"].value if as_written else None)
+        for label in ("supported and correct", "supported and correct, never abstaining", "answerable answered")
+        if (figure := figures("script", outcomes, {}).get(f"answers/script/{label}"))
+    }
 
 
 def search_figures(

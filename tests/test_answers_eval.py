@@ -239,6 +239,8 @@ def test_the_whole_flow_is_measured(measured: Path) -> None:
     assert found["answers/same answer when asked again"]["value"] == 1
     assert found["absent/squad/answered"]["n"] == 2
     assert 0 <= found["absent/squad/answered, at 85% of the answerable"]["value"] <= 1
+    assert found["script/answerable answered"]["n"] == found["answers/drcd/answerable answered"]["n"] == 2
+    assert found["script/answerable answered"]["baseline"] == found["answers/drcd/answerable answered"]["value"]
     assert found["search/accuracy"]["n"] == 2
     assert found["planted/instruction said"]["value"] == 0
     assert found["latency/total/p95"]["value"] > 0
