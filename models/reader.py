@@ -279,10 +279,11 @@ class Reader:
         return reader
 
     def _calibration(self, most: int | None = None) -> Iterator[Tensor]:
-        """Pairs of sentences as the layers take them, each sentence beside itself and the next two."""
+        """Pairs of sentences as the layers take them, each sentence beside itself and the next two; in their own script,
+        as the layers were trained."""
         lines = calibration(most)
-        asked = tokenized(self.tokenizer, QUESTION_PREFIX, lines)
-        told = tokenized(self.tokenizer, PASSAGE_PREFIX, [" ".join(lines[n : n + 3]) for n in range(len(lines))])
+        asked = as_written(self.tokenizer, QUESTION_PREFIX, lines)
+        told = as_written(self.tokenizer, PASSAGE_PREFIX, [" ".join(lines[n : n + 3]) for n in range(len(lines))])
         sequences = [pieces[0].ids for pieces in (*asked, *told)]
         states = self.trunk.hidden(sequences, last=self.config.split)
         with torch.inference_mode():
