@@ -279,8 +279,8 @@ class Reader:
         return reader
 
     def _calibration(self, most: int | None = None) -> Iterator[Tensor]:
-        """Pairs of sentences as the layers take them, each sentence beside itself and the next two; in their own script,
-        as the layers were trained."""
+        """Pairs of sentences as the layers were trained on them, in their own script: each sentence beside itself and
+        the next two."""
         lines = calibration(most)
         asked = as_written(self.tokenizer, QUESTION_PREFIX, lines)
         told = as_written(self.tokenizer, PASSAGE_PREFIX, [" ".join(lines[n : n + 3]) for n in range(len(lines))])
