@@ -39,10 +39,11 @@ COUNTED = re.compile(
     re.IGNORECASE,
 )
 SPANNED = re.compile(
-    r"[-–—~至到]|\b(?:from|since|until|till|to|through|throughout|between|into|as long as|forever|always|"
+    r"\b(?:since|until|till|throughout|into|as long as|forever|always|"
     r"(?:second|minute|hour|day|night|week|month|year|decade|centur|generation)\w*)\b",
     re.IGNORECASE,
 )
+BETWEEN = re.compile(r"[-–—~至到]|\b(?:from|to|through|between)\b", re.IGNORECASE)
 TIMED = re.compile(
     r"\d|[年月日天时時期朝代世晚早夏秋冬春末初前后後岁歲周秦汉漢魏晋晉隋唐宋元明清国國战戰]|"
     r"\b(?:\w+day|january|february|march|april|may|june|july|august|september|october|november|december|spring|summer|"
@@ -76,7 +77,9 @@ def fits(question: str, short: str) -> bool:
     """
     match answer_type(question):
         case "duration":
-            return bool(SPANNED.search(short) or (COUNTED.search(short) and not DATED.search(short)))
+            return bool(
+                SPANNED.search(short) or (COUNTED.search(short) and (BETWEEN.search(short) or not DATED.search(short)))
+            )
         case "number":
             return bool(COUNTED.search(short))
         case "time":

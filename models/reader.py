@@ -27,6 +27,7 @@ from models.heads import file_sha256
 from models.int8 import Ranges
 from models.layers import LayerWeights
 from models.overlap import shares
+from models.quotes import whole_words
 from models.ranges import read_ranges
 from models.trunk import CHECKED, Trunk, calibration
 from models.types import Cancelled, never
@@ -357,9 +358,13 @@ class Reader:
                 logits[:, 0] += self.config.overlap * shared(words, passages[place], piece.offsets)
                 best = best_spans(passages[place], piece.offsets, logits)
                 chances[place].append(chance)
-                fitting = [span for span in best if fits(words, passages[place][span.start : span.end])]
-                found[place] += [(chance, span) for span in fitting]
+                found[place] += [(chance, span) for span in best if may_be(words, passages[place], span)]
         return [(merged(weighted, sum(chance)), max(chance)) for weighted, chance in zip(found, chances, strict=True)]
+
+
+def may_be(question: str, passage: str, span: Span) -> bool:
+    """Whether a span cuts no word in two, and can be what the question asks for."""
+    return whole_words(passage, span.start, span.end) and fits(question, passage[span.start : span.end])
 
 
 def stop_if(cancelled: Cancelled) -> None:

@@ -9,6 +9,7 @@ from models.answer_type import fits
     ("question", "short", "may_be"),
     [
         ("How long did Apollo 13 last?", "the third", False),
+        ("How long did Apollo 13 last?", "to be the third", False),
         ("How long did Apollo 13 last?", "almost six days", True),
         ("How long did he rule?", "from 1492 to 1509", True),
         ("How long did he rule?", "4 May 1934", False),
