@@ -225,9 +225,8 @@ def measured(models_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
     home = folder / "home"
     home.mkdir()
     (home / "models").symlink_to(models_home / "models")
-    run_answers(
-        make_data(folder / "data"), home, folder / "out", 4, sets=("squad", "drcd", "absent", "search", "planted")
-    )
+    sets = ("squad", "drcd", "absent", "script", "search", "planted")
+    run_answers(make_data(folder / "data"), home, folder / "out", 4, sets=sets)
     return folder / "out"
 
 
