@@ -6,17 +6,18 @@ Only what is certain counts: an answer that does not fit is wrong, one that fits
 import re
 from typing import Literal
 
+from indexing.chinese import simplified
+
 Type = Literal["time", "number", "duration"]
 
 AUXILIARY = r"(?:did|does|do|was|were|is|are|had|has|have|will|would|can|could|shall|should|might|must)"
 ASKS: tuple[tuple[Type, re.Pattern[str]], ...] = (
-    ("duration", re.compile(rf"\bhow long {AUXILIARY}\b|(?:多久|多长时间|多長時間)(?![前以之])", re.IGNORECASE)),
+    ("duration", re.compile(rf"\bhow long {AUXILIARY}\b|(?:多久|多长时间)(?![前以之])")),
     (
         "number",
         re.compile(
-            r"\bhow (?:many|tall|far|old|high|heavy|deep|wide)\b|多少|(?<![许許很诸諸])多[高重深宽寬快]|"
-            r"(?<!哪)[几幾](?:[个個次名位艘座层層种種人条條])",
-            re.IGNORECASE,
+            r"\bhow (?:many|tall|far|old|high|heavy|deep|wide)\b|"
+            r"多少|(?<![许很诸])多[高重深宽快]|(?<!哪)几(?:[个次名位艘座层种人条])"
         ),
     ),
     (
@@ -24,40 +25,33 @@ ASKS: tuple[tuple[Type, re.Pattern[str]], ...] = (
         re.compile(
             rf"^when {AUXILIARY}\b(?!.*\b(?:what|which|who|how)\b)|"
             r"\b(?:what|which) (?:year|date|century|decade|month)\b|"
-            r"哪一?年(?!.*哪)|[什甚][么麼][时時][候间間]|何[时時]",
-            re.IGNORECASE,
+            r"哪一?年(?!.*哪)|[什甚][么麽]时[候间]|何时"
         ),
     ),
 )
-"""The first that matches says what is asked for."""
+"""The first that matches says what is asked for. All patterns are of lower case and simplified characters."""
+MONTHS = "january|february|march|april|may|june|july|august|september|october|november|december"
 COUNTED = re.compile(
-    r"\d|[〇零一二三四五六七八九十百千万萬亿億两兩双雙半几幾数數多少每无無]|"
-    r"\b(?:zero|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|\w+teen|(?:twen|thir|for|fif|six|seven|"
-    r"eigh|nine)ty|dozens?|hundreds?|thousands?|[mb]illions?|once|twice|both|pair|single|half|halves|quarter|couple|"
-    r"no|none|several|many|most|all|every|few|fewer|some|various|numerous|multiple|number|numbers|handful|majority|"
-    r"minority|scores|more|less|unlimited|infinite|near|(?:a|an|two)[ -]\w+(?:th|rd)s?)\b",
-    re.IGNORECASE,
+    r"\d|[〇零一二三四五六七八九十百千万亿两双半几数多少每无]|"
+    r"\b(?:zero|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|\w+teen|"
+    r"(?:twen|thir|for|fif|six|seven|eigh|nine)ty|dozens?|hundreds?|thousands?|[mb]illions?|once|twice|both|pair|"
+    r"single|half|halves|quarter|couple|no|none|several|many|most|all|every|few|fewer|some|various|numerous|multiple|"
+    r"numbers?|handful|majority|minority|scores|more|less|unlimited|infinite|near|(?:a|an|two)[ -]\w+(?:th|rd)s?)\b"
 )
 SPANNED = re.compile(
     r"\b(?:since|until|till|throughout|into|as long as|forever|always|"
-    r"(?:second|minute|hour|day|night|week|month|year|decade|centur|generation)\w*)\b",
-    re.IGNORECASE,
+    r"(?:second|minute|hour|day|night|week|month|year|decade|centur|generation)\w*)\b"
 )
-BETWEEN = re.compile(r"[-–—~至到]|\b(?:from|to|through|between)\b", re.IGNORECASE)
+BETWEEN = re.compile(r"[-–—~至到]|\b(?:from|to|through|between)\b")
 TIMED = re.compile(
-    r"\d|[年月日天时時期朝代世晚早夏秋冬春末初前后後岁歲周秦汉漢魏晋晉隋唐宋元明清国國战戰]|"
-    r"\b(?:\w+day|january|february|march|april|may|june|july|august|september|october|november|december|spring|summer|"
-    r"autumn|fall|winter|century|centuries|decades?|years?|months?|weeks?|days?|hours?|morning|afternoon|evening|night|"
-    r"midnight|noon|before|after|during|when|while|until|since|as|at|on|in|by|upon|under|if|once|ago|early|earlier|"
-    r"late|later|end|beginning|recent|recently|presently|soon|today|tomorrow|yesterday|now|currently|never|always|annually|age|era|period|war|times?|"
-    r"dynasty|reign|ice|easter|christmas|first|second|third|\w+th)\b",
-    re.IGNORECASE,
+    r"\d|[年月日天时期朝代世晚早夏秋冬春末初前后岁周秦汉魏晋隋唐宋元明清国战]|"
+    rf"\b(?:\w+day|{MONTHS}|spring|summer|autumn|fall|winter|century|centuries|decades?|years?|months?|weeks?|days?|"
+    r"hours?|morning|afternoon|evening|night|midnight|noon|before|after|during|when|while|until|since|as|at|on|in|by|"
+    r"upon|under|if|once|ago|early|earlier|late|later|end|beginning|recent|recently|presently|soon|today|tomorrow|"
+    r"yesterday|now|currently|never|always|annually|age|era|period|war|times?|dynasty|reign|ice|easter|christmas|"
+    r"first|second|third|\w+th)\b"
 )
-DATED = re.compile(
-    r"\d+月\d+日|\b(?:january|february|march|april|may|june|july|august|september|october|november|december) \d|"
-    r"\d (?:january|february|march|april|may|june|july|august|september|october|november|december)\b|^\d{4}年?$",
-    re.IGNORECASE,
-)
+DATED = re.compile(rf"\d+月\d+日|\b(?:{MONTHS}) \d|\d (?:{MONTHS})\b|^\d{{4}}年?$")
 
 
 def answer_type(question: str) -> Type | None:
@@ -66,7 +60,8 @@ def answer_type(question: str) -> Type | None:
     >>> [answer_type(each) for each in ("When did it fly?", "多少人？", "How long was it in orbit?", "Who flew it?")]
     ['time', 'number', 'duration', None]
     """
-    return next((kind for kind, pattern in ASKS if pattern.search(question)), None)
+    asked = simplified(question).lower()
+    return next((kind for kind, pattern in ASKS if pattern.search(asked)), None)
 
 
 def fits(question: str, short: str) -> bool:
@@ -75,14 +70,14 @@ def fits(question: str, short: str) -> bool:
     >>> fits("How long did it last?", "six days"), fits("How long did it last?", "the third")
     (True, False)
     """
+    said = simplified(short).lower()
     match answer_type(question):
         case "duration":
-            return bool(
-                SPANNED.search(short) or (COUNTED.search(short) and (BETWEEN.search(short) or not DATED.search(short)))
-            )
+            counted = COUNTED.search(said) and (BETWEEN.search(said) or not DATED.search(said))
+            return bool(SPANNED.search(said) or counted)
         case "number":
-            return bool(COUNTED.search(short))
+            return bool(COUNTED.search(said))
         case "time":
-            return bool(TIMED.search(short))
+            return bool(TIMED.search(said))
         case _:
             return True
