@@ -46,6 +46,8 @@ REACHES = (1, 7, 31)
 """Tokens over which likeness to the question is averaged: the word, the phrase, the sentence."""
 BATCH = 8
 """Pieces read at once; whether to stop is asked between batches."""
+MORE = 10
+"""Characters: a preposition and a blank."""
 KEPT = 400
 """Best spans of a piece that are looked at; those across two sentences fall away."""
 
@@ -358,13 +360,30 @@ class Reader:
                 logits[:, 0] += self.config.overlap * shared(words, passages[place], piece.offsets)
                 best = best_spans(passages[place], piece.offsets, logits)
                 chances[place].append(chance)
-                found[place] += [(chance, span) for span in best if may_be(words, passages[place], span)]
+                found[place] += [(chance, span) for span in fitting(words, passages[place], best)]
         return [(merged(weighted, sum(chance)), max(chance)) for weighted, chance in zip(found, chances, strict=True)]
 
 
-def may_be(question: str, passage: str, span: Span) -> bool:
-    """Whether a span cuts no word in two, and can be what the question asks for."""
-    return whole_words(passage, span.start, span.end) and fits(question, passage[span.start : span.end])
+def fitting(question: str, passage: str, spans: Sequence[Span]) -> list[Span]:
+    """The spans that cut no word in two and can be what the question asks for, likeliest first. One that shares words
+    with a likelier one that cannot be it is the same reading with other borders and left out too, unless it takes a
+    word or two more ("since 1951" for "1951")."""
+    kept: list[Span] = []
+    wrong: list[Span] = []
+    for span in sorted(spans, key=lambda span: -span.probability):
+        if not fits(question, passage[span.start : span.end]):
+            wrong.append(span)
+        elif whole_words(passage, span.start, span.end) and not any(same_reading(span, other) for other in wrong):
+            kept.append(span)
+    return kept
+
+
+def same_reading(span: Span, other: Span) -> bool:
+    """Whether two spans share words and the first does not just take MORE characters beside the other."""
+    wider = (
+        span.start <= other.start and other.end <= span.end and span.end - span.start <= other.end - other.start + MORE
+    )
+    return span.start < other.end and other.start < span.end and not wider
 
 
 def stop_if(cancelled: Cancelled) -> None:

@@ -12,7 +12,19 @@ import pytest
 import torch
 
 from indexing.types import Cancelled, EncoderMismatch, ModelDamaged, ModelMissing
-from models.reader import BUNDLED, MOST_TOKENS, Reader, Span, Text, Upper, apart, attention, best_spans, span_table
+from models.reader import (
+    BUNDLED,
+    MOST_TOKENS,
+    Reader,
+    Span,
+    Text,
+    Upper,
+    apart,
+    attention,
+    best_spans,
+    fitting,
+    span_table,
+)
 from models.reader_card import auc, f1, sentences_apart, tokens, told_apart
 from models.reader_pairs import Corpus, Order, Pair, gold_tokens, plant, planted_copy, wrong_passages
 from models.reader_rows import Row, gold_places, in_other_script
@@ -55,6 +67,19 @@ def test_question_and_passage_need_not_share_a_script(reader: Reader) -> None:
     assert same == other
     best = other.spans[0]
     assert passage[best.start : best.end] == "陳宗懋"
+
+
+def test_a_reading_that_is_not_asked_for_goes_with_its_other_borders() -> None:
+    passage = "Apollo 13 was meant to be the third landing. It lasted six days."
+    third, more, days = (passage.index(text) for text in ("third", "13 was", "six days"))
+    spans = [
+        Span(third, third + 5, 0.6),
+        Span(more, third + 5, 0.3),
+        Span(days, days + 8, 0.1),
+        Span(days, days + 6, 0.05),
+    ]
+    assert fitting("How long did Apollo 13 last?", passage, spans) == [spans[2]]
+    assert len(fitting("Which landing was it?", passage, spans)) == 3
 
 
 def test_it_says_where_the_answer_is_not(reader: Reader) -> None:
