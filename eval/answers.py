@@ -157,11 +157,11 @@ def script_figures(
     questions = datasets.stratified(datasets.questions(data, "drcd.test"), limit)
     asked = [replace(question, text=simplified(question.text)) for question in questions]
     outcomes = ask_all(bench, asked, progress, "drcd in simplified characters")
-    before = figures("drcd", as_written, {})
+    before, found = figures("drcd", as_written, {}), figures("script", outcomes, {})
     return {
         f"script/{label}": replace(figure, baseline=before[f"answers/drcd/{label}"].value if as_written else None)
         for label in ("supported and correct", "supported and correct, never abstaining", "answerable answered")
-        if (figure := figures("script", outcomes, {}).get(f"answers/script/{label}"))
+        if (figure := found.get(f"answers/script/{label}"))
     }
 
 

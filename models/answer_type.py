@@ -7,6 +7,7 @@ import re
 from typing import Literal
 
 from indexing.chinese import simplified
+from models.dates import MONTHS
 
 Type = Literal["time", "number", "duration"]
 
@@ -30,7 +31,7 @@ ASKS: tuple[tuple[Type, re.Pattern[str]], ...] = (
     ),
 )
 """The first that matches says what is asked for. All patterns are of lower case and simplified characters."""
-MONTHS = "january|february|march|april|may|june|july|august|september|october|november|december"
+NAMES_OF_MONTHS = "|".join(MONTHS)
 COUNTED = re.compile(
     r"\d|[〇零一二三四五六七八九十百千万亿两双半几数多少每无]|"
     r"\b(?:zero|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|\w+teen|"
@@ -45,13 +46,13 @@ SPANNED = re.compile(
 BETWEEN = re.compile(r"[-–—~至到]|\b(?:from|to|through|between)\b")
 TIMED = re.compile(
     r"\d|[年月日天时期朝代世晚早夏秋冬春末初前后岁周秦汉魏晋隋唐宋元明清国战]|"
-    rf"\b(?:\w+day|{MONTHS}|spring|summer|autumn|fall|winter|century|centuries|decades?|years?|months?|weeks?|days?|"
+    rf"\b(?:\w+day|{NAMES_OF_MONTHS}|spring|summer|autumn|fall|winter|century|centuries|decades?|years?|months?|weeks?|days?|"
     r"hours?|morning|afternoon|evening|night|midnight|noon|before|after|during|when|while|until|since|as|at|on|in|by|"
     r"upon|under|if|once|ago|early|earlier|late|later|end|beginning|recent|recently|presently|soon|today|tomorrow|"
     r"yesterday|now|currently|never|always|annually|age|era|period|war|times?|dynasty|reign|ice|easter|christmas|"
     r"first|second|third|\w+th)\b"
 )
-DATED = re.compile(rf"\d+月\d+日|\b(?:{MONTHS}) \d|\d (?:{MONTHS})\b|^\d{{4}}年?$")
+DATED = re.compile(rf"\d+月\d+日|\b(?:{NAMES_OF_MONTHS}) \d|\d (?:{NAMES_OF_MONTHS})\b|^\d{{4}}年?$")
 
 
 def answer_type(question: str) -> Type | None:
@@ -70,8 +71,13 @@ def fits(question: str, short: str) -> bool:
     >>> fits("How long did it last?", "six days"), fits("How long did it last?", "the third")
     (True, False)
     """
-    said = simplified(short).lower()
-    match answer_type(question):
+    return of_type(answer_type(question), short)
+
+
+def of_type(asked: Type | None, short: str) -> bool:
+    """Whether a bare answer can be what is asked for."""
+    said = simplified(short).lower() if asked else ""
+    match asked:
         case "duration":
             counted = COUNTED.search(said) and (BETWEEN.search(said) or not DATED.search(said))
             return bool(SPANNED.search(said) or counted)

@@ -13,7 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -22,7 +24,7 @@ from indexing.split import sentences
 from indexing.types import Cancelled as CancelledError
 from indexing.types import EncoderMismatch, ModelDamaged, ModelMissing
 from models import layers, ranges
-from models.answer_type import fits
+from models.answer_type import answer_type, of_type
 from models.heads import file_sha256
 from models.int8 import Ranges
 from models.layers import LayerWeights
@@ -368,22 +370,24 @@ def fitting(question: str, passage: str, spans: Sequence[Span]) -> list[Span]:
     """The spans that cut no word in two and can be what the question asks for, likeliest first. One that shares words
     with a likelier one that cannot be it is the same reading with other borders and left out too, unless it takes a
     word or two more ("since 1951" for "1951")."""
-    kept: list[Span] = []
-    wrong: list[Span] = []
-    for span in sorted(spans, key=lambda span: -span.probability):
-        if not fits(question, passage[span.start : span.end]):
-            wrong.append(span)
-        elif whole_words(passage, span.start, span.end) and not any(same_reading(span, other) for other in wrong):
-            kept.append(span)
-    return kept
+    asked = answer_type(question)
+    ordered = sorted(spans, key=lambda span: -span.probability)
+    wrong = np.array([not of_type(asked, passage[span.start : span.end]) for span in ordered], dtype=bool)
+    left_out = wrong | (same_readings(ordered) & wrong).any(axis=1) if wrong.any() else wrong
+    return [
+        span
+        for span, out in zip(ordered, left_out.tolist(), strict=True)
+        if not out and whole_words(passage, span.start, span.end)
+    ]
 
 
-def same_reading(span: Span, other: Span) -> bool:
-    """Whether two spans share words and the first does not just take MORE characters beside the other."""
-    wider = (
-        span.start <= other.start and other.end <= span.end and span.end - span.start <= other.end - other.start + MORE
-    )
-    return span.start < other.end and other.start < span.end and not wider
+def same_readings(spans: Sequence[Span]) -> NDArray[np.bool_]:
+    """[spans, spans]: whether a span shares words with another that stands before it in the list, and does not just
+    take MORE characters beside it."""
+    start = np.array([[span.start] for span in spans])
+    end = np.array([[span.end] for span in spans])
+    wider = (start <= start.T) & (end >= end.T) & (end - start <= end.T - start.T + MORE)
+    return np.tril((start < end.T) & (end > start.T) & ~wider, -1)
 
 
 def stop_if(cancelled: Cancelled) -> None:
