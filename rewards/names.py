@@ -3,13 +3,16 @@
 import re
 
 from indexing.chinese import simplified
+from models.calculator import SMALL, chinese_number
+from models.dates import MONTHS
 from models.words import CHINESE_STOP_PATTERN, CJK
 
-MONTHS = "January|February|March|April|May|June|July|August|September|October|November|December"
-NAMED = re.compile(rf"(?<=\S )(?!(?:{MONTHS})\b)[A-Z][\w'’-]* \d{{1,3}}\b(?![.,]\d)|(?<=\S )[A-Z][\w'’-]*|\d[\d,.]*")
+CAPITAL_MONTHS = "|".join(month.capitalize() for month in MONTHS)
+NAMED = re.compile(
+    rf"(?<=\S )(?!(?:{CAPITAL_MONTHS})\b)[A-Z][\w'’-]* \d{{1,3}}\b(?![.,]\d)|(?<=\S )[A-Z][\w'’-]*|\d[\d,.]*"
+)
 """Words of a question with a capital letter, save the first, each with the number behind it (Sputnik 1) where that is
 no year or day; and other numbers."""
-NUMBERS = "one two three four five six seven eight nine ten eleven twelve".split()  # noqa: SIM905
 ROMAN = ((50, "l"), (40, "xl"), (10, "x"), (9, "ix"), (5, "v"), (4, "iv"), (1, "i"))
 CHINESE_DIGITS = "〇一二三四五六七八九"
 COUNT = rf"(?<!\d)\d{{1,3}}|(?<![零{CHINESE_DIGITS}十百])[零{CHINESE_DIGITS}十百]{{1,5}}"
@@ -76,12 +79,7 @@ def number_of(count: str) -> int:
     >>> [number_of(count) for count in ("12", "二", "十一", "三十", "一百零五")]
     [12, 2, 11, 30, 105]
     """
-    if count.isdecimal():
-        return int(count)
-    hundreds, _, rest = count.rpartition("百")
-    tens, ten, ones = rest.rpartition("十")
-    units = [CHINESE_DIGITS.find(signs[-1:] or "〇") for signs in (hundreds, tens, ones)]
-    return 100 * units[0] + 10 * (units[1] or int(bool(ten))) + max(0, units[2])
+    return int(count if count.isdecimal() else chinese_number(count))
 
 
 def written(number: int) -> list[str]:
@@ -94,4 +92,4 @@ def written(number: int) -> list[str]:
     for value, sign in ROMAN:
         roman += sign * (left // value)
         left %= value
-    return [form for form in (str(number), roman, *NUMBERS[number - 1 : number]) if form]
+    return [form for form in (str(number), roman, *SMALL[1:13][number - 1 : number]) if form]
