@@ -163,12 +163,18 @@ def queries_of(conversation: Conversation, alone: str) -> tuple[Query, ...]:
     """
     question = conversation.question
     first, second = Query(alone, "rewrite" if alone != question else "user"), variant(alone)
-    before = next((turn.text for turn in reversed(conversation.turns[:-1]) if turn.role == "user"), "")
-    if alone != question and before and (second is None or second.origin != "decomposition"):
-        second = Query(f"{alone} {before}", "history")
+    history = before(alone, conversation)
+    if alone != question and history and (second is None or second.origin != "decomposition"):
+        second = history
     if second is None or same(second.text) == same(first.text):
         return (first,)
     return (first, second)
+
+
+def before(text: str, conversation: Conversation) -> Query | None:
+    """A query of a text with the user's turn before the last one behind it; None where there is none."""
+    earlier = next((turn.text for turn in reversed(conversation.turns[:-1]) if turn.role == "user"), "")
+    return Query(f"{text} {earlier}", "history") if earlier else None
 
 
 def reason(question: str, queries: tuple[Query, ...], chance: float) -> str:

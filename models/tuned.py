@@ -18,7 +18,7 @@ from models.extractive import form_of, worded
 from models.memory import recalled
 from models.orders import OrderDetector, View, shown
 from models.overlap import shares
-from models.plan import completed
+from models.plan import before, completed
 from models.prompts import (
     BRIEF,
     CALCULATOR_MARK,
@@ -97,7 +97,9 @@ class TunedPolicy:
             return Plan(1.0 - chance, (), "The chat model chose to reply without a search." + unread(conversation))
         asked = conversation.question
         words = self.resolved(conversation, text.removeprefix(QUERY_MARK).strip() or asked)
-        queries = (Query(words, "rewrite"),) if words == asked else (Query(words, "rewrite"), as_asked(conversation))
+        # Beside it what the user said: that holds what the model's words got wrong.
+        second = () if words == asked else (before(asked, conversation) or Query(asked),)
+        queries = (Query(words, "rewrite"), *second)
         return Plan(chance, queries, f"The chat model asked to search for “{words}”.{unread(conversation)}")
 
     def resolved(self, conversation: Conversation, query: str) -> str:
@@ -193,12 +195,6 @@ class TunedPolicy:
         prompts = [reading_of(conversation, hit, self.orders).prompt for hit in hits]
         scores = self.generator.log_probs(prompts, [NOT_SAID] * len(prompts))
         return [math.exp(math.fsum(score)) for score in scores]
-
-
-def as_asked(conversation: Conversation) -> Query:
-    """The last turn in the user's own words, behind the one before it: what the model's query got wrong, that says."""
-    *earlier, question = (turn.text for turn in conversation.turns if turn.role == "user")
-    return Query(f"{question} {earlier[-1]}", "history") if earlier else Query(question)
 
 
 def reading_of(conversation: Conversation, hit: Hit, orders: OrderDetector | None = None) -> Reading:
