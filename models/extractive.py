@@ -13,7 +13,8 @@ from indexing.types import Cancelled as CancelledError
 from indexing.types import Hit
 from models.orders import OrderDetector, View, view_of, whole
 from models.quotes import CHINESE, quotes_of, sentence_bounds
-from models.reader import Reading, Span
+from models.reader import Reading
+from models.spans import Span
 from models.types import Cancelled, Candidate, Conversation, Evidence, OnText, Plan, Retrieve, never
 
 Form = Literal["short", "quote", "yes_no"]

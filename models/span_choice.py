@@ -15,17 +15,15 @@ from torch import Tensor, nn
 from indexing.split import sentences
 from models.reader import (
     MOST_QUESTION,
-    MOST_TOKENS,
     PASSAGE_PREFIX,
     QUESTION_PREFIX,
     Layer,
     Reader,
     Upper,
     shared,
-    span_table,
     tokenized,
-    trim,
 )
+from models.spans import MOST_TOKENS, span_table, trim
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,14 +26,12 @@ from models.orders import OrderDetector
 from models.ranges import save_ranges
 from models.reader import (
     MOST_QUESTION,
-    MOST_TOKENS,
     PASSAGE_PREFIX,
     QUESTION_PREFIX,
     Reader,
     ReaderConfig,
     Upper,
     shared,
-    span_table,
     tokenized,
 )
 from models.reader_card import card, outcomes, planted, sentences_apart, test_rows, told_apart
@@ -41,6 +39,7 @@ from models.reader_pairs import SOURCES, Corpus, build, read_orders
 from models.reader_rows import Bounds, Row, read_rows
 from models.reader_states import States
 from models.reader_steps import Recipe, Run, average, batch_of, begun, train_upper
+from models.spans import MOST_TOKENS, span_table
 from models.trunk import Trunk
 from models.weights import model_folder
 

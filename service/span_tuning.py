@@ -19,10 +19,11 @@ from models.encoder import TrunkEncoder, load_encoder
 from models.extractive import candidates
 from models.fit import fold
 from models.heads import file_sha256
-from models.reader import BUNDLED, Reader, Reading, Span, read_upper
+from models.reader import BUNDLED, Reader, Reading, read_upper
 from models.reader_pairs import Nearby
 from models.reader_rows import Row, read_rows
 from models.span_choice import Chosen, Shown
+from models.spans import Span
 from models.train_reader import TRUNK
 from models.train_spans import SpanRecipe, SpanTrainer
 from models.types import Candidate, Conversation, Turn

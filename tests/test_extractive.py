@@ -10,7 +10,8 @@ from indexing.types import Document, Hit, Passage, Query
 from models.extractive import ExtractivePolicy, form_of
 from models.orders import OrderDetector
 from models.quotes import verify
-from models.reader import Reading, Span
+from models.reader import Reading
+from models.spans import Span
 from models.types import Cancelled, Candidate, Conversation, Plan, Turn, never
 
 BIRDS = "The swift sleeps on the wing. It weighs forty grams. Why it never lands in winter is still not known."
