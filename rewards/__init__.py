@@ -25,6 +25,7 @@ rule_data        what the rule judge learns from
 train_rules      its trainer
 unseen_rules     how it does on a rule that it never learnt
 support_data     what the support judge learns from
+drafted          drafts of the extractive policy, right and wrong
 altered          statements changed so that their quote no longer bears them out
 train_support    its trainer
 train_feedback   how it goes on from what people said

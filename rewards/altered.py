@@ -4,15 +4,13 @@ import random
 import re
 from collections.abc import Sequence
 
+from models import dates
 from models.hard_pairs import NAME, alike
 from models.quotes import CHINESE
 
 NUMBER = re.compile(r"\d+")
 CHINESE_NUMBER = re.compile(r"[一二三四五六七八九十百千万两]{2,}|第[一二三四五六七八九十]")
-MONTHS = (
-    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
-    "December",
-)  # fmt: skip
+MONTHS = [month.capitalize() for month in dates.MONTHS]
 AFFIRMED = re.compile(r"\b(is|was|are|were|has been|have been|had|did|can|could|will|would|does)\b(?! not|n't)")
 NEGATED = re.compile(r"\b(is|was|are|were|did|can|could|will|would|does|do) not\b")
 AFFIRMED_ZH = re.compile(

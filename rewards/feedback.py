@@ -10,7 +10,7 @@ from typing import Any, Literal, cast
 from indexing.types import BadInput, NotFound
 from models.types import Role, Turn
 from rewards.preference_data import Ranking
-from rewards.readings import Draft, titled
+from rewards.readings import Draft, laid_out
 from rewards.rule_data import RuleExample
 
 SCHEMA = "passerine.feedback/1"
@@ -156,11 +156,7 @@ def _said(value: Mapping[str, Any] | None) -> Said | None:
 
 def draft_of(row: Feedback, said: Said) -> Draft:
     """A candidate as the judges read it when it is drafted (rewards/readings.py)."""
-    quoted = " ".join(said.quotes)
-    words, cited = "".join(said.text.split()), "".join(quoted.split())
-    own = words in cited or (bool(cited) and cited in words)
-    title = said.evidence[0][0] if said.evidence and own else ""
-    return Draft(row.dialogue[-1].text, titled(title, said.text), said.short, "" if own else quoted)
+    return laid_out(row.dialogue[-1].text, said.text, said.short, said.quotes, said.evidence)
 
 
 def rankings_from(rows: Iterable[Feedback]) -> list[Ranking]:

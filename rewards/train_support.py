@@ -11,13 +11,15 @@ from torch.nn import functional
 
 from indexing.types import Progress
 from models.curves import Panel, draw
+from models.heads import file_sha256
 from rewards.corpus import Corpus
+from rewards.drafted import drafted_examples
 from rewards.interaction import Interaction, Shape, Trained, save_network
 from rewards.measures import auc_interval, calibration_error, reliability
 from rewards.network_fit import Recipe, fit_network, outputs_of
 from rewards.support import FEATURES, Calibration, fit_calibration, save_calibration
 from rewards.support_data import Example, held_out, support_examples
-from rewards.training import CHANCE, checksums, open_corpus, write_card
+from rewards.training import CHANCE, TRUNK, checksums, open_corpus, write_card
 
 FILES = (
     "qa/squad.train.jsonl.gz",
@@ -38,7 +40,8 @@ def train_support(
 ) -> Path:
     """Train, measure, and write the judge with its card into `out`/support. Returns that folder."""
     files = checksums(data, FILES)
-    examples, test = support_examples(data, "train", seed), support_examples(data, "test", seed)
+    drafted = {split: own_drafts(data, home, out, split, progress) for split in ("train", "test")}
+    examples, test = ([*support_examples(data, split, seed), *drafted[split]] for split in ("train", "test"))
     reader = corpus or open_corpus(home, out, [e.draft for e in (*examples, *test)], progress)
     train = [e for e in examples if not held_out(e.group)]
     dev = [e for e in examples if held_out(e.group)]
@@ -61,6 +64,16 @@ def train_support(
     draw([Panel({"test": points, "exact": exact}, "said", "was right")], out / "support-reliability.png")
     write_card(folder, "Support judge", TEXT, files, figures, LIMITS)
     return folder
+
+
+def own_drafts(data: Path, home: Path, out: Path, split: str, progress: Progress | None) -> list[Example]:
+    """The drafts of the bundled reader, kept under `out` by its checksum."""
+    from models.reader import BUNDLED, Reader
+    from models.trunk import Trunk
+    from models.weights import model_folder
+
+    kept = out / f"drafts-{split}-{file_sha256(BUNDLED / 'weights.safetensors')[:12]}.jsonl"
+    return drafted_examples(data, split, Reader.load(Trunk.load(model_folder(home, TRUNK))), kept, progress)
 
 
 def shuffled(labels: Sequence[float], seed: int) -> list[float]:
@@ -129,11 +142,13 @@ def support_figures(
 TEXT = """
 Says whether quoted words answer a question: 1 for a quote that holds the answer, 0 for another sentence of the same
 passage, for the likeliest sentence elsewhere, for a wrong bare answer, and for a question that the passage does not
-answer. Beside a statement that a policy wrote itself, the quote is its evidence: 1 for the quote said again, 0 with a
+answer. So it learns from what the extractive policy itself drafts (the rows "drafted"): three drafts from the passage
+that a question was asked of and two from others like it, 1 where the quote holds an answer and the bare answer says it.
+Beside a statement that a policy wrote itself, the quote is its evidence: 1 for the quote said again, 0 with a
 number, month or name exchanged, a "not" put in or taken out, beside another quote, and for words that evade the
 question (the rows "said"). A small attention network over frozen token states of multilingual-e5-small; its logit is
 one input of a logistic sum with the policy's own confidence and the retriever's score (calibration.json).
-Train it again: `passerine train support --data FOLDER`.
+Train it again: `passerine train support --data FOLDER`; the drafts take half an hour on two cores, and are kept.
 """
 LIMITS = """
 It sees one or two sentences and a title, not the passage: a pronoun that the passage would explain is a riddle to it.
