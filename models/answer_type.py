@@ -52,6 +52,13 @@ TIMED = re.compile(
     r"yesterday|now|currently|never|always|annually|age|era|period|war|times?|dynasty|reign|ice|easter|christmas|"
     r"first|second|third|\w+th)\b"
 )
+NAME_BEFORE = re.compile(
+    r"\b(?!(?:A|About|After|All|Almost|Among|And|Another|Approximately|Around|As|At|Before|Between|But|By|During|"
+    r"Each|Every|Exactly|Fewer|For|From|In|Its|Just|Last|Less|More|Nearly|Next|Of|On|Only|Or|Other|Over|Roughly|Since|"
+    r"Some|Than|The|Their|These|Those|To|Top|Under|Until|When|While|With|Within)\b)[A-Z][\w-]* $"
+)
+"""A word that makes a name with the number behind it: no word that a sentence begins a count with."""
+BARE_NUMBER = re.compile(r"\d{1,3}\W*")
 DATED = re.compile(rf"\d+月\d+日|\b(?:{NAMES_OF_MONTHS}) \d|\d (?:{NAMES_OF_MONTHS})\b|^\d{{4}}年?$")
 
 
@@ -72,6 +79,15 @@ def fits(question: str, short: str) -> bool:
     (True, False)
     """
     return of_type(answer_type(question), short)
+
+
+def counts(passage: str, start: int, end: int) -> bool:
+    """Whether a stretch of a passage may be a count; the number of a name is none.
+
+    >>> counts("Apollo 11 landed.", 7, 9), counts("Over 11 tonnes.", 5, 7)
+    (False, True)
+    """
+    return not (BARE_NUMBER.fullmatch(passage, start, end) and NAME_BEFORE.search(passage[:start]))
 
 
 def of_type(asked: Type | None, short: str) -> bool:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from indexing.split import sentences
-from models.answer_type import answer_type, of_type
+from models.answer_type import Type, answer_type, counts, of_type
 from models.quotes import whole_words
 
 MOST_TOKENS = 30
@@ -99,13 +99,20 @@ def fitting(question: str, passage: str, spans: Sequence[Span]) -> list[Span]:
     word or two more ("since 1951" for "1951")."""
     asked = answer_type(question)
     ordered = sorted(spans, key=lambda span: -span.probability)
-    wrong = np.array([not of_type(asked, passage[span.start : span.end]) for span in ordered], dtype=bool)
+    wrong = np.array([not may_be(asked, passage, span) for span in ordered], dtype=bool)
     left_out = wrong | (same_readings(ordered) & wrong).any(axis=1) if wrong.any() else wrong
     return [
         span
         for span, out in zip(ordered, left_out.tolist(), strict=True)
         if not out and whole_words(passage, span.start, span.end)
     ]
+
+
+def may_be(asked: Type | None, passage: str, span: Span) -> bool:
+    """Whether a span can be what is asked for, by its own words and the one before it."""
+    if asked == "number" and not counts(passage, span.start, span.end):
+        return False
+    return of_type(asked, passage[span.start : span.end])
 
 
 def same_readings(spans: Sequence[Span]) -> NDArray[np.bool_]:

@@ -19,6 +19,17 @@ def test_a_reading_that_is_not_asked_for_goes_with_its_other_borders() -> None:
     assert len(fitting("Which landing was it?", passage, spans)) == 3
 
 
+def test_the_number_of_a_name_is_no_count() -> None:
+    passage = "Apollo 11 carried 3 people."
+    name, count = Span(7, 9, 0.7), Span(18, 19, 0.2)
+    assert fitting("How many people flew?", passage, [name, count]) == [count]
+    assert fitting("Which Apollo flew?", passage, [name, count]) == [name, count]
+    ended = "Columbia belonged to Apollo 11."
+    assert fitting("How many people flew?", ended, [Span(28, 31, 0.7)]) == []
+    early = "Over 11 people flew."
+    assert fitting("How many people flew?", early, [Span(5, 7, 0.7)]) == [Span(5, 7, 0.7)]
+
+
 def test_the_span_table_weighs_every_span_up_to_the_longest() -> None:
     logits = torch.arange(80.0).view(40, 2)
     table = span_table(logits)
