@@ -55,7 +55,7 @@ class Lazy(Generic[T]):
             return self._value[0]
         if self._error is not None:
             raise self._error
-        raise NotReady(f"Passerine is starting: {self.name} is being loaded.", "Ask again in a few seconds.")
+        raise NotReady(f"Passerine is starting and still loads: {self.name}.", "Ask again in a few seconds.")
 
     def fail(self, error: PasserineError) -> None:
         """Not made because an earlier stage failed with `error`; a later `now` may still make it."""
