@@ -22,6 +22,7 @@ from eval.report import Figure, Report, coverage_picture, figure_table, measured
 from eval.workbench import Workbench, documents_of, open_corpus, workbench
 from indexing.types import Progress
 from models.fit import fold
+from models.json_lines import kept_lines
 from models.types import Conversation, Turn
 from rewards.interaction import load_network
 from rewards.measures import auc
@@ -141,7 +142,7 @@ def gather(
     bench: Workbench, questions: Sequence[Question], path: Path, progress: Progress | None
 ) -> tuple[list[Asked], int]:
     """Ask every question once; those that `path` holds already are not asked again. Returns also the failures."""
-    found = {one.id: one for one in read_kept(path)} if path.exists() else {}
+    found = {one.id: one for one in read_kept(path)}
     path.parent.mkdir(parents=True, exist_ok=True)
     failures = 0
     judge = bench.parts.support
@@ -161,13 +162,9 @@ def gather(
 
 
 def read_kept(path: Path) -> list[Asked]:
-    """What an earlier run asked; a half-written last line is left out."""
+    """What an earlier run asked."""
     found = []
-    for line in path.read_text(encoding="utf-8").splitlines():
-        try:
-            row = json.loads(line)
-        except ValueError:
-            continue
+    for row in kept_lines(path):
         trials = (Trial(**{**trial, "features": tuple(trial["features"])}) for trial in row["trials"])
         found.append(Asked(**{**row, "trials": tuple(trials)}))
     return found

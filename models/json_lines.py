@@ -18,3 +18,15 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
         raise BadInput(f"There is no training file {path}.", "Name the data folder with --data.") from None
     except (OSError, EOFError, ValueError) as error:
         raise BadInput(f"{path} cannot be read: {error}.", "Copy it again.") from error
+
+
+def kept_lines(path: Path) -> list[dict[str, Any]]:
+    """What runs have added to a file so far: nothing where there is none. A line that a killed run left half-written is
+    left out."""
+    found = []
+    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
+        try:
+            found.append(json.loads(line))
+        except ValueError:
+            continue
+    return found

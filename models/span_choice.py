@@ -13,16 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from indexing.split import sentences
-from models.reader import (
-    MOST_QUESTION,
-    PASSAGE_PREFIX,
-    QUESTION_PREFIX,
-    Layer,
-    Reader,
-    Upper,
-    shared,
-    tokenized,
-)
+from models.reader import MOST_QUESTION, PASSAGE_PREFIX, QUESTION_PREFIX, Layer, Reader, Upper, shared, tokenized
 from models.spans import MOST_TOKENS, span_table, trim
 
 

@@ -24,16 +24,7 @@ from models.fit import fold
 from models.heads import file_sha256
 from models.orders import OrderDetector
 from models.ranges import save_ranges
-from models.reader import (
-    MOST_QUESTION,
-    PASSAGE_PREFIX,
-    QUESTION_PREFIX,
-    Reader,
-    ReaderConfig,
-    Upper,
-    shared,
-    tokenized,
-)
+from models.reader import MOST_QUESTION, PASSAGE_PREFIX, QUESTION_PREFIX, Reader, ReaderConfig, Upper, shared, tokenized
 from models.reader_card import card, outcomes, planted, sentences_apart, test_rows, told_apart
 from models.reader_pairs import SOURCES, Corpus, build, read_orders
 from models.reader_rows import Bounds, Row, read_rows

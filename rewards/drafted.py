@@ -15,6 +15,7 @@ from indexing.types import Progress
 from models.demonstrations import hit_of
 from models.extractive import SPANS, candidates
 from models.fit import fold
+from models.json_lines import kept_lines
 from models.reader_card import f1
 from models.reader_pairs import Nearby
 from models.reader_rows import Row, read_rows
@@ -82,15 +83,11 @@ def questions(rows: Sequence[Row], split: str) -> list[Row]:
 
 
 def read_kept(path: Path) -> dict[str, list[Drafted]]:
-    """The drafts that an earlier run kept, by question; a half-written last line is left out."""
-    found = {}
-    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
-        try:
-            row = json.loads(line)
-        except ValueError:
-            continue
-        found[row["key"]] = [Drafted(**{**one, "quotes": tuple(one["quotes"])}) for one in row["drafts"]]
-    return found
+    """The drafts that an earlier run kept, by question."""
+    return {
+        row["key"]: [Drafted(**{**one, "quotes": tuple(one["quotes"])}) for one in row["drafts"]]
+        for row in kept_lines(path)
+    }
 
 
 def drafts_of(row: Row, near: Nearby, reader: "Reader", rng: random.Random) -> list[Drafted]:
@@ -114,8 +111,7 @@ def examples_of(row: Row, found: Sequence[Drafted], titles: Mapping[str, str], s
     other = [one for one in ordered if one.passage != row.context][:OTHER]
     made = []
     for one in (*own, *other):
-        read = [(titles.get(one.passage, ""), one.passage)]
-        drafted = laid_out(row.question, one.text, one.short, one.quotes, read)
+        drafted = laid_out(row.question, one.text, one.short, one.quotes, titles.get(one.passage, ""))
         place = "own-passage" if one.passage == row.context else "other-passage"
         kind = place if row.answers else f"unanswerable-{place}"
         label = float(is_right(one, row.answers))

@@ -156,7 +156,8 @@ def _said(value: Mapping[str, Any] | None) -> Said | None:
 
 def draft_of(row: Feedback, said: Said) -> Draft:
     """A candidate as the judges read it when it is drafted (rewards/readings.py)."""
-    return laid_out(row.dialogue[-1].text, said.text, said.short, said.quotes, said.evidence)
+    title = said.evidence[0][0] if said.evidence else ""
+    return laid_out(row.dialogue[-1].text, said.text, said.short, said.quotes, title)
 
 
 def rankings_from(rows: Iterable[Feedback]) -> list[Ranking]:

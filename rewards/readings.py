@@ -51,21 +51,19 @@ class Draft:
 
 def draft(conversation: Conversation, candidate: Candidate) -> Draft:
     """The candidate as the judges read it."""
-    read = [(hit.document.title, hit.passage.text) for hit in candidate.evidence]
+    title = candidate.evidence[0].document.title if candidate.evidence else ""
     quotes = [quote.text for quote in candidate.quotes]
-    return laid_out(conversation.question, candidate.text, candidate.short, quotes, read)
+    return laid_out(conversation.question, candidate.text, candidate.short, quotes, title)
 
 
-def laid_out(question: str, text: str, short: str, quotes: Sequence[str], read: Sequence[tuple[str, str]]) -> Draft:
-    """A statement as the judges read it, drafted from what was `read`: (title, passage). It stands under the title, as
-    a sentence of a passage often leaves out what the title says. Words that stand in the quotes already are not read
-    twice."""
+def laid_out(question: str, text: str, short: str, quotes: Sequence[str], title: str) -> Draft:
+    """A statement as the judges read it: under the `title` of what it was read in, as a sentence of a passage often
+    leaves out what the title says. Words that stand in the quotes already are not read twice."""
     quoted = " ".join(quotes)
     said, cited = _squeezed(text), _squeezed(quoted)
     if said not in cited and cited not in said:
         return Draft(question, text, short, quoted)
-    title, _ = read[0] if read and quotes else ("", "")
-    return Draft(question, titled(title, text), short)
+    return Draft(question, titled(title if quotes else "", text), short)
 
 
 def titled(title: str, text: str) -> str:

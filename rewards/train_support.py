@@ -40,8 +40,8 @@ def train_support(
 ) -> Path:
     """Train, measure, and write the judge with its card into `out`/support. Returns that folder."""
     files = checksums(data, FILES)
-    drafted = {split: own_drafts(data, home, out, split, progress) for split in ("train", "test")}
-    examples, test = ([*support_examples(data, split, seed), *drafted[split]] for split in ("train", "test"))
+    drafted = own_drafts(data, home, out, progress)
+    examples, test = ([*support_examples(data, split, seed), *own] for split, own in drafted.items())
     reader = corpus or open_corpus(home, out, [e.draft for e in (*examples, *test)], progress)
     train = [e for e in examples if not held_out(e.group)]
     dev = [e for e in examples if held_out(e.group)]
@@ -66,14 +66,17 @@ def train_support(
     return folder
 
 
-def own_drafts(data: Path, home: Path, out: Path, split: str, progress: Progress | None) -> list[Example]:
-    """The drafts of the bundled reader, kept under `out` by its checksum."""
+def own_drafts(data: Path, home: Path, out: Path, progress: Progress | None) -> dict[str, list[Example]]:
+    """The drafts of the bundled reader for "train" and "test", kept under `out` by its checksum."""
     from models.reader import BUNDLED, Reader
     from models.trunk import Trunk
     from models.weights import model_folder
 
-    kept = out / f"drafts-{split}-{file_sha256(BUNDLED / 'weights.safetensors')[:12]}.jsonl"
-    return drafted_examples(data, split, Reader.load(Trunk.load(model_folder(home, TRUNK))), kept, progress)
+    reader, name = Reader.load(Trunk.load(model_folder(home, TRUNK))), file_sha256(BUNDLED / "weights.safetensors")[:12]
+    return {
+        split: drafted_examples(data, split, reader, out / f"drafts-{split}-{name}.jsonl", progress)
+        for split in ("train", "test")
+    }
 
 
 def shuffled(labels: Sequence[float], seed: int) -> list[float]:
