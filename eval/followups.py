@@ -183,4 +183,5 @@ def make_planner(home: Path) -> Planner:
     from service.app import HEADS
 
     base = base_of(home)
-    return Trained(base, load_head(HEADS / "plan", base.fingerprint), terms=TermSelector.load(base.trunk))
+    first, later = (load_head(HEADS / name, base.fingerprint) for name in ("plan", "followup"))
+    return Trained(base, first, later, terms=TermSelector.load(base.trunk))

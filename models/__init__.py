@@ -74,6 +74,7 @@ Training:
 vectors         vectors of training texts, kept on disk
 fit             fitting, calibration, thresholds and intervals of heads
 train_plan      the search decision
+train_followup  the search decision inside a conversation
 train_terms     the words that a follow-up leaves out
 term_data       what that is learnt from
 train_matching  same meaning, several readings

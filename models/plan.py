@@ -19,6 +19,8 @@ from models.types import Conversation, Plan
 from models.words import language_of, latin_words
 
 BUNDLED = Path(__file__).parent / "bundled" / "plan"
+FOLLOWUP = BUNDLED.with_name("followup")
+"""The head for later turns."""
 
 CUES = (
     "chinese",
@@ -53,8 +55,6 @@ ORDER = re.compile(
 )
 MOST_LEFT_OUT = 4
 """Words put behind a question: more would drown it."""
-TALK, SURE = 0.05, 0.9
-"""A turn below TALK as it was written is searched only if, resolved, it is above SURE: "go on" is, "thanks" is not."""
 NO_CLOCK = datetime(2000, 1, 1)
 """Only whether the calendar would answer matters here, not what."""
 
@@ -84,6 +84,12 @@ def plan_features(texts: list[str], vectors: Vectors) -> Floats:
     return np.concatenate([np.asarray(vectors, dtype=np.float32), facts], axis=1)
 
 
+def turn_features(resolved: list[str], vectors: Vectors, written: list[str], plain: Vectors) -> Floats:
+    """The inputs of the head for later turns: those of the turn as resolved, then as written. float32 [n, 2 * inputs of
+    `plan_features`]."""
+    return np.concatenate([plan_features(resolved, vectors), plan_features(written, plain)], axis=1)
+
+
 class Terms(Protocol):
     """Chooses the words of a conversation that its last turn leaves out (models/terms.py)."""
 
@@ -91,16 +97,17 @@ class Terms(Protocol):
 
 
 class Planner:
-    """Plans with a trained head, the rewriting rules and, where given, the choice of left-out words. One encoding a
-    turn; the last plan is remembered."""
+    """Plans with a trained head for the first turn of a conversation and one for later turns, the rewriting rules and,
+    where given, the choice of left-out words. The last plan is remembered."""
 
     def __init__(
-        self, encoder: Encoder, head: Head, threshold: float | None = None, terms: Terms | None = None
+        self, encoder: Encoder, head: Head, followup: Head, threshold: float | None = None, terms: Terms | None = None
     ) -> None:
+        """`threshold` stands for those that the heads were fitted with."""
         self.encoder = encoder
         self.terms = terms
-        self.head = head
-        self.threshold = head.config.thresholds["search"] if threshold is None else threshold
+        self.head, self.followup = head, followup
+        self.threshold = threshold
         self._vectors: dict[str, Vectors] = {}
         self._plans: dict[Conversation, Plan] = {}
 
@@ -112,21 +119,19 @@ class Planner:
         question = conversation.question
         done = rewrite(conversation)
         asked = self.vector(done.text) if vector is None else vector
-        chance = self.chance(done.text, asked)
-        if done.text != question and chance < SURE:
-            alone = self.chance(question, self.vector(question))
-            # "thanks!" stays small talk, whatever the words that resolving it has put behind it.
-            chance = alone if alone < TALK else chance
+        head = self.head
+        features = plan_features([done.text], asked[None])
+        if len(conversation.turns) > 1:
+            head = self.followup
+            features = turn_features([done.text], asked[None], [question], self.vector(question)[None])
+        chance = float(head.probabilities(features)[0, 0])
+        threshold = head.config.thresholds["search"] if self.threshold is None else self.threshold
         queries: tuple[Query, ...] = ()
-        if chance >= self.threshold and question.strip():
+        if chance >= threshold and question.strip():
             queries = queries_of(conversation, completed(done.text, self.left_out(conversation, done)))
         made = Plan(chance, queries, reason(question, queries, chance))
         self._plans = {conversation: made}
         return made
-
-    def chance(self, text: str, vector: Vectors) -> float:
-        """The probability in [0, 1] that a text needs a search."""
-        return float(self.head.probabilities(plan_features([text], vector[None]))[0, 0])
 
     def left_out(self, conversation: Conversation, done: Rewrite) -> tuple[str, ...]:
         """The words that the turn leaves out; none where the rules have built it from the question before."""

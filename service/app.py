@@ -58,6 +58,8 @@ ADAPTERS = ("sft", "best-of-n", "ppo")
 """The adapters of it that come with the install; the first is the one that is used."""
 HEADS = Path(models.__file__).parent / "bundled"
 JUDGES = Path(rewards.__file__).parent / "bundled"
+POLICY_HEADS = ("plan", "followup", "approved", "talk", "ambiguity")
+"""What the extractive policy decides by before it reads."""
 TUNED_LANGUAGES = ("en",)
 """What the embedded chat model reads: its vocabulary spells Chinese byte by byte."""
 EXAMPLES = Path(indexing.__file__).parent / "examples"
@@ -266,8 +268,9 @@ def make_extractive(settings: Settings, base: "TrunkEncoder", reader: "Reads", o
     from models.terms import TermSelector
     from models.unaided import Unaided
 
-    heads = {name: load_head(HEADS / name, base.fingerprint) for name in ("plan", "approved", "talk", "ambiguity")}
-    planner = Planner(base, heads["plan"], settings.search_threshold, TermSelector.load(base.trunk))
+    heads = {name: load_head(HEADS / name, base.fingerprint) for name in POLICY_HEADS}
+    terms = TermSelector.load(base.trunk)
+    planner = Planner(base, heads["plan"], heads["followup"], settings.search_threshold, terms)
     approved = ApprovedFile(base, heads["approved"], make_approved(settings).file)
     talk = Talk(base, heads["talk"], read_entries(TALK))
     unaided = Unaided(planner, approved, talk, AmbiguityDetector(heads["ambiguity"], settings.clarify_threshold))

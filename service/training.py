@@ -58,6 +58,12 @@ def plan(data: Path, home: Path, out: Path, seed: int, progress: Progress | None
     return train_plan(data, home, out, seed, progress)
 
 
+def followup(data: Path, home: Path, out: Path, seed: int, progress: Progress | None) -> object:
+    from models.train_followup import train_followup
+
+    return train_followup(data, home, out, seed, progress)
+
+
 def terms(data: Path, home: Path, out: Path, seed: int, progress: Progress | None) -> object:
     from models.train_terms import train_terms
 
@@ -177,6 +183,7 @@ HEADS: Mapping[str, Trainer] = {
     "spans": spans,
     "orders": orders,
     "plan": plan,
+    "followup": followup,
     "terms": terms,
     "ambiguity": ambiguity,
     "talk": phrases("talk"),

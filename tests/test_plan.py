@@ -1,23 +1,19 @@
 """The plan: search where documents are needed, two different queries, a reason for people."""
 
-from pathlib import Path
 from time import perf_counter
 
 import pytest
 
 from indexing.types import Encoder
-from models import plan as plan_module
 from models.heads import load_head
-from models.plan import Planner
+from models.plan import BUNDLED, FOLLOWUP, Planner
 from models.queries import variant
 from models.types import Conversation, Turn
-
-FOLDER = Path(plan_module.__file__).parent / "bundled" / "plan"
 
 
 @pytest.fixture(scope="module")
 def planner(encoder: Encoder) -> Planner:
-    return Planner(encoder, load_head(FOLDER, encoder.fingerprint))
+    return Planner(encoder, *(load_head(folder, encoder.fingerprint) for folder in (BUNDLED, FOLLOWUP)))
 
 
 def asks(*turns: str) -> Conversation:
@@ -42,7 +38,7 @@ def asks(*turns: str) -> Conversation:
 )
 def test_questions_of_fact_are_searched(planner: Planner, question: str) -> None:
     plan = planner.plan(asks(question))
-    assert plan.search_probability > planner.threshold
+    assert plan.search_probability > planner.head.config.thresholds["search"]
     assert plan.queries
 
 
@@ -65,7 +61,7 @@ def test_questions_of_fact_are_searched(planner: Planner, question: str) -> None
 )
 def test_talk_tasks_and_sums_are_not(planner: Planner, turn: str) -> None:
     plan = planner.plan(asks(turn))
-    assert plan.search_probability < planner.threshold
+    assert plan.search_probability < planner.head.config.thresholds["search"]
     assert plan.queries == ()
 
 
@@ -143,6 +139,12 @@ def test_the_same_turn_gives_the_same_plan_quickly(planner: Planner) -> None:
         ("go on", True),
         ("why?", True),
         ("继续", True),
+        ("haha, nice", False),
+        ("太好了", False),
+        ("which crew?", True),
+        ("how heavy was the capsule", True),
+        ("一共几圈", True),
+        ("跟谁一起去的", True),
     ],
 )
 def test_small_talk_inside_a_conversation_is_not_searched(planner: Planner, turn: str, searched: bool) -> None:
