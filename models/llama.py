@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from models.llama_step import Stepper
 
 LEVELS, MIDDLE = 127, 128
+ROWS = 4096
+"""Outputs of a product that become bytes at a time."""
 FAR_CHANNELS = 8
 """Channels in float32 beside the bytes: the few that are much louder than the others would coarsen all."""
 MOST_STEPPED = 16
@@ -88,14 +90,12 @@ class ByteProduct:
     """Weights [out, in] in 8 bits with one scale an output, by oneDNN; the channels `far` stay float32."""
 
     def __init__(self, weight: Tensor, epsilon: float, far: Tensor) -> None:
-        weight = weight.float()
-        near = weight.index_fill(1, far, 0.0)
-        self._scales = near.abs().amax(dim=1).clamp_min(1e-12) / LEVELS
-        whole = (near / self._scales[:, None]).round().to(torch.int8)
+        pressed = [as_bytes(part, far) for part in torch.split(weight, ROWS)]  # a vocabulary whole would take four copies
+        whole, self._scales = (torch.cat(parts) for parts in zip(*pressed, strict=True))
         self._weight = torch.ops.onednn.qlinear_prepack(whole, None)
         self._zeros = torch.zeros(len(weight), dtype=torch.int64)
         self.width = weight.shape[1]
-        self.far, self.far_weight = far, weight[:, far].t().contiguous()
+        self.far, self.far_weight = far, weight[:, far].float().t().contiguous()
         self._epsilon = epsilon
 
     def __call__(self, rows: Tensor, normed: bool = False) -> Tensor:
@@ -112,6 +112,13 @@ class ByteProduct:
             1.0, 0, torch.float32, "none", [], "",
         )  # fmt: skip
         return result
+
+
+def as_bytes(weight: Tensor, far: Tensor) -> tuple[Tensor, Tensor]:
+    """int8 [out, in] and float32 scales [out] of weights whose channels `far` are left out."""
+    near = weight.float().index_fill(1, far, 0.0)
+    scales = near.abs().amax(dim=1).clamp_min(1e-12) / LEVELS
+    return (near / scales[:, None]).round().to(torch.int8), scales
 
 
 def root_mean_square(rows: Tensor, epsilon: float) -> Tensor:
@@ -316,7 +323,7 @@ class Weights:
 
     sizes: Sizes
     held: Mapping[str, Tensor]
-    deltas: Mapping[str, Tensor]
+    deltas: Mapping[str, "LowRank"]
 
     @classmethod
     def read(cls, folder: Path, adapter: Path | None) -> "Weights":
@@ -328,12 +335,13 @@ class Weights:
 
     @property
     def table(self) -> Tensor:
-        """[vocabulary, width]."""
-        return self.held["model.embed_tokens.weight"]
+        """[vocabulary, width]; a copy, or it would keep the whole file mapped."""
+        return self.held["model.embed_tokens.weight"].clone()
 
     def head(self) -> Tensor:
         """[vocabulary, width], with the last norm's weight inside."""
-        return self.held.get("lm_head.weight", self.table).float() * self.held["model.norm.weight"].float()
+        tied = self.held["model.embed_tokens.weight"]
+        return self.held.get("lm_head.weight", tied).float() * self.held["model.norm.weight"].float()
 
     def layer(self, number: int) -> Layer:
         """One layer in float32."""
@@ -342,7 +350,7 @@ class Weights:
             prefix = f"model.layers.{number}."
             weight = torch.cat([self.held[f"{prefix}{name}.weight"].float() for name in names])
             if any(prefix + name in self.deltas for name in names):
-                weight += torch.cat([self.deltas[prefix + name] for name in names])
+                weight += torch.cat([self.deltas[prefix + name].whole() for name in names])
             if norm:
                 weight *= self.held[f"{prefix}{norm}.weight"].float()
             return FloatProduct(weight, self.sizes.epsilon)
@@ -371,8 +379,21 @@ def loudness(rows: Tensor) -> Tensor:
     return (rows.abs() * root_mean_square(rows, 1e-12)).amax(0)
 
 
-def low_rank(adapter: Path) -> dict[str, Tensor]:
-    """What a LoRA adapter adds to each weight: (alpha / rank) B A, by the name of the module. Raises BadInput."""
+@dataclass(frozen=True, slots=True)
+class LowRank:
+    """What an adapter adds to a weight: scale * up [out, rank] @ down [rank, in]."""
+
+    scale: float
+    up: Tensor
+    down: Tensor
+
+    def whole(self) -> Tensor:
+        """float32 [out, in]."""
+        return self.scale * (self.up.float() @ self.down.float())
+
+
+def low_rank(adapter: Path) -> dict[str, LowRank]:
+    """What a LoRA adapter in peft's format adds to each weight, by the name of the module. Raises BadInput."""
     from safetensors.torch import load_file
 
     try:
@@ -385,6 +406,5 @@ def low_rank(adapter: Path) -> dict[str, Tensor]:
     for name, down in tensors.items():
         if name.endswith(".lora_A.weight"):
             module = name.removesuffix(".lora_A.weight").removeprefix("base_model.model.")
-            up = tensors[name.replace(".lora_A.", ".lora_B.")]
-            found[module] = scale * (up.float() @ down.float())
+            found[module] = LowRank(scale, tensors[name.replace(".lora_A.", ".lora_B.")], down)
     return found

@@ -52,13 +52,13 @@ class LlamaGenerator:
         Raises ModelMissing when the folder holds no model, BadInput for one that is no plain Llama or an adapter that
         does not fit it.
         """
-        from transformers import AutoTokenizer, GenerationConfig
+        from transformers import GenerationConfig
 
         if not (folder / "model.safetensors").is_file():
             raise ModelMissing(f"The chat model {folder} is absent.", "Run `passerine models install`.")
         if adapter is not None:
             check_adapter(adapter, folder)
-        tokenizer: Any = AutoTokenizer.from_pretrained(folder)
+        tokenizer = tokenizer_of(folder)
         bytes_wanted = precision == "int8" or (precision == "auto" and has_fast_bytes())
         sample = tokenizer(SAMPLE).input_ids if bytes_wanted else ()
         model = Llama.load(folder, adapter, sample)
@@ -201,6 +201,15 @@ class LlamaGenerator:
         shared = {key: common([ids, list(key)]) for key in self._kept}
         key = max(shared, key=lambda one: shared[one], default=())
         return key, shared.get(key, 0)
+
+
+def tokenizer_of(folder: Path) -> Any:
+    """The tokenizer of a model folder. One that is a single file is read as that: what else `AutoTokenizer` loads to
+    find out takes 90 MiB and a second."""
+    from transformers import AutoTokenizer, PreTrainedTokenizerFast
+
+    kind = PreTrainedTokenizerFast if (folder / "tokenizer.json").is_file() else AutoTokenizer
+    return kind.from_pretrained(folder)
 
 
 def common(lists: Sequence[Sequence[int]]) -> int:

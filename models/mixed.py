@@ -9,8 +9,8 @@ from models.words import language_of
 
 @dataclass(frozen=True)
 class MixedPolicy:
-    """Two policies as one; it searches when either would. The second is asked in `languages` only, when some are
-    named: what a model cannot read costs time and wins nothing."""
+    """Two policies as one. The second is asked in `languages` only, when some are named: what a model cannot read costs
+    time and wins nothing."""
 
     first: Policy
     second: Policy
@@ -18,9 +18,10 @@ class MixedPolicy:
     name: str = "mixed"
 
     def plan(self, conversation: Conversation) -> Plan:
-        """The first policy's plan, joined by the second's decision and, where there is room, its query."""
+        """The first policy's plan; for a turn that has others before it joined by the second's decision and, where
+        there is room, its query."""
         one = self.first.plan(conversation)
-        if not self.reads(conversation):
+        if len(conversation.turns) == 1 or not self.reads(conversation):
             return one
         two = self.second.plan(conversation)
         queries = {query.text: query for query in (*one.queries[:1], *two.queries[:1], *one.queries[1:])}
@@ -36,13 +37,20 @@ class MixedPolicy:
         on_text: OnText | None = None,
         cancelled: Cancelled = never,
     ) -> list[Candidate]:
-        """The first policy's candidates, then the second's; a text that both wrote counts once."""
-        one = self.first.propose(conversation, evidences, n_each, retrieve, None, cancelled)
-        if not self.reads(conversation):
-            return one
-        two = self.second.propose(conversation, evidences, n_each, retrieve, on_text, cancelled)
-        return list({candidate.text: candidate for candidate in (*two, *one)}.values())
+        """The candidates of both; of those with the same text the first policy's."""
+        found: dict[str, Candidate] = {}
+        for drafter in drafters(self, conversation):
+            for candidate in drafter.propose(conversation, evidences, n_each, retrieve, on_text, cancelled):
+                found.setdefault(candidate.text, candidate)
+        return list(found.values())
 
     def reads(self, conversation: Conversation) -> bool:
         """Whether the second policy is asked."""
         return not self.languages or language_of(conversation.question) in self.languages
+
+
+def drafters(policy: Policy, conversation: Conversation) -> tuple[Policy, ...]:
+    """The policies that draft, in the order in which they are asked: those of a mixture, else the policy itself."""
+    if not isinstance(policy, MixedPolicy):
+        return (policy,)
+    return (policy.first, policy.second) if policy.reads(conversation) else (policy.first,)

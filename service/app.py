@@ -60,6 +60,9 @@ HEADS = Path(models.__file__).parent / "bundled"
 JUDGES = Path(rewards.__file__).parent / "bundled"
 POLICY_HEADS = ("plan", "followup", "approved", "talk", "ambiguity")
 """What the extractive policy decides by before it reads."""
+ENOUGH = 0.4
+"""Score of an extracted answer from which on the embedded chat model is not asked too: of the development questions it
+is asked for half, and of what it adds to all of them most is left."""
 TUNED_LANGUAGES = ("en",)
 """What the embedded chat model reads: its vocabulary spells Chinese byte by byte."""
 EXAMPLES = Path(indexing.__file__).parent / "examples"
@@ -210,6 +213,7 @@ def make_parts(settings: Settings, encoder: Encoder, library: Library, rules: Se
         rule=TrainedRules.load(readings, rules, folder("rules", JUDGES / "rules")),
         support=TrainedSupport.load(readings, folder("support", JUDGES / "support")),
         thresholds=thresholds,
+        enough=enough_of(settings),
         rules=rules,
         caches={"passages": reader.recent, "judged": readings.recent},
     )
@@ -251,6 +255,14 @@ def make_policy(settings: Settings, base: "TrunkEncoder", reader: "Reads", order
         return writes
     reads = TUNED_LANGUAGES if adapter_of(settings) else ()
     return MixedPolicy(make_extractive(settings, base, reader, orders), writes, reads)
+
+
+def enough_of(settings: Settings) -> float:
+    """The score of a draft with which a mixture's second policy is not asked; a larger model than the embedded one
+    always is, unless the settings say otherwise."""
+    if settings.enough_score is not None:
+        return settings.enough_score
+    return ENOUGH if settings.policy == "mixed" and adapter_of(settings) else 1.0
 
 
 def make_approved(settings: Settings) -> ApprovedStore:

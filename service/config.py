@@ -89,6 +89,13 @@ class Settings(BaseModel):
     answer_threshold: float | None = Field(None, ge=0, le=1, description="abstain when the best score is under this")
     clarify_threshold: float | None = Field(None, ge=0, le=1, description="ask back when ambiguity is above this")
 
+    enough_score: float | None = Field(
+        None,
+        ge=0,
+        le=1,
+        description="policy mixed: with a draft of this score the second policy is not asked; 1: it always is",
+    )
+
     question_limit: int = Field(2000, ge=1, description="characters of a question")
     conversation_limit: int = Field(20, ge=1, le=1000, description="turns of a conversation that are read")
     document_limit: int = Field(5_000_000, ge=1, description="characters of one document")

@@ -1,6 +1,7 @@
 """What the answer flow tells while it works, in this order.
 
-Accepted, Planned, Searched, Proposed, Judged, Delta (one or more), Cited, Done. A flow that fails raises instead.
+Accepted, Planned, Searched, Proposed, Judged, Delta (one or more), Cited, Done. A mixture that asks both its policies
+proposes and judges twice: first the drafts of the one, then those of both. A flow that fails raises instead.
 """
 
 from dataclasses import dataclass

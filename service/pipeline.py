@@ -12,6 +12,7 @@ from typing import Any
 
 from indexing.split import sentences
 from indexing.types import Cancelled, Filters, Hit, Retriever
+from models.mixed import drafters
 from models.recent import Recent
 from models.types import Cancelled as CancelledCheck
 from models.types import Candidate, Conversation, Evidence, Policy, never
@@ -28,7 +29,8 @@ Around = Callable[[str], AbstractContextManager[None]]
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What an answer is made with. `rules` are the texts that a refusal names; `caches` what its models remember."""
+    """What an answer is made with. A mixture's second policy is asked where no draft of the first has a score of
+    `enough`; `rules` are the texts that a refusal names; `caches` what its models remember."""
 
     policy: Policy
     retriever: Retriever
@@ -36,6 +38,7 @@ class Parts:
     rule: RuleJudge
     support: SupportJudge
     thresholds: Thresholds
+    enough: float = 1.0
     rules: Sequence[Rule] = ()
     caches: Mapping[str, Recent[Any, Any]] = field(default_factory=dict)
 
@@ -81,29 +84,33 @@ def answer(
         read = unique(hit for evidence in evidences for hit in evidence)
     yield Searched(queries, read)
 
-    with clock.stage("propose"):
-        shown: list[Evidence] = [read] if counts.together and read else evidences
-        drafts = parts.policy.propose(
-            conversation,
-            [*[None] * counts.without_evidence, *shown],
-            retrieve=lambda query: parts.retriever.search(query, counts.passages_per_query, where),
-            cancelled=cancelled,
-        )
-        candidates = tuple(checked(draft, read) for draft in drafts)
-        read = unique((*read, *(hit for candidate in candidates for hit in candidate.evidence)))
-    yield Proposed(candidates)
+    shown: list[Evidence] = [read] if counts.together and read else evidences
+    candidates: tuple[Candidate, ...] = ()
+    verdicts = Verdicts()
+    for drafter in drafters(parts.policy, conversation):
+        with clock.stage("propose"):
+            drafts = drafter.propose(
+                conversation,
+                [*[None] * counts.without_evidence, *shown],
+                retrieve=lambda query: parts.retriever.search(query, counts.passages_per_query, where),
+                cancelled=cancelled,
+            )
+            fresh = unsaid(candidates, (checked(draft, read) for draft in drafts))
+            candidates = (*candidates, *fresh)
+            read = unique((*read, *(hit for candidate in candidates for hit in candidate.evidence)))
+        yield Proposed(candidates)
 
-    with clock.stage("judge"):
-        preferences = parts.preference.judge(conversation, candidates)
-        rules = parts.rule.judge(conversation, candidates)
-        supports = parts.support.judge(conversation, candidates)
+        with clock.stage("judge"):
+            verdicts.judge(conversation, fresh, parts)
 
-    with clock.stage("select"):
-        selection = select(
-            plan, candidates, preferences, rules, supports, parts.thresholds,
-            question=conversation.question, book=parts.rules,
-        )  # fmt: skip
-    yield Judged(selection.judgements, selection.chosen, selection.verdict, selection.reason)
+        with clock.stage("select"):
+            selection = select(
+                plan, candidates, verdicts.preferences, verdicts.rules, verdicts.supports, parts.thresholds,
+                question=conversation.question, book=parts.rules,
+            )  # fmt: skip
+        yield Judged(selection.judgements, selection.chosen, selection.verdict, selection.reason)
+        if is_enough(selection, parts.enough):
+            break
 
     with clock.stage("cite"):
         nearest = nearest_of(found, counts.nearest) if selection.verdict == "abstained" else ()
@@ -133,6 +140,34 @@ def answer(
             conversation_id=conversation.id,
         )
     )
+
+
+@dataclass(slots=True)
+class Verdicts:
+    """What the judges said of the candidates so far, in their order."""
+
+    preferences: list[float] = field(default_factory=list)
+    rules: list[Mapping[str, float]] = field(default_factory=list)
+    supports: list[float] = field(default_factory=list)
+
+    def judge(self, conversation: Conversation, candidates: Sequence[Candidate], parts: Parts) -> None:
+        """Have further candidates judged."""
+        self.preferences += parts.preference.judge(conversation, candidates)
+        self.rules += parts.rule.judge(conversation, candidates)
+        self.supports += parts.support.judge(conversation, candidates)
+
+
+def unsaid(candidates: Sequence[Candidate], further: Iterable[Candidate]) -> tuple[Candidate, ...]:
+    """Those of `further` whose text no candidate has yet."""
+    said = {candidate.text for candidate in candidates}
+    return tuple(candidate for candidate in further if candidate.text not in said)
+
+
+def is_enough(selection: Selection, least: float) -> bool:
+    """Whether the best candidate is good enough that no other policy is asked."""
+    if selection.chosen is None or selection.verdict not in ("answered", "clarify"):
+        return False
+    return selection.judgements[selection.chosen].score >= least
 
 
 def spread(found: Sequence[Sequence[Hit]], per_query: int) -> list[Evidence]:
@@ -201,7 +236,7 @@ class Clock:
         before = time.perf_counter()
         with self.around(name):
             yield
-        self.seconds[name] = round(time.perf_counter() - before, 5)
+        self.seconds[name] = round(self.seconds.get(name, 0.0) + time.perf_counter() - before, 5)
 
     def timings(self) -> Mapping[str, float]:
         return {**self.seconds, "total": round(time.perf_counter() - self.began, 5)}

@@ -131,9 +131,11 @@ def test_the_users_own_words_are_searched_beside_the_models() -> None:
 
 def test_the_mixture_searches_when_either_would_and_keeps_both_drafts() -> None:
     talker, searcher = (
-        GenerativePolicy(in_turn("Hello!", "A.")),
+        GenerativePolicy(in_turn("Hello!", "Hello!", "A.")),
         GenerativePolicy(in_turn("Search Query: x", "B.")),
     )
     mixed = MixedPolicy(talker, searcher)
-    assert mixed.plan(ask("What is x?")).search_probability == 1.0
+    assert not mixed.plan(ask("What is x?")).queries, "the first decides of a first turn"
+    later = Conversation((*ask("Hello").turns, Turn("assistant", "Hello!"), Turn("user", "What is x?")))
+    assert mixed.plan(later).search_probability == 1.0
     assert {candidate.text for candidate in mixed.propose(ask("What is x?"), [(HIT,)])} == {"A.", "B."}

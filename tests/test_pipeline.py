@@ -8,9 +8,10 @@ from itertools import count
 import pytest
 
 from indexing.types import Cancelled, Filters
+from models.mixed import MixedPolicy
 from models.types import Candidate, Conversation, Evidence, Quote
 from rewards.types import Rule
-from service.events import Cited, Delta, Done, Judged, Searched
+from service.events import Cited, Delta, Done, Judged, Proposed, Searched
 from service.pipeline import FAST, Counts, Parts, answer, pieces, spread
 from service.types import Answer
 from tests.scripted import ListRetriever, ScriptedPolicy, asked, document, hit, parts, quoting
@@ -170,3 +171,41 @@ def test_the_page_knows_neither_web_framework_nor_model_library() -> None:
         "assert not known, known"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def mixture(enough: float) -> tuple[Parts, ScriptedPolicy]:
+    """A mixture whose first policy quotes the one sentence and the second the other."""
+    with_parts = parts(quoting("Viking 1 landed on Mars in 1976."), LISTS)
+    second = ScriptedPolicy(quoting("The Eagle landed on 20 July 1969."))
+    return replace(with_parts, policy=MixedPolicy(with_parts.policy, second), enough=enough), second
+
+
+def test_a_mixture_shows_the_first_policys_drafts_while_the_second_is_asked() -> None:
+    with_parts, second = mixture(1.0)
+    events = list(answer(asked("When did it land?"), with_parts))
+    rounds = [len(event.candidates) for event in events if isinstance(event, Proposed)]
+    early, late = (event for event in events if isinstance(event, Judged))
+    assert rounds == [1, 2]
+    assert early.chosen == 0, "it can be shown before the second policy has begun"
+    assert early.judgements[0].support == late.judgements[0].support
+    done = events[-1]
+    assert isinstance(done, Done)
+    assert len(done.answer.candidates) == len(done.answer.judgements) == 2
+    assert done.answer.judgements == late.judgements
+    assert second.shown, "it saw the same evidence"
+
+
+def test_a_mixture_does_not_ask_the_second_policy_when_a_draft_is_good_enough() -> None:
+    with_parts, second = mixture(0.1)
+    said = run(asked("When did it land?"), with_parts)
+    assert said.text == "Viking 1 landed on Mars in 1976. [1]"
+    assert not second.shown
+
+
+def test_what_both_policies_draft_is_judged_once() -> None:
+    with_parts, _ = mixture(1.0)
+    same = ScriptedPolicy(quoting("Viking 1 landed on Mars in 1976."))
+    assert isinstance(with_parts.policy, MixedPolicy)
+    said = run(asked("?"), replace(with_parts, policy=replace(with_parts.policy, second=same)))
+    assert [candidate.text for candidate in said.candidates] == ["Viking 1 landed on Mars in 1976."]
+    assert same.shown

@@ -15,7 +15,7 @@ export function answerView(retry) {
   const waiting = element("div", { class: "waiting" }, ...skeleton());
   const rest = element("div");
   const node = element("article", { class: "answer", "aria-busy": "true", "aria-label": text("answer") }, stages, waiting, words, rest);
-  let written = "";
+  let written = "", drafts = [];
 
   function stage(label, now = false) {
     stages.querySelector(".now")?.remove();
@@ -36,11 +36,20 @@ export function answerView(retry) {
       stage(text("drafting"), true);
     }
     if (name === "candidates") {
-      stage(text("drafted", data.candidates.length));
+      drafts = data.candidates;
+      stage(text("drafted", drafts.length));
       stage(text("judging"), true);
+    }
+    if (name === "judgement" && data.chosen !== null) {
+      // More drafts may follow: what is best so far can be read meanwhile.
+      waiting.remove();
+      words.classList.add("draft");
+      words.textContent = drafts[data.chosen].text;
+      stage(text("drafting"), true);
     }
     if (name === "answer") {
       waiting.remove();
+      words.classList.remove("draft");
       words.textContent = written += data.delta;
     }
     if (name === "done") {
@@ -52,6 +61,7 @@ export function answerView(retry) {
   function show(answer) {
     settle();
     stages.remove();
+    words.classList.remove("draft");
     words.replaceChildren(...marked(answer));
     if (answer.verdict !== "answered") node.prepend(element("p", { class: `verdict ${answer.verdict}` }, text(answer.verdict)));
     rest.replaceChildren(sources(answer));
