@@ -87,6 +87,8 @@ class TunedPolicy:
     generator: Copies
     orders: OrderDetector | None = None
     name: str = "generative"
+    most_passages: int | None = None
+    """Passages read for an answer, those that the search likes best; None reads all."""
     _said: dict[Conversation, tuple[str, float]] = field(default_factory=dict, compare=False, repr=False)
     """The last reply, which planning and proposing both ask for."""
 
@@ -137,8 +139,9 @@ class TunedPolicy:
         hits = {hit.passage.id: hit for evidence in evidences for hit in evidence or ()}
         if cancelled():
             raise CancelledError("The answer was stopped.")
+        read = sorted(hits.values(), key=lambda hit: -hit.score)[: self.most_passages]
         found: dict[str, Candidate] = {}
-        for candidate in self.read(conversation, list(hits.values()), n_each, cancelled):
+        for candidate in self.read(conversation, read, n_each, cancelled):
             if candidate.log_prob > found.get(candidate.text, LEAST).log_prob:
                 found[candidate.text] = candidate
         return [*made, *found.values()]

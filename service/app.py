@@ -60,9 +60,11 @@ HEADS = Path(models.__file__).parent / "bundled"
 JUDGES = Path(rewards.__file__).parent / "bundled"
 POLICY_HEADS = ("plan", "followup", "approved", "talk", "ambiguity")
 """What the extractive policy decides by before it reads."""
-ENOUGH = 0.4
+ENOUGH = 0.3
 """Score of an extracted answer from which on the embedded chat model is not asked too: of the development questions it
-is asked for half, and of what it adds to all of them most is left."""
+is asked for two in five, and adds there what it adds when it is always asked."""
+GENERATED = 2
+"""Passages that the embedded chat model reads beside the reader, one candidate each."""
 TUNED_LANGUAGES = ("en",)
 """What the embedded chat model reads: its vocabulary spells Chinese byte by byte."""
 EXAMPLES = Path(indexing.__file__).parent / "examples"
@@ -250,11 +252,12 @@ def make_policy(settings: Settings, base: "TrunkEncoder", reader: "Reads", order
 
     if settings.policy == "extractive":
         return make_extractive(settings, base, reader, orders)
-    writes = make_generative(settings, orders)
     if settings.policy == "generative":
-        return writes
-    reads = TUNED_LANGUAGES if adapter_of(settings) else ()
-    return MixedPolicy(make_extractive(settings, base, reader, orders), writes, reads)
+        return make_generative(settings, orders)
+    extracts = make_extractive(settings, base, reader, orders)
+    if not adapter_of(settings):
+        return MixedPolicy(extracts, make_generative(settings, orders))
+    return MixedPolicy(extracts, replace(make_tuned(settings, orders), most_passages=GENERATED), TUNED_LANGUAGES)
 
 
 def enough_of(settings: Settings) -> float:

@@ -87,11 +87,12 @@ def answer(
     shown: list[Evidence] = [read] if counts.together and read else evidences
     candidates: tuple[Candidate, ...] = ()
     verdicts = Verdicts()
+    alone: list[Evidence | None] = [None] * counts.without_evidence
     for drafter in drafters(parts.policy, conversation):
         with clock.stage("propose"):
             drafts = drafter.propose(
                 conversation,
-                [*[None] * counts.without_evidence, *shown],
+                [*alone, *shown],
                 retrieve=lambda query: parts.retriever.search(query, counts.passages_per_query, where),
                 cancelled=cancelled,
             )
@@ -111,6 +112,8 @@ def answer(
         yield Judged(selection.judgements, selection.chosen, selection.verdict, selection.reason)
         if is_enough(selection, parts.enough):
             break
+        if queries:
+            alone = []  # what documents are to answer, a second policy is not asked from memory
 
     with clock.stage("cite"):
         nearest = nearest_of(found, counts.nearest) if selection.verdict == "abstained" else ()

@@ -192,7 +192,22 @@ def test_a_mixture_shows_the_first_policys_drafts_while_the_second_is_asked() ->
     assert isinstance(done, Done)
     assert len(done.answer.candidates) == len(done.answer.judgements) == 2
     assert done.answer.judgements == late.judgements
-    assert second.shown, "it saw the same evidence"
+    assert second.shown == evidence_shown(with_parts), "it saw the same evidence, and nothing to answer from memory"
+
+
+def evidence_shown(with_parts: Parts) -> list[Evidence | None]:
+    """The evidence that the first policy of a mixture was shown."""
+    assert isinstance(with_parts.policy, MixedPolicy)
+    assert isinstance(with_parts.policy.first, ScriptedPolicy)
+    return [evidence for evidence in with_parts.policy.first.shown if evidence is not None]
+
+
+def test_a_mixture_asks_both_policies_what_needs_no_search() -> None:
+    with_parts, second = mixture(1.0)
+    assert isinstance(with_parts.policy, MixedPolicy)
+    first = ScriptedPolicy(quoting("x"), queries=())
+    run(asked("Hello"), replace(with_parts, policy=replace(with_parts.policy, first=first)))
+    assert second.shown == [None] * Counts().without_evidence
 
 
 def test_a_mixture_does_not_ask_the_second_policy_when_a_draft_is_good_enough() -> None:

@@ -1,6 +1,7 @@
 """The tuned policy over a generator that gives set probabilities: what it plans, quotes and leaves out."""
 
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -73,6 +74,18 @@ def test_of_several_places_the_one_that_shares_most_with_the_question_is_quoted(
     text = "In 1791 a ferry sank. The mill was built in 1791 by Ann Hale. It burnt in 1850."
     assert best_place("When was the mill built?", text, "1791") == (text.rindex("1791"), text.rindex("1791") + 4)
     assert best_place("When was the mill built?", text, "1792") is None
+
+
+def test_of_many_passages_it_reads_those_that_the_search_likes_best() -> None:
+    generator = scripted(answer="1791")
+    hits = [
+        replace(HIT, passage=replace(HIT.passage, id=f"m-{n}", text=f"Room {n}. {TEXT}"), score=n / 10)
+        for n in range(4)
+    ]
+    TunedPolicy(generator, most_passages=2).propose(ask("When was the mill built?"), [(hit,) for hit in hits])
+    first, second = (prompt[-1].text for prompt in generator.prompts)
+    assert "Room 3" in first
+    assert "Room 2" in second
 
 
 def test_orders_in_a_passage_are_neither_read_nor_quoted() -> None:
