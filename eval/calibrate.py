@@ -56,8 +56,7 @@ class Trial:
     """A statement of a question with what the judges said, and whether it is right.
 
     `features` are those that the support judge sums up; `ambiguous` the probability that the question is; `right`:
-    supported and correct; `holds`: a quote holds a gold answer; `bare`: it has a bare answer, which can be wrong. Both
-    are false for unanswerable questions.
+    supported and correct; `holds`: a quote holds a gold answer. Both are false for unanswerable questions.
     """
 
     preference: float
@@ -69,7 +68,6 @@ class Trial:
     holds: bool
     support: float = 0.0
     """Of `features`, once the sum is fitted."""
-    bare: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +115,6 @@ def asked_of(question: Question, answer: Answer, judge: TrainedSupport) -> Asked
             rules=dict(judgement.rules),
             right=question.answerable and supported_and_correct(candidate, question.answers),
             holds=question.answerable and quote_holds(candidate, question.answers),
-            bare=bool(candidate.short),
         )
         for (candidate, judgement), row in zip(stated, features, strict=True)
     )
@@ -126,11 +123,10 @@ def asked_of(question: Question, answer: Answer, judge: TrainedSupport) -> Asked
 
 def fit_support(asked: Sequence[Asked]) -> Calibration:
     """The support judge's sum: how its network's logit, the policy's confidence, the hit's score and the question's
-    words together tell whether the quotes hold an answer and the bare answer, where there is one, is right. Raises
-    BadInput when all of them do, or none."""
+    words together tell whether the quotes hold an answer. Raises BadInput when all of them do, or none."""
     trials = [trial for one in asked for trial in one.trials]
     rows = np.array([trial.features for trial in trials]).reshape(-1, len(FEATURES))
-    return fit_calibration(rows, [float(trial.right if trial.bare else trial.holds) for trial in trials])
+    return fit_calibration(rows, [float(trial.holds) for trial in trials])
 
 
 def supported(asked: Sequence[Asked], calibration: Calibration) -> list[Asked]:

@@ -9,8 +9,8 @@ from models.words import language_of
 
 @dataclass(frozen=True)
 class MixedPolicy:
-    """Two policies as one. The second is asked in `languages` only, when some are named: what a model cannot read costs
-    time and wins nothing."""
+    """Two policies as one: the first plans, both draft. The second is asked in `languages` only, when some are named:
+    what a model cannot read costs time and wins nothing."""
 
     first: Policy
     second: Policy
@@ -18,15 +18,8 @@ class MixedPolicy:
     name: str = "mixed"
 
     def plan(self, conversation: Conversation) -> Plan:
-        """The first policy's plan; for a turn that has others before it joined by the second's decision and, where
-        there is room, its query."""
-        one = self.first.plan(conversation)
-        if len(conversation.turns) == 1 or not self.reads(conversation):
-            return one
-        two = self.second.plan(conversation)
-        queries = {query.text: query for query in (*one.queries[:1], *two.queries[:1], *one.queries[1:])}
-        probability = max(one.search_probability, two.search_probability)
-        return Plan(probability, tuple(queries.values())[:2], " ".join(filter(None, (one.reason, two.reason))))
+        """The first policy's plan."""
+        return self.first.plan(conversation)
 
     def propose(
         self,

@@ -351,13 +351,13 @@ def make_tuned(settings: Settings, orders: "OrderDetector | None" = None) -> "Tu
 
 
 def warm_up(library: Library, parts: Parts) -> None:
-    """A question in each language, answered and thrown away; an empty index is no failure."""
+    """A question in each language, answered by all policies and thrown away; an empty index is no failure."""
     try:
         library.filled()
     except IndexMissing:
         return
     for question in WARM_UP:
-        for _ in answer(Conversation((Turn("user", question),)), parts):
+        for _ in answer(Conversation((Turn("user", question),)), replace(parts, enough=1.0)):
             pass
 
 

@@ -51,8 +51,10 @@ def fetcher() -> Iterator[Fetcher]:
 @pytest.fixture(scope="session")
 def models_home() -> Iterator[Path]:
     """The home folder whose `models/` holds the installed base models. From here on every service and command of this
-    process takes the encoder and the reader that the first of them loaded: both cost seconds and remember nothing."""
+    process takes the encoder, the reader and the chat model that the first of them loaded: they cost seconds, and what
+    they remember changes no answer."""
     import models.encoder
+    from models.llama_generator import LlamaGenerator
     from models.reader import BUNDLED, Reader
     from models.weights import model_folder
     from service.config import load
@@ -75,6 +77,7 @@ def models_home() -> Iterator[Path]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(models.encoder, "load_encoder", encoder_of)
         patch.setattr(Reader, "load", reader_of)
+        patch.setattr(LlamaGenerator, "load", cache(LlamaGenerator.load))
         yield home
 
 

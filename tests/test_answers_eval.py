@@ -206,18 +206,6 @@ def test_the_sum_follows_what_tells_right_from_wrong() -> None:
     assert max(one.trials[0].support for one in best if not one.trials[0].holds) < 0.5
 
 
-def test_a_wrong_bare_answer_is_no_support_though_its_quote_holds_the_right_one() -> None:
-    whole = trial(0, 3.0, True)
-    beside = replace(trial(0, 0.0, False), holds=True)
-    sentence = replace(trial(0, 0.0, False), holds=True, bare=False)
-    ends = [calibrate.Asked(f"q{i}", "g", "en", True, (whole, beside)) for i in range(30)]
-    support = [each.support for each in calibrate.supported(ends, calibrate.fit_support(ends))[0].trials]
-    assert support[0] > 0.9 > 0.1 > support[1]
-    quotes = [calibrate.Asked(f"q{i}", "g", "en", True, (trial(0, 3.0, False), sentence)) for i in range(30)]
-    support = [each.support for each in calibrate.supported(quotes, calibrate.fit_support(quotes))[0].trials]
-    assert support[1] > 0.9, "a sentence alone has no bare answer that could be wrong"
-
-
 def test_fitted_thresholds_can_be_loaded(tmp_path: Path) -> None:
     asked = [calibrate.Asked(f"g{i}", "g", "en", i % 3 > 0, (trial(i / 9, 0.5 + i / 20, i % 3 > 0),)) for i in range(9)]
     thresholds, report = calibrate.fitted(asked, 0, tmp_path)

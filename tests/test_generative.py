@@ -129,13 +129,11 @@ def test_the_users_own_words_are_searched_beside_the_models() -> None:
     assert [query.text for query in plan.queries] == ["moon landing date", "When did they land?"]
 
 
-def test_the_mixture_searches_when_either_would_and_keeps_both_drafts() -> None:
-    talker, searcher = (
-        GenerativePolicy(in_turn("Hello!", "Hello!", "A.")),
-        GenerativePolicy(in_turn("Search Query: x", "B.")),
+def test_of_a_mixture_the_first_plans_and_both_draft() -> None:
+    searcher, talker = (
+        GenerativePolicy(in_turn("Search Query: x", "A.")),
+        GenerativePolicy(in_turn("B.")),
     )
-    mixed = MixedPolicy(talker, searcher)
-    assert not mixed.plan(ask("What is x?")).queries, "the first decides of a first turn"
-    later = Conversation((*ask("Hello").turns, Turn("assistant", "Hello!"), Turn("user", "What is x?")))
-    assert mixed.plan(later).search_probability == 1.0
-    assert {candidate.text for candidate in mixed.propose(ask("What is x?"), [(HIT,)])} == {"A.", "B."}
+    mixed = MixedPolicy(searcher, talker)
+    assert [query.text for query in mixed.plan(ask("What is x?")).queries] == ["x", "What is x?"]
+    assert [candidate.text for candidate in mixed.propose(ask("What is x?"), [(HIT,)])] == ["A.", "B."]

@@ -3,7 +3,7 @@
 import re
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,9 +15,11 @@ from playwright.sync_api import Browser, Page, expect
 from sqlalchemy import update
 
 from indexing.types import BadInput, PasserineError
+from models.mixed import MixedPolicy
 from models.types import Candidate, Conversation, Plan, Policy
 from service.database import JOBS
 from service.errors import ServerFailed
+from service.pipeline import Parts
 from tests.hashing import HashingEncoder
 from tests.serving import PATIENCE_MS, Served, ask_page, chromium, running
 from tests.test_sharing import told
@@ -81,16 +83,23 @@ class Slow:
         return self.policy.propose(*arguments, **more)
 
 
-@pytest.fixture
-def slow(served: Served) -> Iterator[Slow]:
-    """The same service, thinking for as long as a test wants."""
+@contextmanager
+def thinking(served: Served, change: Callable[[Parts, Slow], Parts]) -> Iterator[Slow]:
+    """The same service with other parts, among them a slow policy that is let go at the end."""
     made = served.application.parts._value
     usual = made[0]
     policy = Slow(usual.policy)
-    made[0] = replace(usual, policy=policy)
+    made[0] = change(usual, policy)
     yield policy
     policy.held = False
     made[0] = usual
+
+
+@pytest.fixture
+def slow(served: Served) -> Iterator[Slow]:
+    """The same service, thinking for as long as a test wants."""
+    with thinking(served, lambda usual, policy: replace(usual, policy=policy)) as policy:
+        yield policy
 
 
 # Citations
@@ -193,6 +202,21 @@ def test_enter_inside_an_input_method_does_not_send(page: Page) -> None:
     box.fill("   ")
     box.press("Enter")
     expect(page.locator(".asked")).to_have_count(0)
+
+
+def test_the_best_draft_so_far_can_be_read_while_a_second_policy_thinks(page: Page, served: Served) -> None:
+    def mixed(usual: Parts, second: Slow) -> Parts:
+        return replace(usual, policy=MixedPolicy(second.policy, second), enough=1.0)
+
+    with thinking(served, mixed) as second:
+        page.locator("#question").fill(AMERICAN)
+        page.locator("#question").press("Enter")
+        expect(page.locator(".answer .text.draft")).to_contain_text("Alan Shepard")
+        expect(page.locator(".answer .cite")).to_have_count(0)
+        second.held = False
+        expect(page.locator(".answer .cite").first).to_be_visible()
+    expect(page.locator(".answer .text.draft")).to_have_count(0)
+    expect(page.locator(".answer .text")).to_contain_text("Alan Shepard")
 
 
 def test_a_reload_shows_the_same_answer_and_a_follow_up_knows_it(page: Page) -> None:
