@@ -45,7 +45,8 @@ SPANNED = re.compile(
 )
 BETWEEN = re.compile(r"[-–—~至到]|\b(?:from|to|through|between)\b")
 TIMED = re.compile(
-    r"\d|[年月日天时期朝代世晚早夏秋冬春末初前后岁周秦汉魏晋隋唐宋元明清国战]|"
+    r"\d|[年时期朝代世晚早夏秋冬春末初前后岁周秦汉魏晋隋唐宋元明清国战]|"
+    r"月(?![球面壤岩背亮饼])|日(?![本报军])|天(?![空文体津宫问王地安])|"
     rf"\b(?:\w+day|{NAMES_OF_MONTHS}|spring|summer|autumn|fall|winter|century|centuries|decades?|years?|months?|weeks?|days?|"
     r"hours?|morning|afternoon|evening|night|midnight|noon|before|after|during|when|while|until|since|as|at|on|in|by|"
     r"upon|under|if|once|ago|early|earlier|late|later|end|beginning|recent|recently|presently|soon|today|tomorrow|"

@@ -24,6 +24,8 @@ OUTSIDE = {
     "zh": "我只根据已索引的文档回答问题，这件事我做不了。",
 }
 """Said to a task (a poem, an alarm) for which nothing is searched and nothing else applies."""
+SURE = 0.9
+"""A turn that is so likely a question to the documents is small talk only to the letter: "在哪里" is not "在吗"."""
 
 
 class Unaided:
@@ -52,13 +54,14 @@ class Unaided:
         made = self.approved.candidates(question, 1, vector)
         made += tools(question, self.clock())
         made += recalled(conversation)
-        made += self.talk.candidates(question, 2, vector)
+        plan = self.planner.plan(conversation)
+        alike = self.talk.candidates(question, 2, vector)
+        made += [one for one in alike if one.log_prob == 0.0 or plan.search_probability < SURE]
         unclear = None
         if self.ambiguity is not None and not made:
             unclear = self.ambiguity.clarify(conversation, hits)
         if unclear is not None:
             made.append(unclear)
-        plan = self.planner.plan(conversation)
         if plan.queries:
             # The surer the planner is that documents are needed, the likelier "not here" is what remains to be said.
             chance = log(max(plan.search_probability, 1e-9))

@@ -78,6 +78,13 @@ def test_readings_among_the_hits_are_asked_back(unaided: Unaided) -> None:
     assert "Saturn (planet) or Saturn (rocket)" in drafted[0].text
 
 
+def test_a_question_that_looks_like_a_greeting_is_none(unaided: Unaided) -> None:
+    said = (Turn("user", "嫦娥四号什么时候着陆的？"), Turn("assistant", "2019年1月3日。"))
+    assert {one.kind for one in unaided.propose(Conversation((*said, Turn("user", "在哪里"))))} == {"absent"}
+    greeted = unaided.propose(Conversation((*said, Turn("user", "在吗"))))
+    assert "talk" in {one.kind for one in greeted}, "to the letter it is one"
+
+
 def test_no_more_are_drafted_than_asked_for(unaided: Unaided) -> None:
     assert len(unaided.propose(ask("hello"), n=1)) == 1
     assert len(unaided.propose(ask("hello"))) <= 4
