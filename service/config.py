@@ -196,7 +196,7 @@ def load(options: Mapping[str, object] | None = None, environment: Mapping[str, 
         name = str(first["loc"][0])
         raise BadInput(
             f"The setting '{name}' (from {origins.get(name, 'default')}) is wrong: {first['msg']}.",
-            f"It is the {Settings.model_fields[name].description}.",
+            f"What it sets: {Settings.model_fields[name].description}.",
         ) from None
 
 
