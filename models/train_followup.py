@@ -14,13 +14,13 @@ import numpy as np
 
 from indexing.types import Encoder, Progress
 from models.fit import Recipe, binary_loss, calibrated, f_measure, fit, fold, threshold_curve
-from models.heads import Floats, Head, HeadConfig, file_sha256
+from models.heads import Head, HeadConfig, file_sha256
 from models.json_lines import read_lines
 from models.plan import ASKS, CUES, turn_features
 from models.reader_rows import read_rows as read_questions
 from models.rewrite import rewrite
 from models.term_data import canard, made_up
-from models.train_plan import OWN, Row, draw, figure, read_rows
+from models.train_plan import OWN, Part, Row, correct, draw, figure, read_rows, replace_labels
 from models.types import Conversation, Turn
 from models.vectors import query_vectors
 
@@ -86,15 +86,6 @@ class Later:
     own: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
-    """Turns with their features, float32 [n, inputs], and labels, float32 [n]."""
-
-    turns: list[Later]
-    features: Floats
-    labels: Floats
-
-
 def train_followup(
     data: Path, home: Path, out: Path, seed: int = 0, progress: Progress | None = None, cache: Path | None = None
 ) -> Head:
@@ -114,7 +105,7 @@ def train_followup(
     threshold = max(curve, key=lambda row: f_measure(row, BETA))[0]
     head = Head(replace(head.config, thresholds={"search": threshold}, curves={"search": curve}), head.layers)
     head.save(out)
-    luck = fitted(shuffled(split["train"], seed), shuffled(development, seed), config, seed)
+    luck = fitted(replace_labels(split["train"], seed), replace_labels(development, seed), config, seed)
     write_card(out, head, luck, split)
     draw(out / "curve.png", curve, head.config.thresholds["search"])
     return head
@@ -126,19 +117,14 @@ def sources() -> list[str]:
     return ["search-decision/train.jsonl.gz", "rewrite/canard.train.jsonl.gz", "sft/kdconv.train.jsonl.gz", *reading]
 
 
-def fitted(train: Part, development: Part, config: HeadConfig, seed: int) -> Head:
+def fitted(train: Part[Later], development: Part[Later], config: HeadConfig, seed: int) -> Head:
     """The head, calibrated on development data."""
-    weights = [OWN_WEIGHT if turn.own else 1.0 for turn in train.turns]
+    weights = [OWN_WEIGHT if turn.own else 1.0 for turn in train.rows]
     head = fit(train.features, binary_loss(train.labels, weights), config, replace(RECIPE, seed=seed))
     return calibrated(head, development.features, development.labels)
 
 
-def shuffled(part: Part, seed: int) -> Part:
-    """The same turns with their labels shuffled: what a head of this size learns from nothing."""
-    return replace(part, labels=np.random.default_rng(seed).permutation(part.labels))
-
-
-def parts(data: Path, encoder: Encoder, cache: Path, seed: int, progress: Progress | None) -> dict[str, Part]:
+def parts(data: Path, encoder: Encoder, cache: Path, seed: int, progress: Progress | None) -> dict[str, Part[Later]]:
     """Training, development (a fifth by hash), our own held-out turns, and a test of other articles and turns."""
     split: dict[str, list[Later]] = {"train": [], "development": [], "own": []}
     for turn in turns(data, seed):
@@ -265,7 +251,7 @@ def inside(row: Mapping[str, str]) -> Row:
     return Row(row["text"], bool(row["search"]), row["kind"], row["lang"], f"own-{row['text']}", True)
 
 
-def write_card(out: Path, head: Head, luck: Head, split: Mapping[str, Part]) -> None:
+def write_card(out: Path, head: Head, luck: Head, split: Mapping[str, Part[Later]]) -> None:
     """card.md: data, licence, figures with 95% intervals beside a baseline, limits."""
     threshold, train = head.config.thresholds["search"], split["train"]
     lines = [
@@ -276,7 +262,7 @@ def write_card(out: Path, head: Head, luck: Head, split: Mapping[str, Part]) -> 
         f"Hidden layer {RECIPE.hidden[0]}, calibrated (Platt); the threshold {threshold:.2f} has the best F{BETA:.0f}",
         "on development data (a fifth by hash), see curve.png. The first turn has its own head.",
         "",
-        f"Trained on {len(train.turns):,} turns: CANARD (CC BY-SA 4.0), conversations made of the questions of",
+        f"Trained on {len(train.rows):,} turns: CANARD (CC BY-SA 4.0), conversations made of the questions of",
         "squad.train (CC BY-SA 4.0), drcd.train (CC BY-SA 3.0) and cmrc.train (CC BY-SA 4.0), some cut down to what",
         "they ask, KdConv (Apache-2.0), the turns of `search-decision/train` and of our own that need no search, put",
         "behind such conversations, and short turns of our own of both kinds (`models/examples/inside.jsonl`, weight",
@@ -291,13 +277,13 @@ def write_card(out: Path, head: Head, luck: Head, split: Mapping[str, Part]) -> 
     for name, title in names.items():
         part = split[name]
         right = [correct(each, part, threshold) for each in (head, luck)]
-        keys: list[tuple[str, list[bool]]] = [(title, [True] * len(part.turns))]
+        keys: list[tuple[str, list[bool]]] = [(title, [True] * len(part.rows))]
         for language in ("en", "zh"):
             for search in (True, False):
                 label = f"… {language}, {'to be searched' if search else 'not to be searched'}"
-                keys.append((label, [(turn.language, turn.search) == (language, search) for turn in part.turns]))
-        for kind in sorted({turn.kind for turn in part.turns}):
-            keys.append((f"… {kind}", [turn.kind == kind for turn in part.turns]))
+                keys.append((label, [(turn.language, turn.search) == (language, search) for turn in part.rows]))
+        for kind in sorted({turn.kind for turn in part.rows}):
+            keys.append((f"… {kind}", [turn.kind == kind for turn in part.rows]))
         for label, mask in keys:
             chosen = np.array(mask)
             shown = " | ".join(figure(values[chosen]) for values in right)
@@ -308,9 +294,3 @@ def write_card(out: Path, head: Head, luck: Head, split: Mapping[str, Part]) -> 
         "flatter. A remark in the middle of a conversation that asks without saying so is missed.",
     ]
     (out / "card.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
-
-
-def correct(head: Head, part: Part, threshold: float) -> Floats:
-    """1 where the head decides as labelled, float32 [n]."""
-    said = head.probabilities(part.features)[:, 0] >= threshold
-    return np.asarray(said == (part.labels > 0.5), dtype=np.float32)

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 
@@ -44,11 +45,14 @@ class Row:
     own: bool
 
 
+R = TypeVar("R")
+
+
 @dataclass(frozen=True, slots=True)
-class Part:
+class Part(Generic[R]):
     """Rows with their features, float32 [n, inputs], and labels, float32 [n]."""
 
-    rows: list[Row]
+    rows: list[R]
     features: Floats
     labels: Floats
 
@@ -104,7 +108,7 @@ def typed(question: str) -> str:
     return question.lower().rstrip("?. ")
 
 
-def parts(data: Path, encoder: Encoder, cache: Path, progress: Progress | None) -> dict[str, Part]:
+def parts(data: Path, encoder: Encoder, cache: Path, progress: Progress | None) -> dict[str, Part[Row]]:
     """Training, development (a fifth by hash), the released test file, and our own held-out frames."""
     train_path = data / "search-decision" / "train.jsonl.gz"
     if not train_path.is_file():
@@ -129,7 +133,7 @@ def parts(data: Path, encoder: Encoder, cache: Path, progress: Progress | None) 
     return made
 
 
-def fit_plan(train: Part, development: Part, config: HeadConfig, seed: int) -> tuple[Head, Recipe]:
+def fit_plan(train: Part[Row], development: Part[Row], config: HeadConfig, seed: int) -> tuple[Head, Recipe]:
     """The recipe with the best development accuracy (our rows and the others count half each), calibrated."""
     weights = [OWN_WEIGHT if row.own else 1.0 for row in train.rows]
     loss = binary_loss(train.labels, weights)
@@ -142,20 +146,20 @@ def fit_plan(train: Part, development: Part, config: HeadConfig, seed: int) -> t
     return head, recipe
 
 
-def balanced_accuracy(head: Head, part: Part) -> float:
+def balanced_accuracy(head: Head, part: Part[Row]) -> float:
     """Mean of the accuracies on our rows and on the composed ones."""
     right = correct(head, part, 0.5)
     own = np.array([row.own for row in part.rows])
     return float((right[own].mean() + right[~own].mean()) / 2)
 
 
-def correct(head: Head, part: Part, threshold: float) -> Floats:
+def correct(head: Head, part: Part[Any], threshold: float) -> Floats:
     """1 where the head decides as labelled, float32 [n]."""
     said = head.probabilities(part.features)[:, 0] >= threshold
     return np.asarray(said == (part.labels > 0.5), dtype=np.float32)
 
 
-def longer_wins(train: Part, part: Part) -> Floats:
+def longer_wins(train: Part[Row], part: Part[Row]) -> Floats:
     """1 where "the longer text needs a search" decides as labelled, at the length best for the training rows."""
     lengths = np.array([len(row.text) for row in train.rows])
     best = max(range(1, 120), key=lambda size: float(((lengths >= size) == (train.labels > 0.5)).mean()))
@@ -196,12 +200,12 @@ def train_plan(
     return head
 
 
-def replace_labels(part: Part, seed: int) -> Part:
+def replace_labels(part: Part[R], seed: int) -> Part[R]:
     """The same rows with their labels shuffled: what a head of this size learns from nothing."""
     return Part(part.rows, part.features, np.random.default_rng(seed).permutation(part.labels))
 
 
-def write_card(out: Path, head: Head, luck: Head, split: dict[str, Part]) -> None:
+def write_card(out: Path, head: Head, luck: Head, split: dict[str, Part[Row]]) -> None:
     """card.md: data, licence, figures with 95% intervals beside two baselines, limits."""
     threshold = head.config.thresholds["search"]
     train = split["train"]
