@@ -289,8 +289,8 @@ def run_calibrate(
     """
     questions, corpus = development(data, limit)
     bench = workbench(home, documents_of(corpus), progress=progress, settings=settings)
-    thresholds = Thresholds(abstain=0.0, default_floor=0.0)
-    neutral = replace(bench, parts=replace(bench.parts, thresholds=thresholds, enough=1.0))
+    parts = replace(bench.parts, thresholds=Thresholds(abstain=0.0, default_floor=0.0), enough=1.0)
+    neutral = replace(bench, parts=parts)
     asked, failures = gather(neutral, questions, out / "calibrate-asked.jsonl", progress)
     calibration = fit_support(asked)
     thresholds, report = fitted(supported(asked, calibration), failures, out)

@@ -22,6 +22,7 @@ from indexing.types import BadInput, Encoder, Filters, Progress, Query
 from models.extractive import Planner
 from models.json_lines import read_lines
 from models.types import Conversation, Plan, Turn
+from service.app import make_planner
 
 FOLDER = Path(__file__).parent / "data"
 COLLECTIONS = {"en": "squad-ir", "zh": "drcd-ir"}
@@ -92,7 +93,7 @@ def run_followups(
 ) -> Report:
     """Search every follow-up in five ways; writes followups.md and .json into `out`. `limit` keeps that many of each
     language. Raises BadInput, ModelMissing, StorageFailed."""
-    planner = planner or make_planner(home)
+    planner = planner or make_planner(base_of(home))
     encoder = cached(home, None, encoder, progress)
     figures: dict[str, Figure] = {}
     rows: list[tuple[str, ...]] = []
@@ -173,15 +174,3 @@ def word_overlap(data: Path, planner: Planner, limit: int | None) -> dict[str, l
         scores["raw turn"].append(metrics.token_f1(row["question"], [row["rewrite"]]))
         scores["rewrite"].append(metrics.token_f1(ours, [row["rewrite"]]))
     return scores
-
-
-def make_planner(home: Path) -> Planner:
-    """The product's own."""
-    from models.heads import load_head
-    from models.plan import Planner as Trained
-    from models.terms import TermSelector
-    from service.app import HEADS
-
-    base = base_of(home)
-    first, later = (load_head(HEADS / name, base.fingerprint) for name in ("plan", "followup"))
-    return Trained(base, first, later, terms=TermSelector.load(base.trunk))

@@ -90,9 +90,8 @@ class ByteProduct:
     """Weights [out, in] in 8 bits with one scale an output, by oneDNN; the channels `far` stay float32."""
 
     def __init__(self, weight: Tensor, epsilon: float, far: Tensor) -> None:
-        pressed = [
-            as_bytes(part, far) for part in torch.split(weight, ROWS)
-        ]  # a vocabulary whole would take four copies
+        # In parts: of a whole vocabulary there would be four copies at a time.
+        pressed = [as_bytes(part, far) for part in torch.split(weight, ROWS)]
         whole, self._scales = (torch.cat(parts) for parts in zip(*pressed, strict=True))
         self._weight = torch.ops.onednn.qlinear_prepack(whole, None)
         self._zeros = torch.zeros(len(weight), dtype=torch.int64)

@@ -20,14 +20,14 @@ from models.plan import ASKS, CUES, turn_features
 from models.reader_rows import read_rows as read_questions
 from models.rewrite import rewrite
 from models.term_data import canard, made_up
-from models.train_plan import OWN, Part, Row, correct, draw, figure, read_rows, replace_labels
+from models.train_plan import OWN, Part, Row, correct, draw, read_rows, replace_labels, table_rows, tested_rows
 from models.types import Conversation, Turn
 from models.vectors import query_vectors
 
 INSIDE = Path(__file__).parent / "examples" / "inside.jsonl"
 """Short turns of our own, of both kinds."""
-MADE_UP = {"squad.train": 1500, "drcd.train": 1500, "cmrc.train": 1500}
-"""Reading sets and how many conversations are made of each."""
+READING, MADE_UP = ("squad.train", "drcd.train", "cmrc.train"), 1500
+"""Reading sets, and how many conversations are made of each."""
 KDCONV_ROWS = 2500
 """Chinese chat turns of each kind."""
 SHORT = 0.4
@@ -113,7 +113,7 @@ def train_followup(
 
 def sources() -> list[str]:
     """Files of the data folder that are read."""
-    reading = [f"qa/{name}.jsonl.gz" for name in MADE_UP]
+    reading = [f"qa/{name}.jsonl.gz" for name in READING]
     return ["search-decision/train.jsonl.gz", "rewrite/canard.train.jsonl.gz", "sft/kdconv.train.jsonl.gz", *reading]
 
 
@@ -147,14 +147,14 @@ def turns(data: Path, seed: int) -> list[Later]:
     asked = [
         Later(Conversation(one.turns), True, "canard", "en", one.group) for one in canard(data) if len(one.turns) > 1
     ]
-    for name, most in MADE_UP.items():
-        asked += questions(data, name, most, rng)
+    for name in READING:
+        asked += questions(data, name, MADE_UP, rng)
     before = contexts(asked)
     chat = list(kdconv(data, rng))
     plain = [row for row in read_rows(data / "search-decision" / "train.jsonl.gz") if not row.search]
     plain = rng.sample(plain, min(UNSEARCHED, len(plain)))
     plain += [row for row in read_rows(OWN) if not row.search]
-    own = [inside(row) for row in read_lines(INSIDE) for _ in range(CONTEXTS)]
+    own = [row for row in read_rows(INSIDE) for _ in range(CONTEXTS)]
     return [*asked, *chat, *(behind(row, before, rng) for row in (*plain, *own))]
 
 
@@ -163,10 +163,8 @@ def tests(data: Path, seed: int) -> list[Later]:
     rng = random.Random(seed)
     asked = [one for name in ("squad.test", "drcd.test") for one in questions(data, name, 400, rng)]
     asked += list(cast(data))
-    plain = read_lines(data / "search-decision" / "test.jsonl.gz")
-    rows = [Row(row["text"], False, row["kind"], row["lang"], row["text"], False) for row in plain if not row["search"]]
     before = contexts(asked)
-    return [*asked, *(behind(row, before, rng) for row in rows)]
+    return [*asked, *(behind(row, before, rng) for row in tested_rows(data) if not row.search)]
 
 
 def questions(data: Path, name: str, most: int, rng: random.Random) -> list[Later]:
@@ -246,11 +244,6 @@ def behind(row: Row, before: Mapping[str, Sequence[tuple[Turn, ...]]], rng: rand
     return Later(Conversation(said), row.search, row.kind, row.lang, row.group, row.own)
 
 
-def inside(row: Mapping[str, str]) -> Row:
-    """A turn of our own."""
-    return Row(row["text"], bool(row["search"]), row["kind"], row["lang"], f"own-{row['text']}", True)
-
-
 def write_card(out: Path, head: Head, luck: Head, split: Mapping[str, Part[Later]]) -> None:
     """card.md: data, licence, figures with 95% intervals beside a baseline, limits."""
     threshold, train = head.config.thresholds["search"], split["train"]
@@ -277,17 +270,14 @@ def write_card(out: Path, head: Head, luck: Head, split: Mapping[str, Part[Later
     for name, title in names.items():
         part = split[name]
         right = [correct(each, part, threshold) for each in (head, luck)]
-        keys: list[tuple[str, list[bool]]] = [(title, [True] * len(part.rows))]
+        keys: list[tuple[str, Sequence[bool]]] = [(title, [True] * len(part.rows))]
         for language in ("en", "zh"):
             for search in (True, False):
                 label = f"… {language}, {'to be searched' if search else 'not to be searched'}"
                 keys.append((label, [(turn.language, turn.search) == (language, search) for turn in part.rows]))
         for kind in sorted({turn.kind for turn in part.rows}):
             keys.append((f"… {kind}", [turn.kind == kind for turn in part.rows]))
-        for label, mask in keys:
-            chosen = np.array(mask)
-            shown = " | ".join(figure(values[chosen]) for values in right)
-            lines.append(f"| {label} | {int(chosen.sum())} | {shown} |")
+        lines += table_rows(keys, right)
     lines += [
         "",
         "Limits: the composed turns take their questions and their chat from different places, so their figures",

@@ -1,7 +1,7 @@
 """Trains the search decision: a head on the trunk's vectors of turns, with its threshold, curve and card."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -58,21 +58,20 @@ class Part(Generic[R]):
 
 
 def read_rows(path: Path) -> list[Row]:
-    """The rows of a composed file that may train released weights, or of our own file."""
-    own = path == OWN
-    written = read_lines(path)
-    return [
-        Row(
-            row["text"],
-            row["search"],
-            row["kind"],
-            row["lang"],
-            f"own-{row['group']}" if own else row["text"],
-            own,
-        )
-        for row in written
-        if own or not row["source"].startswith(NOT_RELEASABLE)
-    ]
+    """The rows of a composed file that may train released weights, or of a file of our own, which names no sources."""
+    return [row_of(row) for row in read_lines(path) if not row.get("source", "").startswith(NOT_RELEASABLE)]
+
+
+def row_of(row: Mapping[str, Any]) -> Row:
+    """One row of a file; ours may be grouped by frame."""
+    own = "source" not in row
+    group = f"own-{row.get('group', row['text'])}" if own else row["text"]
+    return Row(row["text"], row["search"], row["kind"], row["lang"], group, own)
+
+
+def tested_rows(data: Path) -> list[Row]:
+    """All rows of the released test file, whatever their licence."""
+    return [row_of(row) for row in read_lines(data / "search-decision" / "test.jsonl.gz")]
 
 
 def questions_of_tests(data: Path) -> set[str]:
@@ -122,8 +121,7 @@ def parts(data: Path, encoder: Encoder, cache: Path, progress: Progress | None) 
         split["development" if fold(row.group) == 0 else "train"].append(row)
     for row in own:
         split[{0: "development", 1: "own"}.get(fold(row.group), "train")].append(row)
-    tested = read_lines(data / "search-decision" / "test.jsonl.gz")
-    split["test"] = [Row(r["text"], r["search"], r["kind"], r["lang"], r["text"], False) for r in tested]
+    split["test"] = tested_rows(data)
     made = {}
     for name, rows in split.items():
         texts = [row.text for row in rows]
@@ -241,16 +239,24 @@ def write_card(out: Path, head: Head, luck: Head, split: dict[str, Part[Row]]) -
             keys.append((f"… {lang}", [row.lang == lang for row in part.rows]))
         for kind in sorted({row.kind for row in part.rows}):
             keys.append((f"… {kind}", [row.kind == kind for row in part.rows]))
-        for label, mask in keys:
-            chosen = np.array(mask)
-            shown = [figure(values[chosen]) for values in three]
-            lines.append(f"| {label} | {int(chosen.sum())} | {' | '.join(shown)} |")
+        lines += table_rows(keys, three)
     lines += [
         "",
         "Limits: the composed data takes its questions and its chit-chat from different places, so its figures",
         "flatter; our own frames are the harder test, and few. Other languages than English and Chinese were not seen.",
     ]
     (out / "card.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def table_rows(keys: Sequence[tuple[str, Sequence[bool]]], right: Sequence[Floats]) -> list[str]:
+    """A row of the card for each key: its label, how many turns its mask chooses, and how many of them each system
+    decides right."""
+    made = []
+    for label, mask in keys:
+        chosen = np.array(mask)
+        shown = " | ".join(figure(values[chosen]) for values in right)
+        made.append(f"| {label} | {int(chosen.sum())} | {shown} |")
+    return made
 
 
 def figure(values: Floats) -> str:

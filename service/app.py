@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from models.encoder import TrunkEncoder
     from models.extractive import Reads
     from models.orders import OrderDetector
+    from models.plan import Planner
     from models.tuned import TunedPolicy
 
 LOG = logging.getLogger("passerine")
@@ -58,8 +59,6 @@ ADAPTERS = ("sft", "best-of-n", "ppo")
 """The adapters of it that come with the install; the first is the one that is used."""
 HEADS = Path(models.__file__).parent / "bundled"
 JUDGES = Path(rewards.__file__).parent / "bundled"
-POLICY_HEADS = ("plan", "followup", "approved", "talk", "ambiguity")
-"""What the extractive policy decides by before it reads."""
 ENOUGH = 0.3
 """Score of an extracted answer from which on the embedded chat model is not asked too: of the development questions it
 is asked for two in five, and adds there what it adds when it is always asked."""
@@ -277,19 +276,26 @@ def make_extractive(settings: Settings, base: "TrunkEncoder", reader: "Reads", o
     from models.approved import ApprovedFile
     from models.extractive import ExtractivePolicy
     from models.heads import load_head
-    from models.plan import Planner
     from models.talk import BUNDLED as TALK
     from models.talk import Talk, read_entries
-    from models.terms import TermSelector
     from models.unaided import Unaided
 
-    heads = {name: load_head(HEADS / name, base.fingerprint) for name in POLICY_HEADS}
-    terms = TermSelector.load(base.trunk)
-    planner = Planner(base, heads["plan"], heads["followup"], settings.search_threshold, terms)
+    heads = {name: load_head(HEADS / name, base.fingerprint) for name in ("approved", "talk", "ambiguity")}
+    planner = make_planner(base, settings.search_threshold)
     approved = ApprovedFile(base, heads["approved"], make_approved(settings).file)
     talk = Talk(base, heads["talk"], read_entries(TALK))
     unaided = Unaided(planner, approved, talk, AmbiguityDetector(heads["ambiguity"], settings.clarify_threshold))
     return ExtractivePolicy(planner, reader, unaided, orders)
+
+
+def make_planner(base: "TrunkEncoder", threshold: float | None = None) -> "Planner":
+    from models.heads import load_head
+    from models.plan import BUNDLED as FIRST
+    from models.plan import FOLLOWUP, Planner
+    from models.terms import TermSelector
+
+    first, later = (load_head(folder, base.fingerprint) for folder in (FIRST, FOLLOWUP))
+    return Planner(base, first, later, threshold, TermSelector.load(base.trunk))
 
 
 def make_generative(settings: Settings, orders: "OrderDetector") -> Policy:

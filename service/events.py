@@ -40,12 +40,13 @@ class Proposed:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """`judgements[i]` belongs to the i-th candidate of Proposed."""
+    """`judgements[i]` belongs to the i-th candidate of Proposed; more candidates follow unless it is `final`."""
 
     judgements: tuple[Judgement, ...]
     chosen: int | None
     verdict: Verdict
     reason: str
+    final: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,7 +88,8 @@ def answer(
     candidates: tuple[Candidate, ...] = ()
     verdicts = Verdicts()
     alone: list[Evidence | None] = [None] * counts.without_evidence
-    for drafter in drafters(parts.policy, conversation):
+    asked = drafters(parts.policy, conversation)
+    for drafter in asked:
         with clock.stage("propose"):
             drafts = drafter.propose(
                 conversation,
@@ -109,8 +110,9 @@ def answer(
                 plan, candidates, verdicts.preferences, verdicts.rules, verdicts.supports, parts.thresholds,
                 question=conversation.question, book=parts.rules,
             )  # fmt: skip
-        yield Judged(selection.judgements, selection.chosen, selection.verdict, selection.reason)
-        if is_enough(selection, parts.enough):
+        final = drafter is asked[-1] or is_enough(selection, parts.enough)
+        yield Judged(selection.judgements, selection.chosen, selection.verdict, selection.reason, final)
+        if final:
             break
         if queries:
             alone = []  # what documents are to answer, a second policy is not asked from memory

@@ -44,6 +44,7 @@ class JudgedOut(Given):
     chosen: int | None
     verdict: str
     reason: str
+    final: bool
 
 
 class DeltaOut(BaseModel):

@@ -186,6 +186,7 @@ def test_a_mixture_shows_the_first_policys_drafts_while_the_second_is_asked() ->
     rounds = [len(event.candidates) for event in events if isinstance(event, Proposed)]
     early, late = (event for event in events if isinstance(event, Judged))
     assert rounds == [1, 2]
+    assert (early.final, late.final) == (False, True)
     assert early.chosen == 0, "it can be shown before the second policy has begun"
     assert early.judgements[0].support == late.judgements[0].support
     done = events[-1]

@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from models.json_lines import read_lines
-from models.train_followup import INSIDE, behind, contexts, inside, kdconv, question_phrase, questions
-from models.train_plan import Row
+from models.train_followup import INSIDE, behind, contexts, kdconv, question_phrase, questions
+from models.train_plan import Row, read_rows
 
 
 def written(path: Path, rows: list[dict[str, object]]) -> None:
@@ -78,7 +77,7 @@ def test_a_remark_is_put_behind_a_conversation_in_its_language(tmp_path: Path) -
 
 
 def test_our_short_turns_say_which_are_searched_in_both_languages() -> None:
-    rows = [inside(row) for row in read_lines(INSIDE)]
+    rows = read_rows(INSIDE)
     for language in ("en", "zh"):
         searched = [row.search for row in rows if row.lang == language]
         assert 60 < sum(searched) < len(searched) - 60

@@ -14,14 +14,16 @@ from models.plan import Planner
 from models.talk import BUNDLED, Talk, read_entries
 from models.types import Conversation, Turn
 from models.unaided import ABSENT, OUTSIDE, Unaided
-from service.app import POLICY_HEADS
 
 HEADS = Path(unaided_module.__file__).parent / "bundled"
 
 
 @pytest.fixture(scope="module")
 def unaided(encoder: Encoder) -> Unaided:
-    head = {name: load_head(HEADS / name, encoder.fingerprint) for name in POLICY_HEADS}
+    head = {
+        name: load_head(HEADS / name, encoder.fingerprint)
+        for name in ("plan", "followup", "talk", "approved", "ambiguity")
+    }
     return Unaided(
         Planner(encoder, head["plan"], head["followup"]),
         ApprovedAnswers(encoder, head["approved"], read_approved()),

@@ -40,12 +40,12 @@ export function answerView(retry) {
       stage(text("drafted", drafts.length));
       stage(text("judging"), true);
     }
-    if (name === "judgement" && data.chosen !== null) {
-      // More drafts may follow: what is best so far can be read meanwhile.
-      waiting.remove();
+    if (name === "judgement" && !data.final) {
+      stage(text("drafting"), true);
+      if (data.chosen === null) return;
+      waiting.remove(); // what is best so far can be read meanwhile
       words.classList.add("draft");
       words.textContent = drafts[data.chosen].text;
-      stage(text("drafting"), true);
     }
     if (name === "answer") {
       waiting.remove();
