@@ -61,7 +61,8 @@ mixed           candidates of two policies
 
 Writing:
 chat_template   a conversation as tokens
-generator       causal language models through transformers, and remote ones
+generator       causal language models through transformers
+remote_generator those behind OpenAI-compatible servers
 llama           a Llama on the CPU, in float32 or 8 bits
 llama_kernels   its compiled loops
 llama_step      one token of a few sequences by them

@@ -1,27 +1,18 @@
-"""Causal language models behind the Generator contract, on this machine or behind an OpenAI-compatible server."""
+"""Causal language models of transformers behind the Generator contract."""
 
-import json
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import httpx
 import torch
 
-from indexing.types import BadInput, Cancelled, ModelMissing, PasserineError
+from indexing.types import Cancelled, ModelMissing
 from models.chat_template import ChatTemplate
 from models.types import Cancelled as CancelledCheck
 from models.types import Generation, OnText, Prompt, Sampling, never
 
 LIKELIEST = 64
 """Tokens that are drawn from at most."""
-
-
-class GeneratorFailed(PasserineError):
-    """A remote model did not answer in time or answered with an error."""
-
-    code, status = "generator_failed", 502
 
 
 class LocalGenerator:
@@ -155,100 +146,3 @@ def cut(text: str, stops: Sequence[str]) -> str:
     for stop in stops:
         text = text.split(stop, 1)[0]
     return text.strip()
-
-
-class RemoteGenerator:
-    """Any server with OpenAI's `/chat/completions` route.
-
-    A request is tried three times with growing pauses when the server is busy or the line breaks, and never
-    when it says that the request is wrong.
-    """
-
-    TRIES = 3
-
-    def __init__(self, name: str, base_url: str, model: str, key: str = "", timeout_s: float = 60.0) -> None:
-        self.name, self.model = name, model
-        headers = {"Authorization": f"Bearer {key}"} if key else {}
-        self.client = httpx.Client(base_url=base_url.rstrip("/"), headers=headers, timeout=timeout_s)
-
-    def generate(
-        self,
-        prompts: Sequence[Prompt],
-        n: int,
-        sampling: Sampling,
-        on_text: OnText | None = None,
-        cancelled: CancelledCheck = never,
-    ) -> list[list[Generation]]:
-        """n generations a prompt, one streamed request each, since many servers ignore `n`."""
-        return [
-            [
-                self.complete(
-                    prompt, sampling, sampling.seed + draft, on_text if first == draft == 0 else None, cancelled
-                )
-                for draft in range(n)
-            ]
-            for first, prompt in enumerate(prompts)
-        ]
-
-    def complete(
-        self, prompt: Prompt, sampling: Sampling, draft: int, on_text: OnText | None, cancelled: CancelledCheck
-    ) -> Generation:
-        """One reply, read as it comes so that cancelling closes the line."""
-        body = {
-            "model": self.model,
-            "messages": [{"role": message.role, "content": message.text} for message in prompt],
-            "max_tokens": sampling.max_tokens,
-            "temperature": sampling.temperature,
-            "top_p": sampling.top_p,
-            "seed": sampling.seed + draft,
-            "stream": True,
-            **({"stop": list(sampling.stop)} if sampling.stop else {}),
-        }
-        text, reason = "", ""
-        reply = self.send(body)
-        try:
-            for line in reply.iter_lines():
-                if cancelled():
-                    raise Cancelled("The generation was stopped.")
-                if not line.startswith("data:") or line.removeprefix("data:").strip() == "[DONE]":
-                    continue
-                for choice in json.loads(line.removeprefix("data:")).get("choices", []):
-                    text += choice.get("delta", {}).get("content") or ""
-                    reason = choice.get("finish_reason") or reason
-                if on_text is not None:
-                    on_text(text)
-        except (httpx.TransportError, ValueError) as error:
-            raise self.failure(f"the reply broke off ({type(error).__name__})") from error
-        finally:
-            reply.close()
-        return Generation(cut(text, sampling.stop), (), reason == "stop")
-
-    def send(self, body: dict[str, Any]) -> httpx.Response:
-        """An opened reply. Raises GeneratorFailed after the last try, or at once for a refused request."""
-        problem = ""
-        for attempt in range(self.TRIES):
-            if attempt:
-                time.sleep(0.5 * 2**attempt)
-            try:
-                reply = self.client.send(self.client.build_request("POST", "/chat/completions", json=body), stream=True)
-            except httpx.TransportError as error:
-                problem = f"{type(error).__name__} {error}"
-                continue
-            if reply.status_code < 400:
-                return reply
-            problem = f"{reply.status_code} {reply.read()[:200].decode(errors='replace')}"
-            reply.close()
-            if reply.status_code < 500 and reply.status_code not in (408, 409, 429):
-                break
-        raise self.failure(problem)
-
-    def failure(self, problem: str) -> GeneratorFailed:
-        """The error a person sees."""
-        return GeneratorFailed(
-            f"The chat model at {self.client.base_url} did not answer: {problem}.",
-            "Check the settings generator_url, generator_model and generator_key, and that the server runs.",
-        )
-
-    def log_probs(self, prompts: Sequence[Prompt], replies: Sequence[str]) -> list[list[float]]:
-        """Not offered by the chat route. Raises BadInput."""
-        raise BadInput("A remote chat model gives no log-probabilities of a given reply.", "Use a local generator.")

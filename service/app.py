@@ -321,7 +321,7 @@ def make_writer(settings: Settings) -> Generator:
 
 
 def make_remote(settings: Settings) -> Generator:
-    from models.generator import RemoteGenerator
+    from models.remote_generator import RemoteGenerator
 
     key = settings.generator_key.get_secret_value()
     return RemoteGenerator(settings.generator, settings.generator_url, settings.generator, key)

@@ -164,6 +164,8 @@ class Asking:
         self.tracing.answered(answer.verdict)
         told = {"answer_id": answer.id, "verdict": answer.verdict, "timings": dict(answer.timings)}
         LOG.info("answered", extra=told)
+        if answer.failed:
+            LOG.warning("answered without the second policy: %s", answer.failed, extra={"answer_id": answer.id})
 
     def _failed(self, turn_id: str, error: BaseException) -> None:
         stopped = isinstance(error, Cancelled | GeneratorExit | KeyboardInterrupt)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from indexing.split import sentences
-from indexing.types import Cancelled, Filters, Hit, Retriever
+from indexing.types import Cancelled, Filters, Hit, PasserineError, Retriever
 from models.mixed import drafters
 from models.recent import Recent
 from models.types import Cancelled as CancelledCheck
@@ -89,14 +89,20 @@ def answer(
     verdicts = Verdicts()
     alone: list[Evidence | None] = [None] * counts.without_evidence
     asked = drafters(parts.policy, conversation)
+    failed = ""
     for drafter in asked:
         with clock.stage("propose"):
-            drafts = drafter.propose(
-                conversation,
-                [*alone, *shown],
-                retrieve=lambda query: parts.retriever.search(query, counts.passages_per_query, where),
-                cancelled=cancelled,
-            )
+            try:
+                drafts = drafter.propose(
+                    conversation,
+                    [*alone, *shown],
+                    retrieve=lambda query: parts.retriever.search(query, counts.passages_per_query, where),
+                    cancelled=cancelled,
+                )
+            except PasserineError as error:
+                if drafter is asked[0] or isinstance(error, Cancelled):
+                    raise
+                drafts, failed = [], str(error)  # the first policy's drafts are there to answer with
             fresh = unsaid(candidates, (checked(draft, read) for draft in drafts))
             candidates = (*candidates, *fresh)
             read = unique((*read, *(hit for candidate in candidates for hit in candidate.evidence)))
@@ -141,6 +147,7 @@ def answer(
             judgements=selection.judgements,
             chosen=selection.chosen,
             reason=selection.reason,
+            failed=failed,
             timings=clock.timings(),
             conversation_id=conversation.id,
         )

@@ -114,6 +114,7 @@ class AnswerOut(Given):
     candidates: Sequence[CandidateOut]
     judgements: Sequence[JudgementOut]
     chosen: int | None
+    failed: str = ""
     timings: Mapping[str, float]
 
 

@@ -37,7 +37,8 @@ class Answer:
 
     `text` carries citation markers like [1] after the sentence that the citation supports. `read` are the hits
     that were read and not cited; `nearest` what came near when nothing answered. `judgements[i]` belongs to
-    `candidates[i]`; `chosen` is the index of the winner, None when none won. `timings` are seconds by stage.
+    `candidates[i]`; `chosen` is the index of the winner, None when none won. `failed` says which part
+    could not be asked, with what to do about it, where the answer was made without it. `timings` are seconds by stage.
     """
 
     id: str
@@ -52,5 +53,6 @@ class Answer:
     judgements: tuple[Judgement, ...] = ()
     chosen: int | None = None
     reason: str = ""
+    failed: str = ""
     timings: Mapping[str, float] = field(default_factory=dict)
     conversation_id: str = ""

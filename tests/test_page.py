@@ -15,7 +15,9 @@ from playwright.sync_api import Browser, Page, expect
 from sqlalchemy import update
 
 from indexing.types import BadInput, PasserineError
+from models.generative import GenerativePolicy
 from models.mixed import MixedPolicy
+from models.remote_generator import RemoteGenerator
 from models.types import Candidate, Conversation, Plan, Policy
 from service.database import JOBS
 from service.errors import ServerFailed
@@ -217,6 +219,19 @@ def test_the_best_draft_so_far_can_be_read_while_a_second_policy_thinks(page: Pa
         expect(page.locator(".answer .cite").first).to_be_visible()
     expect(page.locator(".answer .text.draft")).to_have_count(0)
     expect(page.locator(".answer .text")).to_contain_text("Alan Shepard")
+
+
+def test_an_answer_made_without_its_second_model_says_so(
+    page: Page, served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(RemoteGenerator, "TRIES", 1)  # it waits before the others
+    absent = GenerativePolicy(RemoteGenerator("large", "http://127.0.0.1:9/v1", "large", timeout_s=1))
+    with thinking(served, lambda usual, slow: replace(usual, policy=MixedPolicy(slow.policy, absent), enough=1.0)):
+        ask_page(page, AMERICAN)
+    expect(page.locator(".answer .cite").first).to_be_visible()
+    expect(page.locator(".answer .notice")).to_contain_text("127.0.0.1:9")
+    page.reload()
+    expect(page.locator(".answer .notice")).to_contain_text("Made without the second model.")
 
 
 def test_a_reload_shows_the_same_answer_and_a_follow_up_knows_it(page: Page) -> None:

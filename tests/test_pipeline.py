@@ -2,13 +2,14 @@
 
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import count
 
 import pytest
 
 from indexing.types import Cancelled, Filters
 from models.mixed import MixedPolicy
+from models.remote_generator import GeneratorFailed
 from models.types import Candidate, Conversation, Evidence, Quote
 from rewards.types import Rule
 from service.events import Cited, Delta, Done, Judged, Proposed, Searched
@@ -216,6 +217,34 @@ def test_a_mixture_does_not_ask_the_second_policy_when_a_draft_is_good_enough() 
     said = run(asked("When did it land?"), with_parts)
     assert said.text == "Viking 1 landed on Mars in 1976. [1]"
     assert not second.shown
+
+
+@dataclass
+class UnreachablePolicy(ScriptedPolicy):
+    """Its model's server is down."""
+
+    def propose(self, *given: object, **named: object) -> list[Candidate]:
+        raise GeneratorFailed("The model does not answer.", "Start its server.")
+
+
+def test_a_second_policy_that_cannot_be_asked_costs_no_answer() -> None:
+    with_parts, _ = mixture(1.0)
+    assert isinstance(with_parts.policy, MixedPolicy)
+    down = UnreachablePolicy(quoting("x"))
+    events = list(
+        answer(asked("When did it land?"), replace(with_parts, policy=replace(with_parts.policy, second=down)))
+    )
+    assert [event.final for event in events if isinstance(event, Judged)] == [False, True]
+    done = events[-1]
+    assert isinstance(done, Done)
+    assert done.answer.text == "Viking 1 landed on Mars in 1976. [1]"
+    assert done.answer.failed == "The model does not answer. Start its server."
+
+
+def test_a_first_policy_that_cannot_be_asked_is_an_error() -> None:
+    down = replace(parts(quoting("x"), LISTS), policy=UnreachablePolicy(quoting("x")))
+    with pytest.raises(GeneratorFailed):
+        run(asked("When did it land?"), down)
 
 
 def test_what_both_policies_draft_is_judged_once() -> None:

@@ -100,6 +100,7 @@ function sources(answer) {
   const cited = answer.citations.map(citation => entry(citation, `“${citation.quote}”`, citation.number));
   const bare = answer.verdict === "answered" && !cited.length && answer.plan.queries.length;
   return element("div", { class: "sources" },
+    answer.failed ? element("p", { class: "notice", dir: "auto" }, text("withoutSecond"), " ", answer.failed) : null,
     ...group("used", cited),
     bare ? element("p", { class: "quiet" }, text("noCitations")) : null,
     ...group("nearest", answer.nearest.map(passage)),

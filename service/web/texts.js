@@ -28,6 +28,7 @@ export const TEXTS = {
     citation: (number, title) => `Source ${number}: ${title}`, quote: "The quote in its context", sourcePanel: "Source",
     showInDocument: "Show in the document", wholeDocument: "Whole document", open: "Open the original", page: n => `page ${n}`,
     used: "Sources used", also: "Also read", nearest: "Nearest passages", noCitations: "No source is cited for this answer.",
+    withoutSecond: "Made without the second model.",
     // Why this answer
     why: "Why this answer", queries: "Searched for", probability: "Need of a search", time: "Time", seconds: "s",
     origins: { user: "as asked", rewrite: "made to stand alone", keywords: "key words", history: "with the question before", decomposition: "a part of it", expansion: "wider" },
@@ -141,6 +142,7 @@ export const TEXTS = {
     citation: (number, title) => `来源 ${number}：${title}`, quote: "引文及其上下文", sourcePanel: "来源",
     showInDocument: "在文档中查看", wholeDocument: "整篇文档", open: "打开原文", page: n => `第 ${n} 页`,
     used: "引用的来源", also: "也读过", nearest: "最接近的段落", noCitations: "这个回答没有引用来源。",
+    withoutSecond: "没有用到第二个模型。",
     // Why this answer
     why: "为什么这样回答", queries: "搜索内容", probability: "需要搜索的概率", time: "用时", seconds: "秒",
     origins: { user: "原问题", rewrite: "补全为独立问题", keywords: "关键词", history: "连同上一个问题", decomposition: "其中一部分", expansion: "放宽" },
