@@ -95,6 +95,7 @@ processes       several processes that train one model together
 curves          pictures of how a training went
 json_lines      files of training rows
 reader_rows     rows of the reading sets
+written         documents and questions written for it
 reader_pairs    what it learns from
 hard_pairs      the harder part of it
 clozes          questions made from plain text, for its first epoch

@@ -16,16 +16,18 @@ from models.clozes import clozes
 from models.fit import fold
 from models.hard_pairs import answer_cut_out, single_sentences, swapped
 from models.json_lines import read_lines
-from models.reader import MOST_QUESTION, PASSAGE_PREFIX, QUESTION_PREFIX, Text, as_written
-from models.reader_rows import Bounds, Row, gold_places, in_other_script, read_rows, words
+from models.reader import MOST_QUESTION, PASSAGE_PREFIX, QUESTION_PREFIX, Text, tokenized
+from models.reader_rows import Bounds, Row, gold_places, read_rows, words
+from models.written import SOURCE as WRITTEN
+from models.written import written_rows
 
 SOURCES = ("squad.train", "drcd.train", "cmrc.train", "qamr.train")
 QAMR_ROWS = 6_000
 """Of 16,950: their passages are single sentences, easier than what the reader will meet."""
 WRONG_SHARE = {"squad.train": 0.5, "drcd.train": 0.75, "cmrc.train": 0.75}
 """Share of answerable rows that also get a wrong passage; SQuAD has unanswerable rows of its own."""
-SCRIPTS = {"drcd.train": "t2s", "cmrc.train": "s2t"}
-"""Chinese sources that are also read in the other script (OpenCC's names of the conversions)."""
+WRITTEN_WRONG = 0.3
+"""The same of what was written."""
 HARD_SHARE = 0.3
 """Share of the rows that get a harder copy of one kind: a swapped name, a passage without the answer, and for QAMR a
 wrong sentence."""
@@ -63,7 +65,7 @@ class Corpus:
     development: list[Pair] = field(default_factory=list)
     numbers: dict[str, int] = field(default_factory=dict)
     hard: list[Pair] = field(default_factory=list)
-    """Harder training pairs, for the last epoch."""
+    """Harder training pairs, and what was written, for the last epochs."""
     first: list[Pair] = field(default_factory=list)
     """Pairs made from plain text and disfluent questions, for the epoch before all others."""
 
@@ -76,7 +78,7 @@ class Corpus:
 
 
 def build(data: Path, tokenizer: Any, seed: int) -> Corpus:
-    """The corpus of all SOURCES in `data`/qa, with wrong passages and planted orders."""
+    """The corpus of all SOURCES in `data`/qa and of what was written, with wrong passages and planted orders."""
     rng = random.Random(seed)
     orders = [order for order in read_orders(data) if not order.held_out]
     corpus = Corpus()
@@ -86,11 +88,12 @@ def build(data: Path, tokenizer: Any, seed: int) -> Corpus:
         rows = read_rows(data / "qa" / f"{source}.jsonl.gz")
         if source == "qamr.train":
             rows = sorted(rows, key=lambda row: hashlib.sha256(row.id.encode()).digest())[:QAMR_ROWS]
-        if source in SCRIPTS:
-            rows += in_other_script(rows, SCRIPTS[source])
         drafts += [(row, planted_copy(row, orders, rng)) for row in rows]
         drafts += wrong_passages(rows, WRONG_SHARE.get(source, 0.0), rng)
         hard += harder(rows, source, random.Random(f"{seed} {source}"))
+    own = written_rows()
+    beside = [(row, planted_copy(row, orders, rng)) for row in own] + wrong_passages(own, WRITTEN_WRONG, rng)
+    hard += beside + harder(own, WRITTEN, random.Random(f"{seed} {WRITTEN}"))
     first = made_up(data, [row for row, _ in drafts], random.Random(f"{seed} first"))
     every = drafts + hard + first
     add_texts(corpus, tokenizer, QUESTION_PREFIX, (row.question for row, _ in every), MOST_QUESTION)
@@ -98,6 +101,8 @@ def build(data: Path, tokenizer: Any, seed: int) -> Corpus:
     for row, passage in drafts:
         if pair := pair_of(corpus, row, passage):
             (corpus.development if fold(row.article) == 0 else corpus.train).append(pair)
+    both = ((row, passage) for row, passage in beside if fold(row.article) == 0)
+    corpus.development += [pair for row, passage in both if (pair := pair_of(corpus, row, passage))]
     corpus.hard, corpus.first = (
         [pair for row, passage in some if fold(row.article) != 0 and (pair := pair_of(corpus, row, passage))]
         for some in (hard, first)
@@ -149,7 +154,7 @@ def harder(rows: Sequence[Row], source: str, rng: random.Random) -> list[tuple[R
 def add_texts(corpus: Corpus, tokenizer: Any, prefix: str, texts: Iterable[str], most: int = 512) -> None:
     """Tokenize what is new, in the order it first appears; of an over-long text its first tokens."""
     fresh = [text for text in dict.fromkeys(texts) if prefix + text not in corpus.numbers]
-    for text, made in zip(fresh, as_written(tokenizer, prefix, fresh), strict=True):
+    for text, made in zip(fresh, tokenized(tokenizer, prefix, fresh), strict=True):
         corpus.numbers[prefix + text] = len(corpus.texts)
         corpus.texts.append(made[0].cut(most))
 

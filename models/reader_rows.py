@@ -1,8 +1,7 @@
 """Rows of the reading sets: a question, its passage, and where the answers stand in a passage."""
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
@@ -45,20 +44,6 @@ def read_rows(path: Path) -> list[Row]:
         )
         for row in read_lines(path)
     ]
-
-
-def in_other_script(rows: Sequence[Row], conversion: str) -> list[Row]:
-    """Copies of Chinese rows in the other script, character for character. The article keeps its name, so that a copy
-    falls on the same side of the development split; rows whose length would change are left out."""
-    from opencc import OpenCC
-
-    convert = OpenCC(conversion).convert
-    copies = []
-    for row in rows:
-        context, answers = convert(row.context), tuple(convert(answer) for answer in row.answers)
-        if len(context) == len(row.context) and all(answer in context for answer in answers):
-            copies.append(replace(row, context=context, question=convert(row.question), answers=answers))
-    return copies
 
 
 def gold_places(row: Row, passage: str) -> list[Bounds]:

@@ -13,6 +13,9 @@ from indexing.split import sentences
 from models.fit import fold
 from models.json_lines import read_lines
 from models.quotes import CHINESE
+from models.reader_rows import Row
+from models.written import SOURCE as WRITTEN
+from models.written import written_rows
 from rewards.altered import EVASIVE, altered, names_of, said_again
 from rewards.readings import Draft, titled
 
@@ -185,6 +188,14 @@ def begin_examples(rows: Iterable[dict[str, Any]], source: str) -> Iterator[Exam
         yield Example(drafted, float(row["label"] == "supported"), f"{source}:{evidence[:60]}", source, row["label"])
 
 
+def as_read(rows: Iterable[Row]) -> list[dict[str, Any]]:
+    """Rows as a reading set's file holds them."""
+    return [
+        {"title": row.article, "context": row.context, "question": row.question, "answers": list(row.answers)}
+        for row in rows
+    ]
+
+
 def support_examples(data: Path, split: str, seed: int = 0) -> list[Example]:
     """All examples of "train" or "test". BEGIN's Wizard of Wikipedia development part is its test here; HaluEval, of
     unclear licence, is there for testing alone."""
@@ -198,6 +209,7 @@ def support_examples(data: Path, split: str, seed: int = 0) -> list[Example]:
         made += own
         if name in SAID:
             made += said_examples(own, name, seed, SAID[name][split])
+    made += reading_examples(as_read(written_rows(held_out=split == "test")), WRITTEN, seed)
     parts = ("begin-wow.train", "begin-cmu-dev", "begin-tc-dev") if split == "train" else ("begin-wow-dev",)
     for part in parts:
         made += begin_examples(read_lines(data / "support" / f"{part}.jsonl.gz"), part)

@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from indexing.types import Progress
+from models import written
 from models.curves import Panel, draw
 from models.heads import file_sha256
 from rewards.corpus import Corpus
@@ -39,7 +40,7 @@ def train_support(
     data: Path, home: Path, out: Path, seed: int = 0, progress: Progress | None = None, corpus: Corpus | None = None
 ) -> Path:
     """Train, measure, and write the judge with its card into `out`/support. Returns that folder."""
-    files = checksums(data, FILES)
+    files = checksums(data, FILES) | {f"{written.SOURCE}/{path.stem}": file_sha256(path) for path in written.paths()}
     drafted = own_drafts(data, home, out, progress)
     examples, test = ([*support_examples(data, split, seed), *own] for split, own in drafted.items())
     reader = corpus or open_corpus(home, out, [e.draft for e in (*examples, *test)], progress)

@@ -15,7 +15,7 @@ from indexing.types import Cancelled, EncoderMismatch, ModelDamaged, ModelMissin
 from models.reader import BUNDLED, Reader, Text, Upper, attention
 from models.reader_card import auc, f1, sentences_apart, tokens, told_apart
 from models.reader_pairs import Corpus, Order, Pair, gold_tokens, plant, planted_copy, wrong_passages
-from models.reader_rows import Row, gold_places, in_other_script
+from models.reader_rows import Row, gold_places
 from models.reader_states import States
 from models.reader_steps import Epochs, Recipe, Run, average, pair_loss, schedule, shown, shuffled, train_upper
 from models.train_reader import platt
@@ -154,14 +154,6 @@ def test_an_order_is_planted_between_sentences_and_half_the_rows_stay_clean() ->
     sometimes = [count for count in clean.values() if count < 20]
     assert 0 < len(sometimes) < len(contexts), "some passages are never planted, others are"
     assert 0.3 < sum(sometimes) / (20 * len(sometimes)) < 0.7, "half the rows of those keep the clean passage"
-
-
-def test_chinese_rows_are_read_in_the_other_script_too() -> None:
-    row = Row("1", "drcd.train", "zh", "台灣", "台灣的首都在臺北，鐵路很長。", "首都在哪裡？", ("臺北",), 6)
-    [copy] = in_other_script([row], "t2s")
-    assert copy.context == "台湾的首都在台北，铁路很长。"
-    assert copy.context[6:8] == copy.answers[0] == "台北"
-    assert copy.article == row.article
 
 
 HARBOUR = (
