@@ -225,11 +225,12 @@ articles (CC BY-SA 4.0), DRCD (CC BY-SA 3.0) and the CMRC 2018 trial set (CC BY-
 characters, QAMR (MIT); wrong passages by BM25; instructions planted in passages (BIPIA, MIT, four fifths of the
 categories). Before that one epoch over {facts["first"]} pairs that nobody asked: sentences of encyclopedia leads
 (CC BY-SA) and of the passages above with a stretch asked for, beside what else the text says of it, and questions in
-broken speech (Disfl-QA, CC BY 4.0). Then one epoch over the pairs, and {facts["late"]} over half of them each,
-with {facts["hard"]} harder ones: questions with a name exchanged, passages without the sentence that answers, single
-sentences with and without the answer, and {facts["written"]} questions beside {facts["documents"]} documents written
-for it by a large language model (models/examples/reading: handbooks, manuals, encyclopedia and news, in both languages;
-two of five questions only seem to be answered). The weights are the mean of those after epochs {facts["averaged"]}.
+broken speech (Disfl-QA, CC BY 4.0). Then one epoch over the pairs; one over half of them with {facts["hard"]} harder
+ones: questions with a name exchanged, passages without the sentence that answers, single sentences with and without the
+answer; and the rest with as many of all these beside {facts["written"]} questions about {facts["documents"]} documents
+written for it by a large language model (models/examples/reading: handbooks, manuals, encyclopedia and news, in both
+languages; a third of the questions only seem to be answered). The weights are the mean of those after epochs
+{facts["averaged"]}.
 
 Checksums are in config.json. A fifth of the articles by hash is development data: calibration is fitted there;
 curves.png. Weights: Apache-2.0.

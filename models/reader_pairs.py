@@ -18,7 +18,6 @@ from models.hard_pairs import answer_cut_out, single_sentences, swapped
 from models.json_lines import read_lines
 from models.reader import MOST_QUESTION, PASSAGE_PREFIX, QUESTION_PREFIX, Text, tokenized
 from models.reader_rows import Bounds, Row, gold_places, read_rows, words
-from models.written import SOURCE as WRITTEN
 from models.written import written_rows
 
 SOURCES = ("squad.train", "drcd.train", "cmrc.train", "qamr.train")
@@ -65,7 +64,9 @@ class Corpus:
     development: list[Pair] = field(default_factory=list)
     numbers: dict[str, int] = field(default_factory=dict)
     hard: list[Pair] = field(default_factory=list)
-    """Harder training pairs, and what was written, for the last epochs."""
+    """Harder training pairs."""
+    written: list[Pair] = field(default_factory=list)
+    """Training pairs of what was written, for the last epochs."""
     first: list[Pair] = field(default_factory=list)
     """Pairs made from plain text and disfluent questions, for the epoch before all others."""
 
@@ -91,21 +92,20 @@ def build(data: Path, tokenizer: Any, seed: int) -> Corpus:
         drafts += [(row, planted_copy(row, orders, rng)) for row in rows]
         drafts += wrong_passages(rows, WRONG_SHARE.get(source, 0.0), rng)
         hard += harder(rows, source, random.Random(f"{seed} {source}"))
-    own = written_rows()
-    beside = [(row, planted_copy(row, orders, rng)) for row in own] + wrong_passages(own, WRITTEN_WRONG, rng)
-    hard += beside + harder(own, WRITTEN, random.Random(f"{seed} {WRITTEN}"))
+    rows = written_rows()
+    own = [(row, planted_copy(row, orders, rng)) for row in rows] + wrong_passages(rows, WRITTEN_WRONG, rng)
     first = made_up(data, [row for row, _ in drafts], random.Random(f"{seed} first"))
-    every = drafts + hard + first
+    every = drafts + hard + first + own
     add_texts(corpus, tokenizer, QUESTION_PREFIX, (row.question for row, _ in every), MOST_QUESTION)
     add_texts(corpus, tokenizer, PASSAGE_PREFIX, (passage for _, passage in every))
     for row, passage in drafts:
         if pair := pair_of(corpus, row, passage):
             (corpus.development if fold(row.article) == 0 else corpus.train).append(pair)
-    both = ((row, passage) for row, passage in beside if fold(row.article) == 0)
-    corpus.development += [pair for row, passage in both if (pair := pair_of(corpus, row, passage))]
-    corpus.hard, corpus.first = (
+    tested = ((row, passage) for row, passage in own if fold(row.article) == 0)
+    corpus.development += [pair for row, passage in tested if (pair := pair_of(corpus, row, passage))]
+    corpus.hard, corpus.first, corpus.written = (
         [pair for row, passage in some if fold(row.article) != 0 and (pair := pair_of(corpus, row, passage))]
-        for some in (hard, first)
+        for some in (hard, first, own)
     )
     return corpus
 

@@ -6,7 +6,7 @@ import random
 import time
 from collections.abc import Sequence
 from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -21,8 +21,6 @@ from models.reader_rows import Bounds
 from models.reader_states import States
 from models.workers import Workers
 
-PLAIN = 1
-"""Epochs over the plain pairs alone, after the first one over what was made up."""
 PARTS = 2
 """Into how many parts a batch goes: a fixed number, so that the weights do not depend on the machine's cores."""
 
@@ -34,7 +32,8 @@ class Recipe:
     split: int = 4
     layers: int = 8
     steps: int = 4_416
-    """An epoch of 16 made-up pairs a step, one of plain ones, and one with the harder ones."""
+    """An epoch over the made-up pairs, 16 a step, one over the plain ones, one with the harder ones, and one with what
+    was written."""
     batch: int = 16
     rate: float = 2e-4
     head_rate: float = 1e-3
@@ -175,45 +174,44 @@ def batch_of(
 
 
 class Epochs:
-    """Which pairs a step reads: those of `first` once, PLAIN epochs over all `pairs`, then epochs over the harder ones
-    and half of `pairs`. Epoch 0 is the one over `first`, there or not."""
+    """Which pairs a step reads: first those made up, then the plain ones, then the harder ones with half of the plain,
+    then epochs over what was written with as many of all others. Epoch 0 is the one over the made-up pairs, there or
+    not."""
 
-    def __init__(
-        self, pairs: Sequence[Pair], hard: Sequence[Pair], batch: int, seed: int, first: Sequence[Pair] = ()
-    ) -> None:
-        self._pairs, self._hard, self._first, self._batch, self._seed = pairs, hard, first, batch, seed
-        self._epoch, self._order = -1, list(pairs)
+    def __init__(self, corpus: Corpus, batch: int, seed: int) -> None:
+        self._corpus, self._batch, self._seed = corpus, batch, seed
+        self._pools: dict[int, list[Pair]] = {}
 
     def at(self, step: int) -> tuple[int, float, Sequence[Pair]]:
         """Epoch of the step, share of the epoch before it, and its pairs."""
         epoch, place = 0, step
-        while place >= self._length(epoch):
-            place -= self._length(epoch)
+        while place >= (length := math.ceil(len(self._pool(epoch)) / self._batch)):
+            place -= length
             epoch += 1
-        if epoch != self._epoch:
-            self._epoch, self._order = epoch, self._shuffled(epoch)
-        return epoch, place / self._length(epoch), self._order[place * self._batch : (place + 1) * self._batch]
+        return epoch, place / length, self._pool(epoch)[place * self._batch : (place + 1) * self._batch]
 
     def steps(self, epochs: int) -> int:
-        """How many steps so many epochs take, the one over `first` not counted."""
-        return sum(self._length(epoch) for epoch in range(epochs + 1))
+        """How many steps so many epochs take, the one over the made-up pairs not counted."""
+        return sum(math.ceil(len(self._pool(epoch)) / self._batch) for epoch in range(epochs + 1))
 
-    def _length(self, epoch: int) -> int:
-        mixed = epoch > PLAIN and self._hard
-        count = (
-            len(self._first) if not epoch else len(self._hard) + len(self._pairs) // 2 if mixed else len(self._pairs)
-        )
-        return math.ceil(count / self._batch)
+    def _pool(self, epoch: int) -> list[Pair]:
+        """The pairs of an epoch in its order."""
+        if epoch not in self._pools:
+            rng = random.Random(f"{self._seed} {epoch}")
+            pool = self._drawn(epoch, rng)
+            self._pools[epoch] = [pool[number] for number in rng.sample(range(len(pool)), len(pool))]
+        return self._pools[epoch]
 
-    def _shuffled(self, epoch: int) -> list[Pair]:
-        rng = random.Random(f"{self._seed} {epoch}")
+    def _drawn(self, epoch: int, rng: random.Random) -> list[Pair]:
+        plain, hard, written = self._corpus.train, self._corpus.hard, self._corpus.written
         if not epoch:
-            pool = self._first
-        elif epoch <= PLAIN or not self._hard:
-            pool = self._pairs
-        else:
-            pool = [*self._hard, *rng.sample(list(self._pairs), len(self._pairs) // 2)]
-        return [pool[number] for number in rng.sample(range(len(pool)), len(pool))]
+            return self._corpus.first
+        if epoch == 1 or not hard:
+            return plain
+        if epoch == 2 or not written:
+            return [*hard, *rng.sample(plain, len(plain) // 2)]
+        others = [*plain, *hard]
+        return [*written, *rng.sample(others, min(len(written), len(others)))]
 
 
 class Team:
@@ -281,8 +279,9 @@ def train_upper(
     progress: Progress | None,
 ) -> bool:
     """Steps until the recipe is done (True) or the time `until` has come (False)."""
-    pairs = shuffled(corpus.train, seed) if recipe.shuffled else corpus.train
-    epochs = Epochs(pairs, corpus.hard, recipe.batch, seed, () if recipe.shuffled else corpus.first)
+    if recipe.shuffled:
+        corpus = replace(corpus, train=shuffled(corpus.train, seed), first=[])
+    epochs = Epochs(corpus, recipe.batch, seed)
     rates = [group["lr"] if run.step == 0 else group["initial_lr"] for group in run.optimiser.param_groups]
     recent: list[float] = []
     team = Team(run.upper, recipe.half)
@@ -313,11 +312,11 @@ def train_upper(
 
 def schedule(epoch: int, done: float, warm: float) -> float:
     """Share of the full rate when the share `done` of an epoch is done: a short line up, then a cosine down to a
-    twentieth. The epochs after the first two begin at six tenths of the one before (warm restarts, Loshchilov and
-    Hutter 2017). So the weights can be used at the end of any epoch."""
+    twentieth. The epochs after the first two begin at six tenths (warm restarts, Loshchilov and Hutter 2017). So the
+    weights can be used at the end of any epoch."""
     if done < warm and epoch <= 1:
         return done / warm + 1e-3
-    return float(0.6 ** max(0, epoch - 1) * (0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * done))))
+    return float((0.6 if epoch > 1 else 1.0) * (0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * done))))
 
 
 def shuffled(pairs: Sequence[Pair], seed: int) -> list[Pair]:

@@ -29,7 +29,7 @@ from models.reader_card import card, outcomes, planted, sentences_apart, test_ro
 from models.reader_pairs import SOURCES, Corpus, build, read_orders
 from models.reader_rows import Bounds, Row, read_rows
 from models.reader_states import States
-from models.reader_steps import PLAIN, Epochs, Recipe, Run, average, batch_of, begun, train_upper
+from models.reader_steps import Recipe, Run, average, batch_of, begun, train_upper
 from models.spans import MOST_TOKENS, span_table
 from models.trunk import Trunk
 from models.weights import model_folder
@@ -92,7 +92,6 @@ def train_reader(
         config = located(Reader(trunk, trunk.tokenizer, run.upper, config), rows)
         save(work if kind else out, run, config, own, seed, bases)
         keep_ranges(trunk, work if kind else out)
-    last = Epochs(corpus.train, corpus.hard, recipe.batch, seed, corpus.first).at(recipe.steps - 1)[0]
     made = [row for row in written.written_rows() if fold(row.article) != 0]
     facts = {
         "seed": str(seed),
@@ -101,7 +100,6 @@ def train_reader(
         "first": f"{len(corpus.first):,}",
         "written": f"{len(made):,}",
         "documents": f"{len({row.context for row in made}):,}",
-        "late": f"{last - PLAIN}",
         "shuffled_steps": str(SHUFFLED_STEPS),
     }
     facts |= {key: str(value) for key, value in asdict(recipe).items()}
