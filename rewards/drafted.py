@@ -20,7 +20,6 @@ from models.reader_card import f1
 from models.reader_pairs import Nearby
 from models.reader_rows import Row, read_rows
 from models.written import SOURCE as WRITTEN
-from models.written import written_rows
 from rewards.readings import laid_out
 from rewards.support_data import Example
 
@@ -52,12 +51,18 @@ class Drafted:
 
 
 def drafted_examples(
-    data: Path, split: str, reader: "Reader", kept: Path, progress: Progress | None = None
+    data: Path,
+    split: str,
+    reader: "Reader",
+    kept: Path,
+    progress: Progress | None = None,
+    written: Sequence[Row] = (),
 ) -> list[Example]:
-    """The policy's drafts for the questions of "train" without its development articles, or for a sample of "test",
-    each with whether it is supported and correct. `kept` is a file from which a killed run goes on."""
+    """The policy's drafts for the questions of "train" and those `written`, without the development articles, or for a
+    sample of "test", each with whether it is supported and correct. `kept` is a file from which a killed run goes
+    on."""
     sets = {name: read_rows(data / "qa" / f"{name}.{split}.jsonl.gz") for name in SETS}
-    sets[WRITTEN] = written_rows(held_out=split == "test")
+    sets[WRITTEN] = list(written)
     asked = [(name, row) for name, rows in sets.items() for row in questions(rows, split)]
     near = {name: Nearby(rows) for name, rows in sets.items()}
     titles = {row.context: row.article for rows in sets.values() for row in rows if row.article != row.context}

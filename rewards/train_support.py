@@ -1,5 +1,6 @@
 """Training of the support judge: `passerine train support --data FOLDER`."""
 
+import random
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -34,6 +35,10 @@ FILES = (
 RECIPE = Recipe(epochs=2, batch=64, rate=1.5e-3)
 WEIGHT = {"unanswerable": 1.5, "right": 1.4}
 """A question that nothing answers is the hardest kind and the one that abstention is for."""
+
+
+MOST_WRITTEN = 5_000
+"""Training questions of what was written that the policy drafts answers to."""
 
 
 def train_support(
@@ -74,9 +79,13 @@ def own_drafts(data: Path, home: Path, out: Path, progress: Progress | None) -> 
     from models.weights import model_folder
 
     reader, name = Reader.load(Trunk.load(model_folder(home, TRUNK))), file_sha256(BUNDLED / "weights.safetensors")[:12]
+    rng = random.Random(0)
     return {
-        split: drafted_examples(data, split, reader, out / f"drafts-{split}-{name}.jsonl", progress)
-        for split in ("train", "test")
+        split: drafted_examples(data, split, reader, out / f"drafts-{split}-{name}.jsonl", progress, own)
+        for split, own in (
+            ("train", rng.sample(written.written_rows(), MOST_WRITTEN)),
+            ("test", written.written_rows(held_out=True)),
+        )
     }
 
 
@@ -152,7 +161,8 @@ Beside a statement that a policy wrote itself, the quote is its evidence: 1 for 
 number, month or name exchanged, a "not" put in or taken out, beside another quote, and for words that evade the
 question (the rows "said"). A small attention network over frozen token states of multilingual-e5-small; its logit is
 one input of a logistic sum with the policy's own confidence and the retriever's score (calibration.json).
-Train it again: `passerine train support --data FOLDER`; the drafts take half an hour on two cores, and are kept.
+Train it again: `passerine train support --data FOLDER`; the drafts take three quarters of an hour on two cores, and are
+kept.
 """
 LIMITS = """
 It sees one or two sentences and a title, not the passage: a pronoun that the passage would explain is a riddle to it.
