@@ -44,7 +44,7 @@ class Recipe:
     """Most tokens of a passage that a training pair shows: longer ones are cut around the answer, to save time."""
     later_window: int = 208
     """The same after the first epoch."""
-    averaged: tuple[int, ...] = (4, 5)
+    averaged: tuple[int, ...] = (3, 4, 5)
     """Epochs after which the weights are kept; the reader has their mean (Izmailov et al. 2018), which reads better
     than any of them."""
     look: int = 200
