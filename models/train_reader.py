@@ -103,7 +103,7 @@ def train_reader(
         "shuffled_steps": str(SHUFFLED_STEPS),
     }
     facts |= {key: str(value) for key, value in asdict(recipe).items()}
-    facts["averaged"] = " and ".join(str(number) for number in recipe.averaged)
+    facts["averaged"] = ", ".join(str(number) for number in recipe.averaged)
     report(data, out, trunk, facts, progress)
     return True
 
