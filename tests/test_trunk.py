@@ -149,7 +149,8 @@ def test_without_fitting_ranges_they_are_found_anew(
     again = Trunk.load(folder)
     sequences = trunk.tokenize(TEXTS)
     assert again.precision == "int8"
-    assert (means(again.hidden(sequences)) * means(trunk.hidden(sequences))).sum(dim=1).min() > 0.9999
+    # One step of rounding apart: in 8 bits ranges that differ by a thousandth do that.
+    assert (means(again.hidden(sequences)) * means(trunk.hidden(sequences))).sum(dim=1).min() > 0.9995
 
 
 def test_bfloat16_is_close(folder: Path, exact: Trunk) -> None:
