@@ -98,15 +98,14 @@ def build(data: Path, tokenizer: Any, seed: int) -> Corpus:
     every = drafts + hard + first + own
     add_texts(corpus, tokenizer, QUESTION_PREFIX, (row.question for row, _ in every), MOST_QUESTION)
     add_texts(corpus, tokenizer, PASSAGE_PREFIX, (passage for _, passage in every))
-    for row, passage in drafts:
-        if pair := pair_of(corpus, row, passage):
-            (corpus.development if fold(row.article) == 0 else corpus.train).append(pair)
-    tested = ((row, passage) for row, passage in own if fold(row.article) == 0)
-    corpus.development += [pair for row, passage in tested if (pair := pair_of(corpus, row, passage))]
-    corpus.hard, corpus.first, corpus.written = (
-        [pair for row, passage in some if fold(row.article) != 0 and (pair := pair_of(corpus, row, passage))]
-        for some in (hard, first, own)
-    )
+
+    def pairs(some: Sequence[tuple[Row, str]], development: bool = False) -> list[Pair]:
+        """Those on one side of the development split."""
+        side = ((row, passage) for row, passage in some if (fold(row.article) == 0) == development)
+        return [pair for row, passage in side if (pair := pair_of(corpus, row, passage))]
+
+    corpus.development = pairs([*drafts, *own], development=True)
+    corpus.train, corpus.hard, corpus.first, corpus.written = (pairs(some) for some in (drafts, hard, first, own))
     return corpus
 
 

@@ -185,14 +185,18 @@ class Epochs:
     def at(self, step: int) -> tuple[int, float, Sequence[Pair]]:
         """Epoch of the step, share of the epoch before it, and its pairs."""
         epoch, place = 0, step
-        while place >= (length := math.ceil(len(self._pool(epoch)) / self._batch)):
+        while place >= (length := self._length(epoch)):
             place -= length
             epoch += 1
         return epoch, place / length, self._pool(epoch)[place * self._batch : (place + 1) * self._batch]
 
     def steps(self, epochs: int) -> int:
         """How many steps so many epochs take, the one over the made-up pairs not counted."""
-        return sum(math.ceil(len(self._pool(epoch)) / self._batch) for epoch in range(epochs + 1))
+        return sum(self._length(epoch) for epoch in range(epochs + 1))
+
+    def _length(self, epoch: int) -> int:
+        """Steps of an epoch."""
+        return math.ceil(len(self._pool(epoch)) / self._batch)
 
     def _pool(self, epoch: int) -> list[Pair]:
         """The pairs of an epoch in its order."""

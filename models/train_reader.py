@@ -73,7 +73,7 @@ def train_reader(
     if not states.fill(trunk, recipe.split, until, progress):
         return False
     bases = {f"qa/{source}": data / "qa" / f"{source}.jsonl.gz" for source in SOURCES}
-    bases |= {f"{written.SOURCE}/{path.stem}": path for path in written.paths()}
+    bases |= written.files()
     for kind, own in (
         ("", recipe),
         (SHUFFLED, replace(recipe, shuffled=True, steps=min(SHUFFLED_STEPS, recipe.steps))),

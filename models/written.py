@@ -32,12 +32,12 @@ class Written:
 
 def written(folder: Path = FOLDER) -> list[Written]:
     """All questions of the files of `folder`. Raises BadInput where a file is not in the form above."""
-    return [one for path in paths(folder) for one in questions_of(path)]
+    return [one for path in files(folder).values() for one in questions_of(path)]
 
 
-def paths(folder: Path = FOLDER) -> list[Path]:
-    """The files of `folder`."""
-    return sorted(folder.glob("*.txt"))
+def files(folder: Path = FOLDER) -> dict[str, Path]:
+    """The files of `folder`, by the names under which a model says what it was made from."""
+    return {f"{SOURCE}/{path.stem}": path for path in sorted(folder.glob("*.txt"))}
 
 
 def written_rows(held_out: bool = False) -> list[Row]:

@@ -45,7 +45,7 @@ def train_support(
     data: Path, home: Path, out: Path, seed: int = 0, progress: Progress | None = None, corpus: Corpus | None = None
 ) -> Path:
     """Train, measure, and write the judge with its card into `out`/support. Returns that folder."""
-    files = checksums(data, FILES) | {f"{written.SOURCE}/{path.stem}": file_sha256(path) for path in written.paths()}
+    files = checksums(data, FILES) | {name: file_sha256(path) for name, path in written.files().items()}
     drafted = own_drafts(data, home, out, progress)
     examples, test = ([*support_examples(data, split, seed), *own] for split, own in drafted.items())
     reader = corpus or open_corpus(home, out, [e.draft for e in (*examples, *test)], progress)

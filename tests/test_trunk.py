@@ -149,7 +149,8 @@ def test_without_fitting_ranges_they_are_found_anew(
     again = Trunk.load(folder)
     sequences = trunk.tokenize(TEXTS)
     assert again.precision == "int8"
-    # One step of rounding apart: in 8 bits ranges that differ by a thousandth do that.
+    # Found on another processor they differ by 3e-5, which moves single roundings: the cosine was .9998 then, and that
+    # of either trunk with float32 .9997.
     assert (means(again.hidden(sequences)) * means(trunk.hidden(sequences))).sum(dim=1).min() > 0.9995
 
 
