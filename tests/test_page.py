@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 from sqlalchemy import update
 
 from indexing.types import BadInput, PasserineError
@@ -602,6 +602,24 @@ def test_a_source_is_tried_added_refreshed_and_removed(browser: Browser, empty: 
         page.locator("dialog").get_by_role("button", name="Delete").click()
         expect(page.locator("#sources")).to_contain_text("No sources are kept yet")
         expect(page.locator("#document-rows")).to_contain_text("Nothing is indexed yet.")
+
+
+def test_what_was_read_is_listed_though_the_job_had_ended_before_it_was_seen(
+    browser: Browser, empty: Served, tmp_path: Path
+) -> None:
+    (tmp_path / "tram.md").write_text("# Tram\n\nThe numbat tram is yellow.\n")
+
+    def late(route: Route) -> None:
+        while any(not job["finished_at"] for job in empty.client.get("/v1/jobs").json()["jobs"]):
+            time.sleep(0.05)
+        route.continue_()
+
+    with opened(browser, empty, "/documents") as page:
+        page.route("**/v1/jobs?*", late)
+        page.get_by_text("Add a source").click()
+        page.get_by_label("Folder, address, bucket or database").fill(str(tmp_path))
+        page.get_by_role("button", name="Add and read it").click()
+        expect(page.locator("#document-rows")).to_contain_text("Tram")
 
 
 # Annotation

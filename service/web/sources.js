@@ -56,7 +56,7 @@ function row(source) {
       note.textContent = failed(failure);
     }
   };
-  const refresh = act(async () => { await call("POST", `${path}/refresh`); changed(); });
+  const refresh = act(async () => { await call("POST", `${path}/refresh`); begun(); });
   const remove = act(async () => {
     if (!await confirmed(text("removeSource", source.name), text("remove"), text("cancel"))) return;
     await call("DELETE", path);
@@ -78,6 +78,8 @@ function row(source) {
 /** The lists elsewhere on the page are of another index now. */
 const tell = () => { for (const name of ["indexchanged", "documentschanged"]) dispatchEvent(new Event(name)); };
 const changed = () => { showSources(); tell(); };
+/** A job was queued: it may be done before it is first seen, and the lists are read anew then, too. */
+const begun = () => { working = true; showSources(); };
 
 // Adding one: tried first where wanted, kept and refreshed then.
 
@@ -120,7 +122,7 @@ const add = () => attempt(async () => {
   shape();
   page("new-source").open = false;
   await call("POST", `/v1/sources/${encodeURIComponent(source.name)}/refresh`);
-  changed();
+  begun();
   return [];
 });
 
