@@ -17,7 +17,7 @@ from models.fit import fold
 from models.hard_pairs import answer_cut_out, single_sentences, swapped
 from models.json_lines import read_lines
 from models.reader import MOST_QUESTION, PASSAGE_PREFIX, QUESTION_PREFIX, Text, tokenized
-from models.reader_rows import Bounds, Row, gold_places, read_rows, words
+from models.reader_rows import Bounds, Row, drawn, gold_places, read_rows, words
 from models.written import written_rows
 
 SOURCES = ("squad.train", "drcd.train", "cmrc.train", "qamr.train")
@@ -88,7 +88,7 @@ def build(data: Path, tokenizer: Any, seed: int) -> Corpus:
     for source in SOURCES:
         rows = read_rows(data / "qa" / f"{source}.jsonl.gz")
         if source == "qamr.train":
-            rows = sorted(rows, key=lambda row: hashlib.sha256(row.id.encode()).digest())[:QAMR_ROWS]
+            rows = drawn(rows, QAMR_ROWS)
         drafts += [(row, planted_copy(row, orders, rng)) for row in rows]
         drafts += wrong_passages(rows, WRONG_SHARE.get(source, 0.0), rng)
         hard += harder(rows, source, random.Random(f"{seed} {source}"))
@@ -176,13 +176,13 @@ def wrong_passages(rows: Sequence[Row], share: float, rng: random.Random, near: 
     """
     if not share:
         return []
-    nearby, drawn = Nearby(rows), []
+    nearby, chosen = Nearby(rows), []
     for row in rows:
         if not row.answers or rng.random() >= share:
             continue
         if wrong := nearby.wrong(row, near):
-            drawn.append((row, rng.choice(wrong)))
-    return drawn
+            chosen.append((row, rng.choice(wrong)))
+    return chosen
 
 
 class Nearby:

@@ -1,6 +1,5 @@
 """Training of the support judge: `passerine train support --data FOLDER`."""
 
-import random
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from indexing.types import Progress
 from models import written
 from models.curves import Panel, draw
 from models.heads import file_sha256
+from models.reader_rows import drawn
 from rewards.corpus import Corpus
 from rewards.drafted import drafted_examples
 from rewards.interaction import Interaction, Shape, Trained, save_network
@@ -79,11 +79,10 @@ def own_drafts(data: Path, home: Path, out: Path, progress: Progress | None) -> 
     from models.weights import model_folder
 
     reader, name = Reader.load(Trunk.load(model_folder(home, TRUNK))), file_sha256(BUNDLED / "weights.safetensors")[:12]
-    rng = random.Random(0)
     return {
         split: drafted_examples(data, split, reader, out / f"drafts-{split}-{name}.jsonl", progress, own)
         for split, own in (
-            ("train", rng.sample(written.written_rows(), MOST_WRITTEN)),
+            ("train", drawn(written.written_rows(), MOST_WRITTEN)),
             ("test", written.written_rows(held_out=True)),
         )
     }
