@@ -100,9 +100,10 @@ def run_rlhf(
     facts = {str(own["name"]): own for own in map(facts_of, adapters)}
     if len(facts) < len(adapters):
         raise BadInput("Two adapters have one name.", "The name stands in passerine.json.")
-    writers = {name: LlamaGenerator.load(BASE, base, folder) for name, folder in zip(facts, adapters, strict=True)}
+    first = LlamaGenerator.load(BASE, base, adapters[0])
+    others = (LlamaGenerator.load(BASE, base, folder, beside=first) for folder in adapters[1:])
+    writers = dict(zip(facts, (first, *others), strict=True))
     asked = datasets.stratified(list(datasets.questions(data, "squad.test")), limit or QUESTIONS)
-    first = next(iter(writers.values()))
     tasks = {one.id: Question(Conversation((Turn("user", one.text),)), hit_of(one.title, one.passage)) for one in asked}
     own = rewards(home, tasks)
     other = Rewards(tasks, second_judges(home, judges))

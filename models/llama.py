@@ -83,7 +83,7 @@ class FloatProduct:
 
     def pressed(self, loud: Tensor) -> "ByteProduct":
         """The same in 8 bits, save the loudest channels."""
-        return ByteProduct(self._weight, self._epsilon, loud.topk(FAR_CHANNELS).indices)
+        return ByteProduct(self._weight, self._epsilon, loudest(loud))
 
 
 class ByteProduct:
@@ -157,8 +157,9 @@ class Cache:
 class Llama:
     """A causal language model without its tokenizer."""
 
-    def __init__(self, sizes: Sizes, layers: Sequence[Layer], table: Tensor, head: Product) -> None:
+    def __init__(self, sizes: Sizes, layers: Sequence[Layer], table: Tensor, head: Product, plain: int) -> None:
         self.sizes, self._layers, self._table, self._head = sizes, layers, table, head
+        self._plain = plain  # layers below the first that an adapter changes
         self._stepper: Stepper | None = None
         half = torch.arange(0, sizes.head, 2, dtype=torch.float64) / sizes.head
         angles = torch.outer(torch.arange(sizes.context, dtype=torch.float64), sizes.theta**-half)
@@ -167,29 +168,37 @@ class Llama:
         self._sin = torch.cat([-sin, sin], -1)[:, None]
 
     @classmethod
-    def load(cls, folder: Path, adapter: Path | None = None, sample: Sequence[int] = ()) -> "Llama":
+    def load(
+        cls, folder: Path, adapter: Path | None = None, sample: Sequence[int] = (), beside: "Llama | None" = None
+    ) -> "Llama":
         """A model in transformers' format, with a LoRA adapter in peft's format added to its weights.
 
         With `sample` (token ids of some text) the weights become 8 bits, and the sample tells which channels do not.
+        `beside` is the same model with another adapter, loaded with the same sample: what neither changes they share.
         Raises BadInput for a model that is no plain Llama.
         """
         weights = Weights.read(folder, adapter)
-        head = FloatProduct(weights.head(), weights.sizes.epsilon)
+        plain = weights.plain()
+        known = [] if beside is None else beside._layers[: min(plain, beside._plain)]
+        table = weights.table() if beside is None else beside._table
+        layers = list(known)
+        model = cls(weights.sizes, layers, table, weights.head() if beside is None else beside._head, plain)
         if not sample:
-            layers = [weights.layer(number) for number in range(weights.sizes.layers)]
-            return cls(weights.sizes, layers, weights.table, head)
-        pressed: list[Layer] = []
-        model = cls(weights.sizes, pressed, weights.table, head)
+            layers += [weights.layer(number) for number in range(len(known), weights.sizes.layers)]
+            return model
         rows, places = model.embedded(sample), torch.arange(len(sample))
         for number in range(weights.sizes.layers):
             layer, seen = weights.layer(number), dict[str, Tensor]()
             watched = Layer(*(Watched(getattr(layer, name), seen, name) for name in Layer.__slots__))
             rows = model.through(watched, rows, places, lambda q, k, v: model.mix(*together(q, k, v), mask=None))
-            pressed.append(Layer(*(getattr(layer, name).pressed(seen[name]) for name in Layer.__slots__)))
-        model._head = head.pressed(loudness(rows))
+            if number >= len(known):
+                layers.append(Layer(*(getattr(layer, name).pressed(seen[name]) for name in Layer.__slots__)))
+        loud = loudness(rows)
+        if not isinstance(model._head, ByteProduct) or set(model._head.far.tolist()) != set(loudest(loud).tolist()):
+            model._head = weights.head().pressed(loud)
         from models.llama_step import Stepper
 
-        model._stepper = Stepper(weights.sizes, pressed, model._cos, model._sin)
+        model._stepper = Stepper(weights.sizes, layers, model._cos, model._sin)
         return model
 
     def embedded(self, tokens: Sequence[int]) -> Tensor:
@@ -334,15 +343,19 @@ class Weights:
         sizes = Sizes.of(json.loads((folder / "config.json").read_text(encoding="utf-8")))
         return cls(sizes, load_file(folder / "model.safetensors"), {} if adapter is None else low_rank(adapter))
 
-    @property
+    def plain(self) -> int:
+        """How many of the lowest layers the adapter leaves as they are."""
+        return min((int(name.split(".")[2]) for name in self.deltas), default=self.sizes.layers)
+
     def table(self) -> Tensor:
         """[vocabulary, width]; a copy, or it would keep the whole file mapped."""
         return self.held["model.embed_tokens.weight"].clone()
 
-    def head(self) -> Tensor:
+    def head(self) -> FloatProduct:
         """[vocabulary, width], with the last norm's weight inside."""
         tied = self.held["model.embed_tokens.weight"]
-        return self.held.get("lm_head.weight", tied).float() * self.held["model.norm.weight"].float()
+        weight = self.held.get("lm_head.weight", tied).float() * self.held["model.norm.weight"].float()
+        return FloatProduct(weight, self.sizes.epsilon)
 
     def layer(self, number: int) -> Layer:
         """One layer in float32."""
@@ -380,6 +393,11 @@ def loudness(rows: Tensor) -> Tensor:
     return (rows.abs() * root_mean_square(rows, 1e-12)).amax(0)
 
 
+def loudest(loud: Tensor) -> Tensor:
+    """The channels that stay float32."""
+    return loud.topk(FAR_CHANNELS).indices
+
+
 @dataclass(frozen=True, slots=True)
 class LowRank:
     """What an adapter adds to a weight: scale * up [out, rank] @ down [rank, in]."""
@@ -407,5 +425,7 @@ def low_rank(adapter: Path) -> dict[str, LowRank]:
     for name, down in tensors.items():
         if name.endswith(".lora_A.weight"):
             module = name.removesuffix(".lora_A.weight").removeprefix("base_model.model.")
+            if not module.startswith("model.layers."):
+                raise BadInput(f"{adapter} changes {module}.", "This engine runs adapters of linear layers only.")
             found[module] = LowRank(scale, tensors[name.replace(".lora_A.", ".lora_B.")], down)
     return found

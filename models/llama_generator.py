@@ -46,8 +46,18 @@ class LlamaGenerator:
         self._batch = Batch(model, Vocabulary(template.ends, template.decode, len(template.tokenizer)))
 
     @classmethod
-    def load(cls, name: str, folder: Path, adapter: Path | None = None, precision: str = "auto") -> "LlamaGenerator":
+    def load(
+        cls,
+        name: str,
+        folder: Path,
+        adapter: Path | None = None,
+        precision: str = "auto",
+        beside: "LlamaGenerator | None" = None,
+    ) -> "LlamaGenerator":
         """`precision` is float32, int8, or auto: int8 where the CPU multiplies bytes fast and exactly.
+
+        `beside` was loaded from the same folder with the same precision and another adapter, or with none: what neither
+        changes is held once, and either answers at any time.
 
         Raises ModelMissing when the folder holds no model, BadInput for one that is no plain Llama or an adapter that
         does not fit it.
@@ -61,7 +71,7 @@ class LlamaGenerator:
         tokenizer = tokenizer_of(folder)
         bytes_wanted = precision == "int8" or (precision == "auto" and has_fast_bytes())
         sample = tokenizer(SAMPLE).input_ids if bytes_wanted else ()
-        model = Llama.load(folder, adapter, sample)
+        model = Llama.load(folder, adapter, sample, None if beside is None else beside.model)
         ends = GenerationConfig.from_pretrained(folder).eos_token_id
         return cls(model, ChatTemplate.of(name, tokenizer, model.sizes.context, ends))
 

@@ -2,6 +2,7 @@
 
 import itertools
 import re
+import shutil
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
@@ -9,14 +10,17 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from indexing.types import BadInput, Cancelled, ModelMissing
+from models.adapter import AdapterRecipe
 from models.generator import LocalGenerator
 from models.llama import Cache, Llama, Sizes
 from models.llama_generator import SAMPLE, LlamaGenerator, common
 from models.precision import has_fast_bytes
 from models.types import Message, Sampling
+from service.app import HEADS
 
 HELLO = (Message("system", "You are a helpful assistant."), Message("user", "Say hello to the four birds."))
 PASSAGE = (*HELLO, Message("assistant", "Hello, birds."), Message("user", "Who opened the bridge in 1932?"))
@@ -103,6 +107,39 @@ def test_compiled_steps_say_what_plain_ones_say(
     divergence = (chances[0].exp() * (chances[0] - chances[1])).sum(-1)
     assert float(divergence.max()) < 0.05, "bytes may round apart, what is likely stays so"
     assert caches[0].lengths == caches[1].lengths
+
+
+@pytest.mark.parametrize("precision", ["float32", "int8"])
+def test_adapters_of_one_model_take_turns_and_share_what_neither_changes(folder: Path, precision: str) -> None:
+    def said(generator: LlamaGenerator) -> list[list[float]]:
+        generator.forget()
+        return generator.log_probs([HELLO, PASSAGE], ["Hello, four birds!", "The king did."])
+
+    bare = LlamaGenerator.load("smollm2", folder, precision=precision)
+    before = said(bare)
+    supervised, preferred = (
+        LlamaGenerator.load("smollm2", folder, HEADS / name, precision, beside=bare) for name in ("sft", "ppo")
+    )
+    alone = LlamaGenerator.load("smollm2", folder, HEADS / "ppo", precision)
+    by_turns = [said(one) for one in (supervised, preferred, bare, preferred)]
+    assert by_turns[2] == before
+    assert by_turns[0] != by_turns[1] != before
+    assert by_turns[3] == by_turns[1]
+    for ours, theirs in zip(by_turns[1], said(alone), strict=True):
+        assert ours == pytest.approx(theirs, abs=1e-3)
+    frozen = AdapterRecipe().frozen
+    shared = [one is other for one, other in zip(bare.model._layers, preferred.model._layers, strict=True)]
+    assert shared == [number < frozen for number in range(len(shared))]
+
+
+def test_an_adapter_of_the_vocabulary_is_refused(folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(HEADS / "sft", tmp_path / "sft")
+    weights = tmp_path / "sft" / "adapter_model.safetensors"
+    save_file(
+        {name.replace("layers.12.mlp.down_proj", "lm_head"): t for name, t in load_file(weights).items()}, weights
+    )
+    with pytest.raises(BadInput, match="lm_head"):
+        Llama.load(folder, tmp_path / "sft")
 
 
 def test_branches_do_not_see_each_other(exact: LlamaGenerator) -> None:
