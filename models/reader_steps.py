@@ -175,7 +175,7 @@ def batch_of(
 
 class Epochs:
     """Which pairs a step reads: first those made up, then the plain ones, then the harder ones with half of the plain,
-    then epochs over what was written with as many of all others. Epoch 0 is the one over the made-up pairs, there or
+    then epochs over what was written with half as many of all others. Epoch 0 is the one over the made-up pairs, there or
     not."""
 
     def __init__(self, corpus: Corpus, batch: int, seed: int) -> None:
@@ -215,7 +215,7 @@ class Epochs:
         if epoch == 2 or not written:
             return [*hard, *rng.sample(plain, len(plain) // 2)]
         others = [*plain, *hard]
-        return [*written, *rng.sample(others, min(len(written), len(others)))]
+        return [*written, *rng.sample(others, min(len(written) // 2, len(others)))]
 
 
 class Team:
