@@ -23,9 +23,9 @@ from eval.workbench import Workbench, documents_of, open_corpus, workbench
 from indexing.types import Progress
 from models.fit import fold
 from models.json_lines import kept_lines
+from models.measures import auc
 from models.types import Conversation, Turn
 from rewards.interaction import load_network
-from rewards.measures import auc
 from rewards.rule_judge import BUNDLED as RULES
 from rewards.rules import PROGRAMS
 from rewards.select import BUNDLED, Thresholds, ambiguity, kept, save_thresholds, sigmoid

@@ -13,9 +13,9 @@ from eval.report import Figure, Report, figure_table, measured, write
 from eval.retrieval import cached
 from indexing.types import Progress
 from models.demonstrations import hit_of
+from models.measures import auc, token_f1
 from models.tuned import TunedPolicy
 from models.types import Conversation, Turn
-from rewards.measures import auc
 from service.app import adapter_of, make_tuned
 from service.config import Settings
 
@@ -55,7 +55,7 @@ def reading(policy: TunedPolicy, questions: Sequence[Question], progress: Progre
     for number, question in enumerate(questions, 1):
         chance, short, quote = read(policy, question)
         chances.append(chance)
-        f1.append(metrics.token_f1(short, question.answers) if question.answerable else 0.0)
+        f1.append(token_f1(short, question.answers) if question.answerable else 0.0)
         silent.append(float(not short))
         quoted.append(metrics.holds(quote, question.answers))
         if progress is not None:

@@ -21,6 +21,7 @@ from indexing.search import Searcher
 from indexing.types import BadInput, Encoder, Filters, Progress, Query
 from models.extractive import Planner
 from models.json_lines import read_lines
+from models.measures import token_f1
 from models.types import Conversation, Plan, Turn
 from service.app import make_planner
 
@@ -171,6 +172,6 @@ def word_overlap(data: Path, planner: Planner, limit: int | None) -> dict[str, l
         turns = [Turn("user", text) for text in row["history"]]
         plan = planner.plan(Conversation((*turns, Turn("user", row["question"]))))
         ours = plan.queries[0].text if plan.queries else row["question"]
-        scores["raw turn"].append(metrics.token_f1(row["question"], [row["rewrite"]]))
-        scores["rewrite"].append(metrics.token_f1(ours, [row["rewrite"]]))
+        scores["raw turn"].append(token_f1(row["question"], [row["rewrite"]]))
+        scores["rewrite"].append(token_f1(ours, [row["rewrite"]]))
     return scores

@@ -1,49 +1,20 @@
-"""Measures of rankings and of short answers, with intervals that resample whole groups.
+"""Measures of rankings and quotes, with intervals that resample whole groups.
 
-Rankings are judged as trec_eval does it (linear gain, log2 discount). Short answers are compared after the
-normalisation of SQuAD's script (lower case, no punctuation, no English articles); a Chinese character is a token.
+Rankings are judged as trec_eval does it (linear gain, log2 discount).
 """
 
 import functools
 import math
-import re
-import unicodedata
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-CJK = "\u3400-\u9fff\uf900-\ufaff\u3040-\u30ff"
-TOKEN = re.compile(rf"[{CJK}]|[^\W_{CJK}]+")
-ARTICLES = frozenset({"a", "an", "the"})
+from models.measures import tokens
+
 RESAMPLES = 2000
 """Bootstrap draws: the ends of a 95% interval then rest on 50 draws each."""
-
-
-def tokens(text: str) -> list[str]:
-    """Words and Chinese characters, NFKC, lower case, without punctuation and English articles."""
-    found = TOKEN.findall(unicodedata.normalize("NFKC", text).casefold())
-    return [token for token in found if token not in ARTICLES]
-
-
-def token_f1(prediction: str, golds: Iterable[str]) -> float:
-    """Best token F1 with any gold answer, in [0, 1]; 0 without a gold answer."""
-    return max((pair_f1(tokens(prediction), tokens(gold)) for gold in golds), default=0.0)
-
-
-def pair_f1(prediction: Sequence[str], gold: Sequence[str]) -> float:
-    """F1 of two bags of tokens; two empty bags are the same."""
-    if not prediction or not gold:
-        return float(list(prediction) == list(gold))
-    shared = (Counter(prediction) & Counter(gold)).total()
-    return 2 * shared / (len(prediction) + len(gold))
-
-
-def exact(prediction: str, golds: Iterable[str]) -> bool:
-    """Whether the prediction is one of the gold answers after normalisation."""
-    return any(tokens(prediction) == tokens(gold) for gold in golds)
 
 
 def holds(quote: str, golds: Iterable[str]) -> bool:

@@ -9,6 +9,7 @@ from eval import metrics
 from eval.datasets import Question
 from eval.report import Figure, measured
 from eval.selection import accuracy_at, answered_at, choices
+from models.measures import token_f1
 from models.types import Candidate
 from rewards.select import Thresholds
 from service.types import Answer
@@ -65,7 +66,7 @@ def outcome_of(question: Question, answer: Answer | str, thresholds: Thresholds)
         verdict=answer.verdict,
         said=answer.verdict == "answered" and answer.chosen is not None and answer.chosen == best,
         score=answer.judgements[best].score if best is not None else 0.0,
-        f1=metrics.token_f1(answer.candidates[best].short, golds) if best is not None else 0.0,
+        f1=token_f1(answer.candidates[best].short, golds) if best is not None else 0.0,
         holds=best is not None and quote_holds(answer.candidates[best], golds),
         correct=best is not None and supported_and_correct(answer.candidates[best], golds),
         any_holds=any(quote_holds(answer.candidates[i], golds) for i in statements),
@@ -89,7 +90,7 @@ def quote_holds(candidate: Candidate, golds: Sequence[str]) -> bool:
 
 
 def supported_and_correct(candidate: Candidate, golds: Sequence[str]) -> bool:
-    return quote_holds(candidate, golds) and metrics.token_f1(candidate.short, golds) >= CORRECT_F1
+    return quote_holds(candidate, golds) and token_f1(candidate.short, golds) >= CORRECT_F1
 
 
 def signature(answer: Answer) -> str:

@@ -19,8 +19,8 @@ from indexing.types import Progress
 from models.curves import Panel, draw
 from models.extractive import SPANS, candidates
 from models.fit import fold
+from models.measures import auc, token_f1
 from models.reader import BUNDLED, Reader, read_upper
-from models.reader_card import auc
 from models.reader_rows import read_rows
 from models.span_choice import SpanPolicy, divergence
 from models.train_reader import TRUNK
@@ -141,7 +141,7 @@ def read(reader: Reader, beside: Beside, own: Judges, other: Judges, kl: float) 
         return value if known else math.nan
 
     return Read(
-        f1=of_answerable(metrics.token_f1(alone.short or alone.text, row.answers) if alone else 0.0),
+        f1=of_answerable(token_f1(alone.short or alone.text, row.answers) if alone else 0.0),
         holds=of_answerable(alone is not None and quote_holds(alone, row.answers)),
         right=of_answerable(alone is not None and supported_and_correct(alone, row.answers)),
         beside=of_answerable(among is not None and supported_and_correct(among, row.answers)),

@@ -92,6 +92,7 @@ shared_prefix   several replies to one prompt, read once, with gradients
 scalar_head     a scalar read off a reply: reward and value
 checkpoints     where a stopped training goes on
 processes       several processes that train one model together
+measures        how near an answer comes to the gold ones, how well a score tells two kinds apart
 curves          pictures of how a training went
 json_lines      files of training rows
 reader_rows     rows of the reading sets

@@ -1,9 +1,6 @@
 """What the reader's card says: how well it reads the test sets, with 95% intervals and a baseline beside it."""
 
 import random
-import re
-import unicodedata
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -15,8 +12,9 @@ from indexing.types import Document, Hit, Passage, Progress
 from models.extractive import SPANS, candidates
 from models.fit import interval
 from models.hard_pairs import single_sentences
+from models.measures import auc, exact, token_f1
 from models.orders import OrderDetector, View
-from models.quotes import CHINESE, sentence_bounds
+from models.quotes import sentence_bounds
 from models.reader import MOST_QUESTION, PASSAGE_PREFIX, QUESTION_PREFIX, Reading, tokenized
 from models.reader_pairs import Order, plant, wrong_passages
 from models.reader_rows import Row, read_rows, words
@@ -27,7 +25,6 @@ if TYPE_CHECKING:
     from models.reader import Reader
 
 TESTS = ("squad.test", "drcd.test", "cmrc.test", "xquad-zh.test")
-ARTICLE = re.compile(r"\b(?:a|an|the)\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +81,8 @@ def outcome(row: Row, reading: Reading) -> Outcome:
         article=row.article,
         answerable=bool(row.answers),
         here=reading.answerable,
-        f1=max((f1(said, gold) for gold in row.answers), default=0.0),
-        exact=max((float(tokens(said) == tokens(gold)) for gold in row.answers), default=0.0),
+        f1=token_f1(said, row.answers),
+        exact=float(exact(said, row.answers)),
         held=float(any(gold in quote for gold in row.answers)),
         lexical=float(any(gold in plain for gold in row.answers)),
     )
@@ -95,37 +92,6 @@ def likest_sentence(question: str, passage: str) -> tuple[int, int]:
     """The sentence that shares the largest share of the question's words."""
     asked = set(words(question))
     return max(sentences(passage), key=lambda span: len(asked & set(words(passage[slice(*span)]))))
-
-
-def tokens(text: str) -> list[str]:
-    """Tokens to compare answers by: words without case, articles and marks; characters in Chinese (as SQuAD, CMRC)."""
-    folded = unicodedata.normalize("NFKC", text).casefold()
-    plain = ARTICLE.sub(" ", "".join(" " if unicodedata.category(c)[0] in "PS" else c for c in folded))
-    return CHINESE.sub(lambda match: f" {match.group()} ", plain).split()
-
-
-def f1(said: str, gold: str) -> float:
-    """Token F1 of two answers, in [0, 1]."""
-    one, two = tokens(said), tokens(gold)
-    shared = sum((Counter(one) & Counter(two)).values())
-    if not one or not two:
-        return float(one == two)
-    return 2 * shared / (len(one) + len(two))
-
-
-def auc(scores: Sequence[float], truths: Sequence[bool]) -> float:
-    """Probability that a true one scores above a false one; nan where one kind is missing."""
-    order = sorted(range(len(scores)), key=lambda place: scores[place])
-    ranks = [0.0] * len(scores)
-    for _, group in groupby(enumerate(order), key=lambda item: scores[item[1]]):
-        tied = list(group)
-        for _, place in tied:
-            ranks[place] = (tied[0][0] + tied[-1][0]) / 2
-    positive = [rank for rank, truth in zip(ranks, truths, strict=True) if truth]
-    many, few = len(positive), len(scores) - len(positive)
-    if not many or not few:
-        return float("nan")
-    return (sum(positive) - many * (many - 1) / 2) / (many * few)
 
 
 def told_apart(reader: "Reader", rows: Sequence[Row], progress: Progress | None = None, most: int = 400) -> float:

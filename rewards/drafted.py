@@ -16,7 +16,7 @@ from models.demonstrations import hit_of
 from models.extractive import SPANS, candidates
 from models.fit import fold
 from models.json_lines import kept_lines
-from models.reader_card import f1
+from models.measures import token_f1
 from models.reader_pairs import Nearby
 from models.reader_rows import Row, read_rows
 from models.written import SOURCE as WRITTEN
@@ -130,4 +130,4 @@ def examples_of(row: Row, found: Sequence[Drafted], titles: Mapping[str, str], s
 def is_right(one: Drafted, golds: Sequence[str]) -> bool:
     """Whether a quote holds a gold answer and the bare answer, where there is one, says it."""
     held = any(gold in quote for gold in golds for quote in one.quotes)
-    return held and (not one.short or max(f1(one.short, gold) for gold in golds) >= CORRECT)
+    return held and (not one.short or token_f1(one.short, golds) >= CORRECT)

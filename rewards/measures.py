@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from models.measures import auc
+
 DRAWS = 1000
 
 Numbers = Sequence[float] | NDArray[np.floating]
@@ -56,25 +58,10 @@ def evened_interval(values: Numbers, kinds: Numbers, groups: Sequence[str]) -> I
     return Interval(float((data[kind].mean() + data[~kind].mean()) / 2), float(low), float(high), len(data))
 
 
-def auc(scores: Numbers, labels: Numbers, weights: NDArray[np.float64] | None = None) -> float:
-    """Probability that a positive scores above a negative, ties one half; 0.5 when one of them is missing."""
-    s, y = np.asarray(scores, dtype=np.float64), np.asarray(labels, dtype=np.float64) >= 0.5
-    w = np.ones(len(s)) if weights is None else weights
-    order = np.argsort(s, kind="stable")
-    s, y, w = s[order], y[order], w[order]
-    starts = np.flatnonzero(np.r_[True, s[1:] > s[:-1]])
-    right, wrong = np.add.reduceat(w * y, starts), np.add.reduceat(w * ~y, starts)
-    total = right.sum() * wrong.sum()
-    if total == 0:
-        return 0.5
-    below = np.cumsum(wrong) - wrong
-    return float((right * (below + wrong / 2)).sum() / total)
-
-
 def auc_interval(scores: Numbers, labels: Numbers, groups: Sequence[str]) -> Interval:
     """AUC, groups resampled."""
     values = [auc(scores, labels, weights) for weights in drawn(groups, draws=300)]
-    low, high = np.percentile(values, [2.5, 97.5])
+    low, high = np.nanpercentile(values, [2.5, 97.5])  # a draw may lack a kind
     return Interval(auc(scores, labels), float(low), float(high), len(scores))
 
 

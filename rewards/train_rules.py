@@ -12,9 +12,10 @@ from torch.nn import functional
 
 from indexing.types import Progress
 from models.curves import Panel, draw
+from models.measures import auc
 from rewards.corpus import Corpus
 from rewards.interaction import Interaction, Shape, Trained, save_network
-from rewards.measures import auc, auc_interval, balanced_accuracy, balanced_interval, mean_interval
+from rewards.measures import auc_interval, balanced_accuracy, balanced_interval, mean_interval
 from rewards.network_fit import Recipe, fit_network, outputs_of
 from rewards.readings import Draft
 from rewards.rule_data import RuleExample, joined, rule_examples, units_of

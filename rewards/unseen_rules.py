@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from indexing.types import Progress
+from models.measures import auc
 from rewards.corpus import Corpus
-from rewards.measures import auc, balanced_accuracy
+from rewards.measures import balanced_accuracy
 from rewards.rule_data import RuleExample
 from rewards.rule_judge import RuleVectors, rule_vectors
 from rewards.train_rules import (

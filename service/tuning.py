@@ -23,10 +23,10 @@ from models.demonstrations import demonstrations
 from models.encoder import TrunkEncoder, load_encoder
 from models.generator import LocalGenerator
 from models.heads import file_sha256
+from models.measures import token_f1
 from models.processes import processes
 from models.prompts import NOT_SAID
 from models.reader import Reader
-from models.reader_card import f1
 from models.reader_rows import Row
 from models.scalar_head import FILE as HEAD_FILE
 from models.scalar_head import read_head
@@ -174,7 +174,7 @@ def worth(row: Row, reply: str) -> float:
     """Token F1 with the nearest gold answer; of a question without one, whether nothing is said."""
     if reply == NOT_SAID:
         return float(not row.answers)
-    return max((f1(reply, gold) for gold in row.answers), default=0.0)
+    return token_f1(reply, row.answers)
 
 
 def train_ppo(

@@ -1,6 +1,5 @@
 """The measures by which judges are compared, and the evaluation's demands."""
 
-import itertools
 import json
 from pathlib import Path
 
@@ -11,7 +10,6 @@ from eval.preferences import preference_table
 from indexing.types import BadInput
 from rewards.interaction import Interaction, Shape
 from rewards.measures import (
-    auc,
     auc_interval,
     calibration_error,
     evened_interval,
@@ -28,15 +26,6 @@ from tests.hashing import HashingEncoder
 
 ROOT = Path(__file__).parent.parent
 BUNDLED = ROOT / "rewards" / "bundled"
-
-
-def test_auc_is_the_share_of_pairs_in_the_right_order() -> None:
-    random = np.random.default_rng(0)
-    scores, labels = random.integers(0, 6, 40).astype(float), random.integers(0, 2, 40).astype(float)
-    pairs = [(a, b) for a, b in itertools.product(range(40), repeat=2) if labels[a] > labels[b]]
-    expected = np.mean([1.0 if scores[a] > scores[b] else 0.5 if scores[a] == scores[b] else 0.0 for a, b in pairs])
-    assert auc(scores, labels) == pytest.approx(expected)
-    assert auc([1.0, 2.0], [1.0, 1.0]) == 0.5
 
 
 def test_intervals_hold_the_value_and_widen_when_whole_groups_are_drawn() -> None:

@@ -10,29 +10,6 @@ from hypothesis import strategies as st
 from eval import metrics
 
 
-def test_normalisation_drops_case_punctuation_and_articles() -> None:
-    assert metrics.tokens("The  Saturn-V, a rocket!") == ["saturn", "v", "rocket"]
-
-
-def test_a_chinese_character_is_a_token() -> None:
-    assert metrics.tokens("1969年阿波罗11号。") == ["1969", "年", "阿", "波", "罗", "11", "号"]
-
-
-def test_f1_takes_the_best_gold_answer() -> None:
-    assert metrics.token_f1("July 1969", ["1969", "in summer"]) == pytest.approx(2 / 3)
-    assert metrics.token_f1("阿波罗", ["阿波罗计划"]) == pytest.approx(2 * 3 / 8)
-
-
-def test_f1_of_nothing_is_zero() -> None:
-    assert metrics.token_f1("", ["1969"]) == 0
-    assert metrics.token_f1("1969", []) == 0
-
-
-def test_exact_ignores_articles_and_case() -> None:
-    assert metrics.exact("the Moon", ["moon"])
-    assert not metrics.exact("the Moon base", ["moon"])
-
-
 def test_a_quote_holds_an_answer_only_as_whole_tokens() -> None:
     assert metrics.holds("It landed in 1969, on the Moon.", ["1969"])
     assert not metrics.holds("Part 19690 was replaced.", ["1969"])

@@ -13,7 +13,7 @@ import torch
 
 from indexing.types import Cancelled, EncoderMismatch, ModelDamaged, ModelMissing
 from models.reader import BUNDLED, Reader, Text, Upper, attention
-from models.reader_card import auc, f1, sentences_apart, tokens, told_apart
+from models.reader_card import sentences_apart, told_apart
 from models.reader_pairs import Corpus, Order, Pair, gold_tokens, plant, planted_copy, wrong_passages
 from models.reader_rows import Row, gold_places
 from models.reader_states import States
@@ -246,7 +246,7 @@ def test_training_learns_and_goes_on_after_a_stop_with_the_same_weights(tmp_path
         assert torch.equal(tensor, resumed.upper.state_dict()[name]), name
 
 
-def test_what_is_made_up_is_read_first_and_what_was_written_last_with_half_as_many_others() -> None:
+def test_what_is_made_up_is_read_first_and_what_was_written_last_with_a_third_as_many_others() -> None:
     plain, hard, first, written = (
         [Pair(kind, n, (), "en", "a") for n in range(count)] for kind, count in ((0, 20), (1, 8), (2, 6), (3, 10))
     )
@@ -262,7 +262,7 @@ def test_what_is_made_up_is_read_first_and_what_was_written_last_with_half_as_ma
     assert [pair for pair in seen[2] if pair.question == 1] == hard
     assert len({pair.passage for pair in seen[2] if pair.question == 0}) == 10
     assert [pair for pair in seen[3] if pair.question == 3] == written
-    assert len({pair for pair in seen[3] if pair.question < 2}) == 5
+    assert len({pair for pair in seen[3] if pair.question < 2}) == 3
     starts = [epochs.at(step)[:2] for step in (0, 2, 6, 7, 11, 12, 16)]
     assert starts == [(0, 0), (1, 0), (1, 0.8), (2, 0), (2, 0.8), (3, 0), (4, 0)]
     assert [epochs.steps(count) for count in (0, 1, 2, 3)] == [2, 7, 12, 16]
@@ -328,11 +328,3 @@ def test_calibration_recovers_scale_and_bias() -> None:
     scale, bias = platt(logits, truths)
     assert scale == pytest.approx(0.5, abs=0.03)
     assert bias == pytest.approx(-1, abs=0.06)
-
-
-def test_measures_of_the_card() -> None:
-    assert tokens("The  Orne, 1934!") == ["orne", "1934"]
-    assert tokens("四十克 kg") == ["四", "十", "克", "kg"]
-    assert f1("the river Orne", "Orne") == pytest.approx(2 / 3)
-    assert f1("", "Orne") == 0
-    assert auc([0.1, 0.4, 0.4, 0.9], [False, True, False, True]) == pytest.approx(0.875)
