@@ -25,7 +25,7 @@ QAMR_ROWS = 6_000
 """Of 16,950: their passages are single sentences, easier than what the reader will meet."""
 WRONG_SHARE = {"squad.train": 0.5, "drcd.train": 0.75, "cmrc.train": 0.75}
 """Share of answerable rows that also get a wrong passage; SQuAD has unanswerable rows of its own."""
-WRITTEN_WRONG = 0.3
+WRITTEN_WRONG = 0.4
 """The same of what was written."""
 HARD_SHARE = 0.3
 """Share of the rows that get a harder copy of one kind: a swapped name, a passage without the answer, and for QAMR a

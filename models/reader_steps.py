@@ -31,7 +31,7 @@ class Recipe:
 
     split: int = 4
     layers: int = 8
-    steps: int = 6_799
+    steps: int = 7_903
     """An epoch over the made-up pairs, 16 a step, one over the plain ones, one with the harder ones, and two with what
     was written."""
     batch: int = 16
@@ -175,8 +175,8 @@ def batch_of(
 
 class Epochs:
     """Which pairs a step reads: first those made up, then the plain ones, then the harder ones with half of the plain,
-    then epochs over what was written with half as many of all others. Epoch 0 is the one over the made-up pairs, there or
-    not."""
+    then epochs over what was written with a third as many of all others. Epoch 0 is the one over the made-up pairs,
+    there or not."""
 
     def __init__(self, corpus: Corpus, batch: int, seed: int) -> None:
         self._corpus, self._batch, self._seed = corpus, batch, seed
@@ -215,7 +215,7 @@ class Epochs:
         if epoch == 2 or not written:
             return [*hard, *rng.sample(plain, len(plain) // 2)]
         others = [*plain, *hard]
-        return [*written, *rng.sample(others, min(len(written) // 2, len(others)))]
+        return [*written, *rng.sample(others, min(len(written) // 3, len(others)))]
 
 
 class Team:
