@@ -47,6 +47,12 @@ CONTINUES = re.compile(
     r"the (?:former|latter|first one|second one|last one|rest|others?)|there|then)\b",
     re.IGNORECASE,
 )
+HAPPENED = re.compile(
+    r"\bhow long did it (?:take|last)\b(?!.* to\b)|\b(?:why|when|where|how) did it (?:happen|take place|come about)\b|"
+    r"\bwhat (?:caused|led to) it\b",
+    re.IGNORECASE,
+)
+"""Here "it" is what happened, never a person."""
 OPEN_TO_THAT = ("is", "was", "about", "of", "in", "on", "to", "for", "did", "does")
 """After these words "that" points back; elsewhere it joins a clause."""
 DEFINITE = re.compile(r"\bthe ([a-z][\w\-]+)\b(?!\s+(?:of|in|on|for|at|that|which|who)\b)")
@@ -55,6 +61,8 @@ DEFINITE = re.compile(r"\bthe ([a-z][\w\-]+)\b(?!\s+(?:of|in|on|for|at|that|whic
 def resolve_english(question: str, focus: Focus) -> Resolved:
     """Pronouns replaced, pointers named, an ellipsis filled from the question before."""
     question = full_names(question, focus)
+    if HAPPENED.search(question) and focus.question and Mention(antecedent("it", focus) or "", 0, True).may_be_person:
+        return bracketed(question, focus.question), [focus.question], True, False
     text, put_in = question, list[str]()
     missing = False
     expletive = [match.span() for match in EXPLETIVE.finditer(question)]

@@ -37,6 +37,16 @@ def test_what_points_back_is_named(turns: tuple[str, ...], text: str) -> None:
     assert not done.unresolved
 
 
+def test_what_happened_is_the_question_before_and_no_person() -> None:
+    flown = ("When did Yuri Gagarin fly into space?", "On 12 April 1961.")
+    done = after(*flown, "How long did it take?")
+    assert done.text == "How long did it take (When did Yuri Gagarin fly into space)?"
+    assert done.followup
+    assert after(*flown, "How long did it take to prepare?").text == "How long did it take to prepare?"
+    war = ("What was the Hundred Years' War?", "A series of conflicts.", "Why did it happen?")
+    assert after(*war).text == "Why did Hundred Years' War happen?"
+
+
 def test_a_pronoun_keeps_its_name_from_turn_to_turn() -> None:
     done = after(
         "Who was Valentina Tereshkova?",
