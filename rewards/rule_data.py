@@ -88,15 +88,15 @@ def file_examples(rules: Sequence[Rule]) -> list[RuleExample]:
 
 
 def written_examples(rules: Sequence[Rule], folder: Path = WRITTEN) -> list[RuleExample]:
-    """The lines written by hand, a file a rule. Whole topics are test ("held_out"), and the first of the others in
-    alphabetical order is dev."""
+    """The lines written for this project, a file a rule. Whole topics are test ("held_out"), and of the others every
+    eighth in alphabetical order is dev."""
     ids = [rule.id for rule in rules if rule.id not in PROGRAMS]
     made = []
     for rule in ids:
         rows = read_lines(folder / f"{rule}.jsonl") if (folder / f"{rule}.jsonl").is_file() else []
-        first = min((row["topic"] for row in rows if not row["held_out"]), default="")
+        dev = sorted({row["topic"] for row in rows if not row["held_out"]})[::8]
         for row in rows:
-            part = "test" if row["held_out"] else "dev" if row["topic"] == first else "train"
+            part = "test" if row["held_out"] else "dev" if row["topic"] in dev else "train"
             labels = _labels(ids, rule, row["broken"])
             made.append(
                 RuleExample(Draft(row["question"], row["answer"]), labels, f"written {rule}", part, row["lang"])
