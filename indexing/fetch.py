@@ -124,7 +124,7 @@ def parsed(url: str) -> httpx.URL:
 
 
 def unpacked(data: bytes, limit: int, what: str) -> bytes:
-    """The content of gzip data. Raises FetchFailed for damaged data, and for what grows over `limit` bytes."""
+    """The content of gzip data. Raises FetchFailed for what is damaged, breaks off or grows over `limit` bytes."""
     unpack = zlib.decompressobj(31)
     try:
         found = unpack.decompress(data, limit + 1)
@@ -132,6 +132,8 @@ def unpacked(data: bytes, limit: int, what: str) -> bytes:
         raise FetchFailed(f"{what} is damaged: {error}.") from None
     if len(found) > limit:
         raise too_large(what, limit)
+    if not unpack.eof:
+        raise FetchFailed(f"{what} broke off.", "The next refresh tries again.")
     return found
 
 

@@ -1,6 +1,7 @@
 """What a path holds: the documents of a folder, or one file, each under a key that stays the same."""
 
 import os
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -24,21 +25,25 @@ _NOT_DOCUMENTS = frozenset({"_sources", "_static", "_images", "_downloads", "nod
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """One file. `key` is its path below the source, with "/"; size in bytes; `modified_at` in UTC."""
+    """One file. `key` is its path below the source, with "/"; size in bytes; `modified_at` in UTC.
+
+    `error` says why it cannot be read, or why a folder cannot be listed: what is below it is then not known.
+    """
 
     key: str
     url: str
     path: Path
     size: int
     modified_at: datetime
+    error: str = ""
 
 
 def files(path: Path) -> Iterator[File]:
     """The documents of a folder in a stable order, or the one file named (of whatever kind).
 
     Hidden files are left out, and files that are no documents. Links are followed, each folder and file
-    once. A folder or link that cannot be read is a file of size 0, so that reading it names the reason.
-    Raises BadInput when the path does not exist.
+    once. A folder or link that cannot be read is a file with an error.
+    Raises BadInput when the path does not exist, OSError when it is a folder that cannot be listed.
     """
     if not os.path.lexists(path):
         raise BadInput(f"There is no file or folder {path}.", "Check the path.")
@@ -50,19 +55,21 @@ def files(path: Path) -> Iterator[File]:
     waiting: list[Path] = [path]  # the next one last
     while waiting:
         current = waiting.pop()
-        identity = _identity(current)
-        if identity is not None:
+        try:
+            found = current.stat()
+            identity = found.st_dev, found.st_ino
             if identity in seen:
                 continue
-            seen.add(identity)
-        if not current.is_dir():
-            yield _file(current, path)
+            folder = stat.S_ISDIR(found.st_mode)
+            entries = sorted(os.scandir(current), key=lambda entry: entry.name, reverse=True) if folder else []
+        except OSError as error:
+            if current == path:
+                raise
+            yield _file(current, path, f"{error.strerror}.")
             continue
-        try:
-            entries = sorted(os.scandir(current), key=lambda entry: entry.name, reverse=True)
-        except OSError:
+        seen.add(identity)
+        if not folder:
             yield _file(current, path)
-            continue
         waiting.extend(Path(entry.path) for entry in entries if _wanted(entry))
 
 
@@ -95,19 +102,11 @@ def _wanted(entry: os.DirEntry[str]) -> bool:
     return not special and Path(entry.name).suffix.lower() in DOCUMENT_TYPES
 
 
-def _identity(path: Path) -> tuple[int, int] | None:
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino
-
-
-def _file(path: Path, root: Path) -> File:
+def _file(path: Path, root: Path, error: str = "") -> File:
     try:
         found = path.stat()
         size = 0 if path.is_dir() else found.st_size
         modified = datetime.fromtimestamp(found.st_mtime, UTC)
     except (OSError, OverflowError, ValueError):
         size, modified = 0, datetime.fromtimestamp(0, UTC)
-    return File(key_of(path, root), path.as_uri(), path, size, modified)
+    return File(key_of(path, root), path.as_uri(), path, size, modified, error)

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Protocol
 
 from indexing.extract import Extracted, extract_file
@@ -99,17 +99,20 @@ class Folder:
 
     def listing(self) -> Listing:
         try:
-            if self.root.is_dir():
-                next(self.root.iterdir(), None)  # a folder without permission would merely look empty
             self.root.stat()
+            found = list(files(self.root))
         except OSError as error:
             raise BadInput(
                 f"{self.root} cannot be read: {error.strerror}.", "Check the path and its permissions."
             ) from None
-        items = [Item(file.key, file.url, partial(self._read, file)) for file in files(self.root)]
-        return Listing(items, out_of_reach=self._out_of_reach)
+        items = [Item(file.key, file.url, partial(self._read, file)) for file in found]
+        unread = {file.key: file for file in found if file.error}
+        return Listing(items, out_of_reach=partial(self._out_of_reach, unread))
 
-    def _out_of_reach(self, key: str) -> str:
+    def _out_of_reach(self, unread: Mapping[str, File], key: str) -> str:
+        for folder in PurePosixPath(key).parents:
+            if file := unread.get(str(folder)):
+                return _reason(file)
         path = self.root if self.root.is_file() else self.root / key
         try:
             path.lstat()
@@ -121,6 +124,8 @@ class Folder:
 
     def _read(self, file: File, known: FileState | None) -> Reading:
         """A file is looked at when its size or time of change differs, and read when its bytes do."""
+        if file.error:
+            raise ExtractFailed(_reason(file))
         seen = file.path.stat()
         if known and (known.size, known.modified) == (seen.st_size, seen.st_mtime_ns):
             return Reading(known)
@@ -130,6 +135,10 @@ class Folder:
         problems: list[ExtractFailed] = []
         documents = extract_file(file.path, self.name, self.root, on_failure=problems.append)
         return Reading(state, [*documents, *problems])
+
+
+def _reason(file: File) -> str:
+    return f"{file.path.name} cannot be read: {file.error}"
 
 
 def _digest(path: Path) -> str:

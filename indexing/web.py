@@ -10,7 +10,7 @@ import io
 import re
 import time
 from calendar import timegm
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -146,7 +146,8 @@ class Feed:
 def read_sitemap(data: bytes, url: str, limit: int) -> tuple[list[Entry], list[str]]:
     """(pages, addresses of further sitemaps) of a sitemap.
 
-    XML, a list of addresses one a line, and both packed with gzip are understood. Raises ExtractFailed.
+    XML, a list of addresses one a line, and both packed with gzip are understood. Small flaws in the XML are passed
+    over. Raises ExtractFailed, also for what cannot be read to its end: half a list would look like pages gone.
     """
     from lxml import etree  # type: ignore[import-untyped]
 
@@ -158,14 +159,16 @@ def read_sitemap(data: bytes, url: str, limit: int) -> tuple[list[Entry], list[s
         if not pages or len(pages) < len(lines):
             raise ExtractFailed(f"{url} is no sitemap.", "A sitemap is XML, or lists addresses, one a line.")
         return [Entry(page, page) for page in pages], []
-    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, recover=True)
+    parser = partial(etree.XMLParser, resolve_entities=False, no_network=True, load_dtd=False, recover=True)
     try:
-        root = etree.fromstring(data, parser)
+        root = etree.fromstring(data, parser())
         kind = etree.QName(root).localname if root is not None else ""
     except (etree.XMLSyntaxError, ValueError):
         kind = ""
     if kind not in ("urlset", "sitemapindex"):
         raise ExtractFailed(f"{url} is no sitemap.", "Name a feed with --kind feed, a single page with --kind page.")
+    if etree.fromstring(data, parser(target=_Open())):
+        raise ExtractFailed(f"{url} cannot be read to its end.", "It is cut off, or a tag in it is not closed.")
     found = [dict(_texts(each)) for each in root.iterchildren("{*}url", "{*}sitemap")]
     found = [each for each in found if each.get("loc")]
     if kind == "sitemapindex":
@@ -179,6 +182,22 @@ def read_sitemap(data: bytes, url: str, limit: int) -> tuple[list[Entry], list[s
         )
         for each in found
     ], []
+
+
+class _Open:
+    """Counts the elements that a parser saw no end of: in the tree that it recovers, all of them have one."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def start(self, _tag: str, _attributes: Mapping[str, str]) -> None:
+        self.count += 1
+
+    def end(self, _tag: str) -> None:
+        self.count -= 1
+
+    def close(self) -> int:
+        return self.count
 
 
 def _texts(entry: Any) -> Iterator[tuple[str, str]]:

@@ -1,6 +1,9 @@
 """What a folder holds: which files are documents, in which order, under which key."""
 
+import errno
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -13,6 +16,21 @@ def write(path: Path, text: str = "text") -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8")
     return path
+
+
+@contextmanager
+def unlistable(folder: Path) -> Iterator[None]:
+    """A folder that may be entered while its disk fails to list it: root may list whatever permissions forbid."""
+    scan = os.scandir
+
+    def failing(path: Path) -> Iterator[os.DirEntry[str]]:
+        if path == folder:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return scan(path)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "scandir", failing)
+        yield
 
 
 def keys(path: Path) -> list[str]:
@@ -55,13 +73,31 @@ def test_links_are_followed_once(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_may_not_be_read_is_named_and_the_rest_read(tmp_path: Path) -> None:
-    if os.geteuid() == 0:
-        pytest.skip("root may read everything")
     write(tmp_path / "closed" / "a.md")
     write(tmp_path / "open.md")
-    (tmp_path / "closed").chmod(0)
+    with unlistable(tmp_path / "closed"):
+        assert [(file.key, file.error) for file in files(tmp_path)] == [
+            ("closed", "Input/output error."),
+            ("open.md", ""),
+        ]
+
+
+def test_a_folder_that_opens_and_does_not_list_is_no_empty_one(tmp_path: Path) -> None:
+    write(tmp_path / "a.md")
+    with unlistable(tmp_path), pytest.raises(OSError, match="Input/output error"):
+        keys(tmp_path)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_files_that_may_be_listed_and_not_read_are_named_and_the_rest_read(tmp_path: Path) -> None:
+    write(tmp_path / "closed" / "a.md")
+    write(tmp_path / "open.md")
+    (tmp_path / "closed").chmod(0o444)
     try:
-        assert keys(tmp_path) == ["closed", "open.md"]
+        assert [(file.key, file.error) for file in files(tmp_path)] == [
+            ("closed/a.md", "Permission denied."),
+            ("open.md", ""),
+        ]
     finally:
         (tmp_path / "closed").chmod(0o700)
 

@@ -18,6 +18,7 @@ from indexing.search import Searcher
 from indexing.store import Index
 from indexing.types import BadInput, Cancelled, Conflict, Document, EncoderMismatch, Query
 from tests.hashing import HashingEncoder, document
+from tests.test_files import unlistable
 
 ROOT = Path(__file__).parent.parent
 
@@ -173,14 +174,44 @@ def test_a_missing_or_emptied_source_is_refused_and_kept(index: Index, hashing: 
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_a_folder_without_permission_loses_nothing(index: Index, hashing: HashingEncoder, docs: Path) -> None:
+@pytest.mark.parametrize("mode", [0, 0o311, 0o444])  # closed; entered and not listed; listed and not entered
+def test_a_folder_without_permission_loses_nothing(
+    index: Index, hashing: HashingEncoder, docs: Path, mode: int
+) -> None:
     refresh([docs], index, hashing)
-    (docs / "sub").chmod(0)
+    (docs / "sub").chmod(mode)
     report = refresh([docs], index, hashing)
     (docs / "sub").chmod(0o755)
     assert report.removed == 0
     assert report.failed
     assert texts(index, hashing, "gnu")
+
+
+def test_a_folder_that_cannot_be_listed_loses_nothing(index: Index, hashing: HashingEncoder, docs: Path) -> None:
+    (docs / "sub" / "deep").mkdir()
+    (docs / "sub" / "deep" / "delta.txt").write_text("The ibex jumps.\n")
+    (docs / "subject.txt").write_text("The okapi hides.\n")
+    refresh([docs], index, hashing)
+    (docs / "subject.txt").unlink()
+    with unlistable(docs / "sub"):
+        report = refresh([docs], index, hashing)
+    assert counts(report) == (0, 0, 1, 5), "what is not below the folder is really gone"
+    assert {failure.url.rpartition("/")[2]: failure.reason for failure in report.failed} == {
+        "sub": "sub cannot be read: Input/output error.",
+        "gamma.html": "sub cannot be read: Input/output error. Its earlier version stays in the index.",
+        "delta.txt": "sub cannot be read: Input/output error. Its earlier version stays in the index.",
+    }
+    assert texts(index, hashing, "gnu")
+    assert texts(index, hashing, "ibex")
+    (docs / "sub" / "gamma.html").unlink()
+    assert counts(refresh([docs], index, hashing)) == (0, 0, 1, 6)
+
+
+def test_a_source_that_cannot_be_listed_loses_nothing(index: Index, hashing: HashingEncoder, docs: Path) -> None:
+    refresh([docs], index, hashing)
+    with unlistable(docs), pytest.raises(BadInput, match=r"cannot be read: Input/output error.*stay in the index"):
+        refresh([docs], index, hashing)
+    assert texts(index, hashing, "yak")
 
 
 def test_a_dry_run_reports_and_writes_nothing(index: Index, hashing: HashingEncoder, docs: Path) -> None:
