@@ -76,42 +76,39 @@ class Catalogue:
         self.path = path
         self.sealed = True
         """Whether the rows have seals; an index of an older format gets them when it is next written to."""
-        self._local = threading.local()
-        self._open: list[sqlite3.Connection] = []
+        self._open: dict[threading.Thread, sqlite3.Connection] = {}
         self._guard = threading.Lock()
 
     @property
     def connection(self) -> sqlite3.Connection:
-        """This thread's connection."""
-        connection = getattr(self._local, "connection", None)
+        """This thread's connection. Whoever opens one closes those of threads that have ended."""
+        thread = threading.current_thread()
+        connection = self._open.get(thread)
         if connection is None:
             with self.reported():
                 connection = sqlite3.connect(self.path, timeout=30, isolation_level=None, check_same_thread=False)
                 write_ahead(connection)
                 connection.execute("PRAGMA synchronous=FULL")
                 connection.execute("PRAGMA foreign_keys=ON")
-            self._local.connection = connection
             with self._guard:
-                self._open.append(connection)
+                for ended in [other for other in self._open if not other.is_alive()]:
+                    self._open.pop(ended).close()
+                self._open[thread] = connection
         return connection
 
     def close(self) -> None:
         """Close every thread's connection; the catalogue opens again when it is next used."""
         with self._guard:
-            for connection in self._open:
+            for connection in self._open.values():
                 connection.close()
             self._open.clear()
-            self._local = threading.local()
 
     def release(self) -> None:
         """Close the connection of this thread, which is about to end."""
-        connection = getattr(self._local, "connection", None)
-        if connection is not None:
-            with self._guard:
-                if connection in self._open:
-                    self._open.remove(connection)
+        with self._guard:
+            connection = self._open.pop(threading.current_thread(), None)
+        if connection:
             connection.close()
-            del self._local.connection
 
     def create(self) -> None:
         """Make the tables."""
@@ -295,8 +292,9 @@ class Catalogue:
         """(key, what is wrong) of each document that fails its checksum, or lacks a passage, or has a damaged one."""
         for (key,) in self.rows("SELECT key FROM documents ORDER BY key"):
             try:
-                for _, document in self._documents("key = ?", (key,)):
-                    rows = self._passages("document", [int(str(key))])
+                with self.reading():
+                    found, rows = self._documents("key = ?", (key,)), self._passages("document", [int(str(key))])
+                for _, document in found:
                     held = sorted(read_passage(row, document, self.path).ordinal for row in rows)
                     if held != list(range(len(held))) or (not held and document.text.strip()):
                         yield int(str(key)), f"{self.path} has lost passages of a document ({document.id})."

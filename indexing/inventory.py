@@ -1,10 +1,11 @@
 """What is in an index: its segments for people, its documents as JSON Lines."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from indexing.collection import Collection
+from indexing.rows import SegmentRow
 from indexing.segment import Segment
 from indexing.store import Index
 from indexing.types import Document, IndexDamaged
@@ -31,20 +32,20 @@ class SegmentFacts:
 
 def segments(index: Index) -> list[SegmentFacts]:
     """The live segments in the order of their passages; reads each whole and names what is damaged."""
-    found = []
-    for row in index.catalogue.segments():
-        path = index.path(row.name)
-        live, dead = row.passages - len(row.dead), len(row.dead)
-        try:
-            segment, size = Segment.open(path), path.stat().st_size
-            held, lists = int(segment.postings.held.sum(dtype=int)), segment.lists
-            kept = len(lists.centroids) if lists else 0
-            found.append(SegmentFacts(row.name, live, dead, size, held, segment.postings.bytes, kept))
-        except IndexDamaged as error:
-            found.append(SegmentFacts(row.name, live, dead, path.stat().st_size, problem=error.message))
-        except FileNotFoundError:
-            found.append(SegmentFacts(row.name, live, dead, 0, problem=f"{path} is missing."))
-    return found
+    return index.again(lambda opened: [_facts(index, row, opened) for row in index.catalogue.segments()])
+
+
+def _facts(index: Index, row: SegmentRow, opened: Callable[[str], Segment]) -> SegmentFacts:
+    path = index.path(row.name)
+    live, dead = row.passages - len(row.dead), len(row.dead)
+    try:
+        segment, size = opened(row.name), path.stat().st_size
+    except IndexDamaged as error:
+        size = path.stat().st_size if path.exists() else 0
+        return SegmentFacts(row.name, live, dead, size, problem=error.message)
+    held, lists = int(segment.postings.held.sum(dtype=int)), segment.lists
+    kept = len(lists.centroids) if lists else 0
+    return SegmentFacts(row.name, live, dead, size, held, segment.postings.bytes, kept)
 
 
 def records(index: Collection, source: str | None = None) -> Iterator[str]:

@@ -7,6 +7,7 @@ goes on where it stopped; one transaction then makes them the live ones. Readers
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import partial
 from itertools import takewhile
 from pathlib import Path
 
@@ -23,22 +24,27 @@ _PART = 2048  # passages a segment: half a minute to some minutes of encoding, w
 
 def verify(index: Index) -> list[str]:
     """What is wrong with the index, one sentence each; reads every file and text."""
-    problems = index.catalogue.problems()
+    return index.again(partial(_problems, index, index.catalogue.problems()))
+
+
+def _problems(index: Index, known: list[str], opened: Callable[[str], Segment]) -> list[str]:
+    """What is wrong with the segments of one commit, after what is known of the catalogue."""
+    problems = list(known)
     rows: list[int] = []
     try:
-        live = index.catalogue.segments()
+        with index.catalogue.reading():
+            live = index.catalogue.segments()
+            stored = [] if problems else index.catalogue.keys_after(0, -1)
     except IndexDamaged as error:
         return [*problems, error.message]
     for row in live:
         try:
-            segment = Segment.open(index.path(row.name))
+            segment = opened(row.name)
         except IndexDamaged as error:
             problems.append(error.message)
-        except FileNotFoundError as error:
-            problems.append(f"{error.filename} is missing.")
         else:
             rows += segment.keys[~np.isin(segment.keys, row.dead)].tolist()
-    if not problems and rows != index.catalogue.keys_after(0, len(rows) + 1):
+    if not problems and rows != stored:
         problems.append(f"The segments in {index.folder} do not hold exactly the stored passages.")
     return problems
 

@@ -37,11 +37,6 @@ class Snapshot:
     """Of the whole collection, where this is a part of it."""
 
     @cached_property
-    def masks(self) -> dict[object, Mask]:
-        """The rows that filters admit, kept as long as the snapshot."""
-        return {}
-
-    @cached_property
     def memory(self) -> dict[str, Any]:
         """What a device derives from the snapshot and keeps as long as it."""
         return {}

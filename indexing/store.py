@@ -18,12 +18,14 @@ import logging
 import sqlite3
 import threading
 import uuid
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -70,10 +72,11 @@ REBUILD_HINT = "Run `passerine refresh --rebuild`: it encodes the stored passage
 REFRESH_HINT = "Run `passerine refresh PATH` on your documents."
 AT_ONCE = 1 << 14
 """Passages that a commit merges itself, in a quarter of a second; more are merged beside what comes next."""
-_FILTERS = 64  # remembered, each with the documents that it admits
+_FILTERS = 64  # remembered, each with the documents and rows that it admits
 _WAIT = 60.0  # seconds to wait for another writer's commit, which takes well under one
 
 log = logging.getLogger(__name__)
+_Read = TypeVar("_Read")
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,6 +113,15 @@ class Counts:
     bytes: int
 
 
+class _Admitted(NamedTuple):
+    """The documents with keys up to `last` that satisfy filters, and their rows in the snapshot of a generation."""
+
+    last: int
+    owners: Rows
+    generation: int
+    mask: Mask
+
+
 class Index:
     """An index folder, to read and to write; safe to share between threads.
 
@@ -127,7 +139,7 @@ class Index:
         self._swept = False
         self._merging: threading.Thread | None = None
         self._speller = Speller(self.analyser, partial(self.catalogue.sample, "en"))
-        self._admitted: dict[object, tuple[int, Rows]] = {}
+        self._admitted: OrderedDict[object, _Admitted] = OrderedDict()
 
     @classmethod
     def open(cls, folder: Path) -> "Index":
@@ -211,26 +223,37 @@ class Index:
         with self._guard:
             current = self._snapshot
             if current is None or current.generation != generation:
-                current = self._snapshot = self._load()
+                current = self._snapshot = self.again(self._load)
             return current
 
-    def _load(self) -> Snapshot:
-        known = {segment.name: segment for segment in self._snapshot.segments} if self._snapshot else {}
+    def again(self, read: Callable[[Callable[[str], Segment]], _Read]) -> _Read:
+        """What `read` makes of the list of segments and of their files, which it is given a function to open with; from
+        the start when a writer has merged one of them away in the meantime. Raises Conflict when that does not end."""
+        opened = cache(self._segment)
         for _ in range(10):
-            with self.catalogue.reading():
-                meta = self.meta()
-                self.catalogue.sealed = meta["format"] == FORMAT
-                rows = self.catalogue.segments()
-            try:
-                segments = [known.get(row.name) or Segment.open(self.path(row.name)) for row in rows]
-            except FileNotFoundError as error:
-                if self.catalogue.generation() == int(meta["generation"]):
-                    raise IndexDamaged(f"{error.filename} is missing.", REPAIR_HINT) from None
-                continue  # a writer merged it away in the meantime
-            alive = [_alive(segment, row) for segment, row in zip(segments, rows, strict=True)]
-            parameters = Parameters(float(meta["k1"]), float(meta["b"]))
-            return Snapshot(int(meta["generation"]), segments, alive, parameters, meta["encoder_fingerprint"])
+            with suppress(FileNotFoundError):
+                return read(opened)
         raise Conflict("The index changes faster than it can be read.", "Try again in a moment.")
+
+    def _segment(self, name: str) -> Segment:
+        """Raises IndexDamaged, also for a file that is missing, and FileNotFoundError for one that no list names."""
+        try:
+            return Segment.open(self.path(name))
+        except FileNotFoundError as error:
+            if self.catalogue.rows("SELECT 1 FROM segments WHERE name = ?", (name,)):
+                raise IndexDamaged(f"{error.filename} is missing.", REPAIR_HINT) from None
+            raise
+
+    def _load(self, opened: Callable[[str], Segment]) -> Snapshot:
+        known = {segment.name: segment for segment in self._snapshot.segments} if self._snapshot else {}
+        with self.catalogue.reading():
+            meta = self.meta()
+            self.catalogue.sealed = meta["format"] == FORMAT
+            rows = self.catalogue.segments()
+        segments = [known.get(row.name) or opened(row.name) for row in rows]
+        alive = [_alive(segment, row) for segment, row in zip(segments, rows, strict=True)]
+        parameters = Parameters(float(meta["k1"]), float(meta["b"]))
+        return Snapshot(int(meta["generation"]), segments, alive, parameters, meta["encoder_fingerprint"])
 
     def admitted(self, filters: Filters, snapshot: Snapshot, without: Sequence[int] = ()) -> Mask | None:
         """Live rows that satisfy the filters, and are none of the passages `without`, bool [rows]; None for all."""
@@ -241,21 +264,24 @@ class Index:
         return others if mask is None else mask & others
 
     def _admitted_by(self, filters: Filters, snapshot: Snapshot) -> Mask:
-        """Remembered as long as the snapshot. After a commit only the new documents are looked at: a document never
-        changes under its key."""
+        """Remembered for the filters that were asked for last. After a commit only the new documents are looked at: a
+        document never changes under its key."""
         dates = (filters.published_from, filters.published_to)
         asked = (filters.sources, filters.languages, dates, tuple(sorted(filters.metadata.items())))
-        mask = snapshot.masks.get(asked)
-        if mask is None:
-            last, owners = self._admitted.pop(asked, (0, np.zeros(0, np.int64)))
+        with self._guard:
+            found = self._admitted.get(asked)
+        if found is None or found.generation != snapshot.generation:
+            last, owners = (found.last, found.owners) if found else (0, np.zeros(0, np.int64))
             with self.catalogue.reading():
                 owners = np.concatenate([owners, self.catalogue.admitted(filters, last)])
                 last = self.catalogue.next_key(self.catalogue.connection, "documents") - 1
-            while len(self._admitted) >= _FILTERS:
-                self._admitted.pop(next(iter(self._admitted)), None)
-            self._admitted[asked] = last, owners
-            mask = snapshot.masks[asked] = snapshot.admitted(owners)
-        return mask
+            found = _Admitted(last, owners, snapshot.generation, snapshot.admitted(owners))
+        with self._guard:
+            self._admitted[asked] = found
+            self._admitted.move_to_end(asked)
+            if len(self._admitted) > _FILTERS:
+                self._admitted.popitem(last=False)
+        return found.mask
 
     def labels(self, passages: Rows, snapshot: Snapshot) -> dict[int, tuple[int, Label]]:
         """The key of its document, and what that is sorted by, of each passage that is there."""

@@ -7,6 +7,8 @@ import pytest
 from typer.testing import CliRunner
 
 from indexing.inventory import records, segments
+from indexing.merge import MERGE_AT
+from indexing.rebuild import verify
 from indexing.refresh import add_documents, refresh
 from indexing.store import Index
 from service.cli import build_cli
@@ -59,6 +61,40 @@ def test_damage_is_one_sentence_and_an_exit_status(home: Path) -> None:
     assert "fails its checksum" in segments(Index.open(home / "index"))[0].problem
     path.unlink()
     assert segments(Index.open(home / "index"))[0].problem == f"{path} is missing."
+
+
+def test_segments_that_are_merged_away_while_they_are_counted_are_not_missing(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index = Index.open(home / "index")
+    path, waiting = index.path, [document(f"late{i}", "A late quokka.") for i in range(MERGE_AT)]
+
+    def busy(segment: str) -> Path:
+        while waiting:
+            add_documents([waiting.pop()], Index.open(index.folder), HashingEncoder())
+        return path(segment)
+
+    monkeypatch.setattr(index, "path", busy)
+    found = segments(index)
+    assert {one.problem for one in found} == {""}
+    assert sum(one.passages for one in found) == 8 + MERGE_AT
+
+
+def test_a_missing_file_is_named_however_often_others_commit(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    index = Index.open(home / "index")
+    (missing,) = (home / "index" / "segments").iterdir()
+    missing.unlink()
+    path = index.path
+
+    def busy(segment: str) -> Path:
+        writer = Index.open(index.folder)
+        with writer.catalogue.transaction() as connection:
+            writer.catalogue.advance(connection)
+        return path(segment)
+
+    monkeypatch.setattr(index, "path", busy)
+    assert verify(index) == [f"{missing} is missing."]
+    assert segments(index)[0].problem == f"{missing} is missing."
 
 
 def test_exported_documents_are_read_back_by_a_refresh(home: Path, tmp_path: Path) -> None:

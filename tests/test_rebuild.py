@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from indexing.dense import FaissEngine
+from indexing.merge import MERGE_AT
 from indexing.rebuild import rebuild, verify
 from indexing.refresh import add_documents
 from indexing.search import Searcher
@@ -110,6 +111,35 @@ def test_another_analyser_makes_postings_anew_and_keeps_vectors(index: Index, mo
         Searcher(index, encoder)
     assert rebuild(index, encoder) == 0
     assert ids(index, encoder, "number7") == ["d7"]
+
+
+@pytest.mark.parametrize("commits", [1, MERGE_AT], ids=["a commit", "a merge"])
+def test_an_index_is_whole_when_others_write_to_it_while_it_is_read(
+    index: Index, commits: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, waiting = index.path, [document(f"late{i}", "A late quokka.") for i in range(commits)]
+
+    def busy(segment: str) -> Path:
+        while waiting:
+            add_documents([waiting.pop()], Index.open(index.folder), HashingEncoder())
+        return path(segment)
+
+    monkeypatch.setattr(index, "path", busy)
+    assert verify(index) == []
+    assert (waiting, index.counts().documents) == ([], 89 + commits)
+
+
+def test_a_document_that_is_replaced_while_it_is_read_is_whole(index: Index) -> None:
+    waiting = [document(f"d{i}", f"An altered zebra of number{i}.") for i in range(90)]
+
+    def busy(statement: str) -> None:
+        if "FROM passages WHERE document IN" in statement and waiting:
+            add_documents(waiting, Index.open(index.folder), HashingEncoder())
+            waiting.clear()
+
+    index.catalogue.connection.set_trace_callback(busy)
+    assert verify(index) == []
+    assert (waiting, index.document("d0").text) == ([], "An altered zebra of number0.")
 
 
 def test_progress_counts_passages(index: Index) -> None:

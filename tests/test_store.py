@@ -4,11 +4,13 @@ import os
 import subprocess
 import sys
 import threading
+import weakref
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from indexing.lexical import Mask
 from indexing.lock import locked
 from indexing.merge import LARGEST, MERGE_AT, SMALLEST_TIER, runs
 from indexing.rebuild import verify
@@ -159,6 +161,56 @@ def test_filters_admit_documents(index: Index, hashing: HashingEncoder) -> None:
     assert admitted(Filters(published_to=datetime(2020, 12, 31, 16, tzinfo=UTC))) == [0, 1]
     assert admitted(Filters(published_to=datetime(2020, 12, 31, 15, tzinfo=UTC))) == [0]
     assert admitted(Filters(metadata={"n') OR 1 --": "1"})) == []
+
+
+def test_what_filters_admit_is_remembered_for_the_last_of_them_only(index: Index, hashing: HashingEncoder) -> None:
+    index.commit(Changes(entries=[entry(document(f"d{i}", "zebra", source=f"s{i}"), hashing) for i in range(3)]))
+    snapshot, masks, wrong = index.snapshot(), list[weakref.ref[Mask]](), list[Filters]()
+
+    def ask(thread: int) -> None:
+        for i in range(200):
+            filters = Filters(sources=(f"s{i % 3}",), metadata={} if i < 3 else {"n": f"{thread} {i}"})
+            mask = index.admitted(filters, snapshot)
+            assert mask is not None
+            masks.append(weakref.ref(mask))
+            if np.flatnonzero(mask).tolist() != ([i] if i < 3 else []):
+                wrong.append(filters)
+
+    threads = [threading.Thread(target=ask, args=(thread,)) for thread in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (len(masks), wrong) == (800, [])
+    assert sum(mask() is not None for mask in masks) < 100
+    again = index.admitted(Filters(sources=("s1",)), snapshot)
+    assert index.admitted(Filters(sources=("s1",)), snapshot) is again
+
+
+THREADS = """
+import resource, sys, threading
+from pathlib import Path
+from indexing.store import Index
+
+index = Index.open(Path(sys.argv[1]))
+resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+answers = []
+for _ in range(100):
+    threads = [threading.Thread(target=lambda: answers.append(index.counts().documents)) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+print(len(answers), set(answers))
+"""
+
+
+def test_threads_that_have_ended_hold_no_files_open(index: Index, hashing: HashingEncoder) -> None:
+    """The process may have 64 files open, and 200 threads read the index, two at a time."""
+    index.commit(Changes(entries=[entry(document("a", "zebra"), hashing)]))
+    command = [sys.executable, "-c", THREADS, str(index.folder)]
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert run.stdout == "200 {1}\n", run.stderr[-500:]
 
 
 def test_another_process_sees_a_commit_within_a_second(index: Index, hashing: HashingEncoder) -> None:
