@@ -7,7 +7,9 @@ and is not kept; what is kept is shown to a model as data, and never cited: it i
 import re
 from collections.abc import Sequence
 
+from indexing.chinese import simplified
 from indexing.split import sentences
+from models.corrections import ASKS
 from models.overlap import terms
 from models.types import Candidate, Conversation
 from models.words import language_of
@@ -44,19 +46,30 @@ _BIDS = re.compile(
     r"|回答|回复|回覆|请|請|你|您",
     re.IGNORECASE,
 )
-_CALLED = re.compile(r"you can call me\b", re.IGNORECASE)
-_ASKED = re.compile(
-    r"\b(?:my|me|am i|do i|did i|was i|have i|i live|i work|i was)\b"
-    r"|我(?:叫|是谁|是誰|住|在哪|的|姓|今年|来自|來自|喜|有)",
-    re.IGNORECASE,
-)
+_CALLED = re.compile(r"(?:you can )?call me\b", re.IGNORECASE)
+_OF_ME = r"(?:about|of) (?-i:me|my|mine|myself)"
 _EVERYTHING = re.compile(
-    r"what (?:do you|did i|have i)\b.*\b(?:know|remember|t(?:old|ell)|sa(?:y|id))\b.*\b(?:me|my\w*|you)\b|who am i\b"
-    r"|我是[谁誰]|[记記]得我?的?什[么麼]|[知]道我的?什[么麼]",
+    rf"what (?:else )?do you (?:\w+ )?(?:know|remember)\b[^.?!]*\b(?:{_OF_ME}|i (?:told|said))\b"
+    rf"|what (?:did|have) i (?:\w+ )?(?:t(?:old|ell)|sa(?:y|id))\b[^.?!]*\b(?:you|{_OF_ME})\b"
+    r"|^(?:(?:do you know|tell me|remind me),? )?who (?:am i|i am)\W*$"
+    r"|^(?:你?(?:还|還)?(?:知道|[记記]得|告[诉訴]我))?我是[谁誰][吗嗎呢啊]?\W*$"
+    r"|(?:知道|[记記]得)(?:[关關][于於])?我的?(?:什[么麼]|哪些)事?[吗嗎呢]?\W*$|[记記]得什[么麼]\W*$",
     re.IGNORECASE,
 )
-_NAME = re.compile(
-    r"\bmy name\b|\b(?:i'm|i am) (?:called|named)|\bcall me\b|\bam i called\b|我叫|我的名字|我姓", re.IGNORECASE
+"""Asks for all that is known. "Me" and "My" with a capital stand in titles."""
+_PLAIN = (
+    (r"’", "'"),
+    (r"\b(?:am i|i'm)\b", "i am"),
+    (r"\bwas i\b", "i was"),
+    (r"\bi am (?:called|named)\b", "my name is"),
+    (r"\b(my [\w' -]+?) (?:is )?(?:called|named)\b", r"\1's name is"),
+    (r"\bname of (my [\w-]+)\b(?!['-])", r"\1's name"),
+    (r"(我(?:的[^,，。]{1,8}?)?)(?:的名字[是叫]?|[叫姓])", r"\1名字 "),
+)
+_OWN = re.compile(
+    r"\bmy [\w' -]+?(?= (?:is|are|was|were|has|have|lives?|works?)\b)"
+    r"|\bi (?:am|was born|have|live|work|study|teach|come|speak|own|prefer|love|hate|like)\b"
+    r"|我(?:的[^,，。]{1,12}?)?名字|我的[^,，。]{1,12}?(?=[是有在])|我(?:来自|出生|住|今年|有|喜欢|爱吃|讨厌|对|是|在)"
 )
 _QUESTION = re.compile(r"[?？]\s*$|[吗嗎呢]\s*[。?？]?\s*$")
 _SAID = {"en": "You told me: “{}”", "zh": "你告诉过我：“{}”"}
@@ -71,8 +84,7 @@ def facts(text: str) -> list[str]:
     found: dict[str, None] = {}
     for start, end in sentences(text):
         said = " ".join(text[start:end].split())
-        stated = _STATED.match(said) or _STATED_CHINESE.match(said)
-        if stated and len(said) <= LONGEST and not _QUESTION.search(said) and not bids(said):
+        if stated(said) and len(said) <= LONGEST and not _QUESTION.search(said) and not bids(said):
             found[said] = None
     return list(found)
 
@@ -85,18 +97,40 @@ def bids(text: str) -> bool:
 def recalled(conversation: Conversation) -> list[Candidate]:
     """What the person told of themselves, said back to who asks for it; nothing for any other question."""
     question = conversation.question
-    if not conversation.memory or not (_ASKED.search(question) or _EVERYTHING.search(question)):
-        return []
     named: Sequence[str] = conversation.memory[-MOST_NAMED:]
     if not _EVERYTHING.search(question):
-        asked = about(question)
-        held = [(len(asked & about(fact)) / max(1, len(asked)), fact) for fact in conversation.memory]
-        best = max(share for share, _ in held)
-        named = [fact for share, fact in held if share == best >= MEANT][-1:]
+        asked = plain(asking(question))
+        held = [(share(asked, fact), fact) for fact in conversation.memory]
+        best = max((found for found, _ in held), default=0.0)
+        named = [fact for found, fact in held if found == best >= MEANT][-1:]
     form = _SAID[language_of(question)]
     return [Candidate(" ".join(form.format(fact) for fact in named), origin="memory", kind="tool")] if named else []
 
 
-def about(text: str) -> set[str]:
-    """The words that a question and a fact must share. However a name is asked for or told, it is about the name."""
-    return {"name"} if _NAME.search(text) else terms(text)
+def stated(text: str) -> bool:
+    """Whether a text opens like a statement about the person."""
+    return bool(_STATED.match(text) or _STATED_CHINESE.match(text))
+
+
+def asking(text: str) -> str:
+    """A turn without the clauses that only state: of "I live in Oslo, how cold is it?" the second."""
+    clauses = re.split(r"[,.;!?，。；！？\n]\s*", text)
+    return ", ".join(clause for clause in clauses if ASKS.search(simplified(clause)) or not stated(clause))
+
+
+def share(asked: str, fact: str) -> float:
+    """The share of a plain question's words that a fact holds; 0 unless the question names what the fact is about:
+    "my sister's name" is not "my name"."""
+    told = plain(_CALLED.sub("my name is", fact))
+    if not any(re.search(rf"(?<![a-z]){re.escape(own)}(?![a-z'的-])", asked) for own in _OWN.findall(told)):
+        return 0.0
+    words = terms(asked)
+    return len(words & terms(told)) / max(1, len(words))
+
+
+def plain(text: str) -> str:
+    """A question and a statement put alike: "am I" as "i am", and what somebody is called as their name."""
+    text = simplified(text).lower()
+    for pattern, put in _PLAIN:
+        text = re.sub(pattern, put, text)
+    return text

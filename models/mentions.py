@@ -33,6 +33,9 @@ NOT_PERSONS = frozenset(
     shuttle north south east west island islands valley house palace tower bridge airport""".split()  # noqa: SIM905
 )
 
+LONGEST = 80
+"""Characters of a mention: a longer run is a text without marks, and would be put in for each of many pronouns."""
+
 
 @dataclass(frozen=True, slots=True)
 class Mention:
@@ -56,9 +59,9 @@ ZH_THING = "[省市县国州洲河江湖海山岛号站校院馆军党会战役�
 
 
 def mentions(text: str) -> list[Mention]:
-    """Names of a turn in order; when it holds none, its topics."""
+    """Names of a turn in order; when it holds none, its topics. What is too long to be either is left out."""
     found = chinese_mentions(text) if language_of(text) == "zh" else english_names(text)
-    return found or topics(text)
+    return [mention for mention in found or topics(text) if len(mention.text) <= LONGEST]
 
 
 def english_names(text: str) -> list[Mention]:
@@ -119,7 +122,7 @@ def chinese_mentions(text: str) -> list[Mention]:
         )
         for match in QUOTED.finditer(text)
     ]
-    for match in re.finditer(f"[{CJK}]+(?:·[{CJK}]+)+", text):
+    for match in re.finditer(f"(?<![{CJK}])[{CJK}]+(?:·[{CJK}]+)+", text):
         for stretch in chinese_stretches(match.group()):
             if "·" in stretch:
                 found.append(Mention(stretch, match.start() + match.group().find(stretch), True))

@@ -16,6 +16,9 @@ from models.words import language_of
 
 MAX_TURNS = 12
 """Earlier turns that are looked at: what was said before them has faded."""
+LONGEST = 2_000
+"""Characters of an earlier turn that are looked at: an answer names its topic at its beginning, and a message that
+brings a long text along mostly asks at its end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +75,13 @@ def listen(focus: Focus, turn: Turn) -> None:
     """Take one earlier turn in; user turns are resolved first, so that "he" keeps its name from turn to turn."""
     if turn.role == "assistant":
         focus.answer = turn.text
-        focus.told = [mention for mention in mentions(turn.text) if mention.name][:6]
+        focus.told = [mention for mention in mentions(turn.text[:LONGEST]) if mention.name][:6]
         focus.counts.update({mention.text for mention in focus.told})
         return
-    done = resolve(turn.text.strip(), focus)
-    focus.raw, focus.question, focus.answer = turn.text.strip(), done.text, ""
-    found = mentions(done.text)
+    said = turn.text.strip()[-LONGEST:]
+    done = resolve(said, focus)
+    focus.raw, focus.question, focus.answer = said, done.text[-LONGEST:], ""
+    found = mentions(focus.question)
     # A turn without a name ("why?") leaves the focus where it was; a bare topic joins behind the names.
     if found:
         focus.asked = [*(old for old in focus.asked if old.text not in {new.text for new in found}), *found][-12:]

@@ -48,10 +48,11 @@ def resolve_chinese(question: str, focus: Focus) -> Resolved:
 def replace_pronouns(question: str, focus: Focus) -> Resolved | None:
     """他, 她, 它, 他们 and 其 by what they point at; None when the question holds none that is free."""
     text, put_in, missing = question, list[str](), False
+    first_name = min((mention.start for mention in chinese_mentions(question) if named(mention)), default=len(question))
     for match in PRONOUN.finditer(question):
         kind = str(match.lastgroup)
-        if any(named(mention) and mention.start < match.start() for mention in chinese_mentions(question)):
-            continue
+        if first_name < match.start():
+            break
         name = antecedent(kind, focus)
         if name is None:
             missing = kind != "its"

@@ -74,9 +74,59 @@ def test_it_is_said_back_to_who_asks_for_it(question: str, said: str | None) -> 
     assert recalled(Conversation((Turn("user", question),))) == []
 
 
+@pytest.mark.parametrize(
+    ("question", "fact"),
+    [
+        ("What is my name?", "My name is Ada."),
+        ("What is my dog's name?", "My dog's name is Rex."),
+        ("What is the name of my dog?", "My dog's name is Rex."),
+        ("What is my sister's name?", "My sister is called Ida."),
+        ("What is my brother's name?", None),
+        ("What is my favourite colour?", None),
+        ("What am I allergic to?", "I'm allergic to nuts."),
+        ("How many children do I have?", "I have two children."),
+        ("Do I love Python?", "I love Python."),
+        ("How do I install Python?", None),
+        ("Tell me the history of Oslo", None),
+        ("I live in Oslo, how many people are there?", None),
+        ("Who directed Call Me by Your Name?", None),
+        ("我叫什么名字？", "我叫李明。"),
+        ("我的狗叫什么？", "我的狗叫旺财。"),
+        ("我的狗的名字是什么？", "我的狗叫旺财。"),
+        ("我的姐姐叫什么？", None),
+        ("我在哪里工作？", "我在上海工作。"),
+        ("给我介绍上海", None),
+        ("我住在北京，天气怎么样？", None),
+    ],
+)
+def test_a_fact_answers_only_a_question_about_the_same_thing_of_ones_own(question: str, fact: str | None) -> None:
+    english = ("My name is Ada.", "I'm allergic to nuts.", "I have two children.", "I love Python.", "I live in Oslo.")
+    chinese = ("我叫李明。", "我在上海工作。", "我住在北京。", "我的狗叫旺财。")
+    memory = (*english, "My favourite food is rice.", "My sister is called Ida.", "My dog's name is Rex.", *chinese)
+    found = recalled(Conversation((Turn("user", question),), memory=memory))
+    assert len(found) == (fact is not None)
+    assert all(f"“{fact}”" in candidate.text for candidate in found)
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "What do you know about Myanmar?",
+        "What do you know about MySQL?",
+        "What do you know about Norway? Tell me.",
+        "Who directed Who Am I?",
+        "你记得什么是量子计算吗？",
+        "《我是谁》的作者是谁？",
+    ],
+)
+def test_a_question_about_something_else_recites_nothing(question: str) -> None:
+    assert recalled(Conversation((Turn("user", question),), memory=KNOWN)) == []
+
+
 def test_all_of_it_is_named_to_who_asks_what_is_remembered() -> None:
-    [all_] = recalled(Conversation((Turn("user", "What do you remember about me?"),), memory=KNOWN))
-    assert all(fact in all_.text for fact in KNOWN)
+    for question in ("What do you remember about me?", "What have I told you?", "Who am I?", "你记得我什么？"):
+        [all_] = recalled(Conversation((Turn("user", question),), memory=KNOWN))
+        assert all(fact in all_.text for fact in KNOWN), question
 
 
 def test_a_chat_model_sees_it_as_data_and_only_where_it_quotes_nothing() -> None:

@@ -1,5 +1,9 @@
 """A follow-up becomes a question that needs no history, in both languages, and loses none of the user's words."""
 
+import json
+import subprocess
+import sys
+
 import pytest
 
 from models.rewrite import Rewrite, rewrite
@@ -115,3 +119,40 @@ def test_a_long_conversation_stays_quick() -> None:
     start = time.perf_counter()
     after(*turns, "When was he born?")
     assert time.perf_counter() - start < 0.2
+
+
+REWRITES = """
+import json, sys
+from tests.test_rewrite import after
+json.dump(after(*json.load(sys.stdin)).text, sys.stdout)
+"""
+
+
+@pytest.mark.parametrize(
+    ("turns", "text"),
+    [
+        (("他" * 2000,), "他" * 2000),
+        (("谁是第一个进入太空的中国人？", "杨利伟。", "他" * 2000), "杨利伟" * 2000),
+        (("长江有多长？", "这条河流全长约六千三百公里" * 10_000, "它在哪里？"), "长江在哪里？"),
+        (("天地玄黄宇宙洪荒" * 200, "好。", "它" * 2000), "它" * 2000),
+        (("How long is the Yangtze?", "It flows past Wuhan " * 10_000, "Where is it?"), "Where is Yangtze?"),
+    ],
+    ids=["pronouns", "pronouns-resolved", "answer-zh", "no-name-is-so-long", "answer-en"],
+)
+def test_no_turn_keeps_the_service_busy(turns: tuple[str, ...], text: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", REWRITES],
+        input=json.dumps(turns),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert json.loads(done.stdout) == text
+
+
+def test_a_long_earlier_message_is_asked_about_by_its_end() -> None:
+    pasted = "The mill stood by the weir for years. " * 100
+    assert after(f"{pasted}Who was Ada Lovelace?", "A writer.", "When was she born?").text == (
+        "When was Ada Lovelace born?"
+    )
