@@ -15,11 +15,13 @@ Deleted passages are listed with their segment at once, and leave the disk when 
 """
 
 import logging
+import os
 import sqlite3
+import stat
 import threading
 import uuid
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -355,13 +357,17 @@ class Index:
     def counts(self) -> Counts:
         """How much is in the index."""
         sources = self.sources()
-        size = sum(path.stat().st_size for path in self.folder.rglob("*") if path.is_file())
+        size = sum(found.st_size for found in _found(self.folder.rglob("*")) if stat.S_ISREG(found.st_mode))
         documents, passages = sum(s.documents for s in sources), sum(s.passages for s in sources)
         return Counts(documents, passages, len(sources), len(self.catalogue.segments()), size)
 
+    def empty(self) -> bool:
+        """Whether no search can find anything; quick, however much there is."""
+        return not self.catalogue.rows("SELECT 1 FROM passages LIMIT 1")
+
     def added_at(self) -> datetime | None:
         """When the newest segment was written; None for an empty index."""
-        written = [path.stat().st_mtime for path in (self.folder / "segments").glob("*.seg")]
+        written = [found.st_mtime for found in _found((self.folder / "segments").glob("*.seg"))]
         return datetime.fromtimestamp(max(written), UTC) if written else None
 
     # Writing
@@ -490,6 +496,13 @@ def searched_text(document: Document, passage: Passage) -> str:
     above = [document.title, *passage.heading.split(HEADING_SEPARATOR)]
     lines = [line for line in dict.fromkeys(above) if line and not passage.text.startswith(line)]
     return "\n".join([*lines, passage.text])
+
+
+def _found(paths: Iterable[Path]) -> Iterator[os.stat_result]:
+    """What is known of files, but of those that a writer has taken away since they were listed."""
+    for path in paths:
+        with suppress(FileNotFoundError):
+            yield path.stat()
 
 
 def _alive(segment: Segment, row: SegmentRow) -> Mask | None:

@@ -294,6 +294,10 @@ class Table:
         """How much is in the table; `segments` are its fragments."""
         return self._now().counts
 
+    def empty(self) -> bool:
+        """Whether no search can find anything."""
+        return self.counts().passages == 0
+
     def languages(self) -> list[tuple[str, int]]:
         """Every language with the number of its documents, the most frequent first."""
         return self._now().languages

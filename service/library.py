@@ -60,7 +60,7 @@ class Library:
 
     def filled(self) -> "Library":
         """Itself. Raises IndexMissing when nothing has been indexed, which no search can mend."""
-        if self.index.counts().passages == 0:
+        if self.index.empty():
             raise IndexMissing(
                 "Nothing has been indexed yet.", "Run `passerine refresh PATH`, or POST documents to /v1/documents."
             )

@@ -187,6 +187,28 @@ def test_what_filters_admit_is_remembered_for_the_last_of_them_only(index: Index
     assert index.admitted(Filters(sources=("s1",)), snapshot) is again
 
 
+def test_what_is_counted_may_vanish_meanwhile(index: Index, hashing: HashingEncoder) -> None:
+    assert index.empty()
+    index.commit(Changes(entries=[entry(document("a", "zebra"), hashing)]))
+    assert not index.empty()
+    passing, over = index.folder / "segments" / "merged.seg", threading.Event()
+
+    def come_and_go() -> None:
+        while not over.is_set():
+            passing.touch()
+            passing.unlink()
+
+    other = threading.Thread(target=come_and_go)
+    other.start()
+    try:
+        for _ in range(1_000):
+            assert index.counts().passages == 1
+            assert index.added_at()
+    finally:
+        over.set()
+        other.join()
+
+
 THREADS = """
 import resource, sys, threading
 from pathlib import Path
