@@ -5,8 +5,11 @@ import ast
 import math
 import operator
 import re
+import sys
 from collections.abc import Callable
+from decimal import Decimal
 from fractions import Fraction
+from itertools import pairwise
 
 from models.types import Candidate
 from models.words import language_of
@@ -14,39 +17,51 @@ from models.words import language_of
 MAX_EXPONENT = 1000
 MAX_DIGITS = 40
 """Beyond these an answer is neither readable nor quick to compute."""
+MAX_BITS = 14_000
+"""Of a numerator or denominator on the way: below the 4,300 digits that Python still writes out."""
+MAX_LENGTH = 200
+"""Characters of a sum that a person types; the patterns below take quadratic time."""
 
 DIGITS = {"零": 0, "〇": 0, "一": 1, "二": 2, "两": 2, "三": 3, "四": 4, "五": 5, "六": 6, "七": 7, "八": 8, "九": 9}
-UNITS = {"十": 10, "百": 100, "千": 1000}
-CHINESE_NUMBER = re.compile("[零〇一二两三四五六七八九十百千万亿]+(?:点[零〇一二三四五六七八九]+)?")
+FIGURES_OF_DIGITS = str.maketrans("零〇一二三四五六七八九点", "00123456789.")
+NEXT_LOWER = {"百": "十", "千": "百", "万": "千", "亿": "千万"}
+"""The unit that a last digit leaves out: 一万二 is 一万二千."""
 
 SMALL = (  # noqa: SIM905
     "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
     "eighteen nineteen"
 ).split()
 TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()  # noqa: SIM905
-NUMBER_WORDS = {word: value for value, word in enumerate(SMALL)} | {
-    word: (value + 2) * 10 for value, word in enumerate(TENS)
-}
-SCALES = {"hundred": 100, "thousand": 1000, "million": 1_000_000}
-NUMBER_RUN = re.compile(
-    rf"\b(?:{'|'.join([*NUMBER_WORDS, *SCALES])})(?:[\s-]+(?:and\s+)?(?:{'|'.join([*NUMBER_WORDS, *SCALES])}))*\b"
+NUMBER_WORDS = DIGITS | {word: value for value, word in enumerate(SMALL)}
+NUMBER_WORDS |= {word: (value + 2) * 10 for value, word in enumerate(TENS)}
+ENGLISH_SCALES = {"hundred": 100, "thousand": 1000, "million": 1_000_000}
+SCALES = ENGLISH_SCALES | {"十": 10, "百": 100, "千": 1000, "万": 10_000, "亿": 100_000_000}
+
+FIGURES = r"\d+(?:\.\d+)?"
+SCALE = "|".join(ENGLISH_SCALES)
+WORD = "|".join([*SMALL, *TENS, *ENGLISH_SCALES])
+DECIMALS = "点[零〇一二三四五六七八九]+"
+NUMBER = re.compile(
+    rf"\b(?:{FIGURES}(?:\s*|-)(?:{SCALE})|{WORD})(?:(?:\s+(?:and\s+)?|-)(?:{WORD}))*\b|"
+    rf"(?:{FIGURES}\s*(?=[十百千万亿])|[{''.join(DIGITS)}十千万亿]|百(?!分之))+(?:{DECIMALS}[万亿]*)?"
 )
+"""A number with a word or a Chinese sign in it: two hundred and five, 2.5 million, 三点五, 1亿2000万."""
+SIGN = re.compile(rf"{FIGURES}|[a-z]+|{DECIMALS}|[^\s-]")
 
 FRAME = re.compile(
     r"^(?:please|hey|so|and|ok(?:ay)?|can you|could you|tell me|do you know|what\s*'?s|what is|what are|how much is|"
     r"how much are|calculate|compute|evaluate|work out|solve|find|the (?:result|answer|value|sum) of|请问|请|帮我|"
     r"你?知道|麻烦|算一下|计算一下|计算|算算|求|那么|那|的?结果是|,|，|:|：|\s)+|"
     r"(?:=|equals?|is what|please|for me|是多少|"
-    r"等于多少|等于几|得多少|得几|是几|等于|的结果|多少|呢|吗|[?？。.!！]|\s)+$"
+    r"等于多少|等于几|得多少|得几|是几|等于|的结果|多少|呢|吗|[?？。.!！]|\s)++$"
 )
 REWRITES: tuple[tuple[str, str], ...] = (
-    (r"(\d),(?=\d{3}\b)", r"\1"),
     (r"(?:the )?square root of\s*([\d.]+|\([^()]*\))", r"sqrt(\1)"),
     (r"([\d.]+)\s*的平方根", r"sqrt(\1)"),
     (r"√\s*([\d.]+)", r"sqrt(\1)"),
     (r"根号\s*([\d.]+)", r"sqrt(\1)"),
-    (r"([\d.]+)\s*的平方", r"(\1)**2"),
-    (r"([\d.]+)\s*的立方", r"(\1)**3"),
+    (r"([\d.]+)\s*的平方", r"(\1)**2 "),
+    (r"([\d.]+)\s*的立方", r"(\1)**3 "),
     (r"([\d.]+)\s*的\s*([\d.]+)\s*次方", r"(\1)**(\2)"),
     (r"百分之\s*([\d.]+)", r"\1%"),
     (r"([\d.]+)\s*(?:%|percent|per cent)\s*of\s*([\d.]+)", r"(\1/100*\2)"),
@@ -57,8 +72,8 @@ REWRITES: tuple[tuple[str, str], ...] = (
     (r"subtract\s+([\d.]+)\s+from\s+([\d.]+)", r"\2-\1"),
     (r"half of\s+([\d.]+)", r"\1/2"),
     (r"(?:raised )?to the power of|次方于", "**"),
-    (r"([\d.)]+)\s*squared", r"\1**2"),
-    (r"([\d.)]+)\s*cubed", r"\1**3"),
+    (r"([\d.)]+)\s*squared", r"\1**2 "),
+    (r"([\d.)]+)\s*cubed", r"\1**3 "),
     (r"multiplied by|times|乘以|乘|×|·|✕", "*"),
     (r"divided by|over|除以|÷", "/"),
     (r"plus|加上|加|＋", "+"),
@@ -68,7 +83,10 @@ REWRITES: tuple[tuple[str, str], ...] = (
     (r"（", "("),
     (r"）", ")"),
 )
-DATE_LIKE = re.compile(r"\s*\d+\s*[-/.]\s*\d+\s*[-/.]\s*\d+\s*")
+NAME_LIKE = re.compile(r"[\d.]+/[1-9][\d.]*|\+?\d+([-/.])\d+(?:\1\d+)+|\d{3}-\d{4}")
+"""9/11 and 24/7, dates, telephone numbers: sums only when a value is asked for."""
+ASKS_VALUE = re.compile(r"=|equal|calculate|compute|evaluate|work out|solve|how much|result|value|等于|多少|几|算|求")
+SIDE_BY_SIDE = re.compile(r"[\d.)]\s+[\d.(]")
 
 BINARY: dict[type[ast.operator], Callable[[Fraction, Fraction], Fraction]] = {
     ast.Add: operator.add,
@@ -80,7 +98,7 @@ BINARY: dict[type[ast.operator], Callable[[Fraction, Fraction], Fraction]] = {
 
 
 class CannotCompute(ValueError):
-    """The expression is understood and has no readable value (division by zero, too large)."""
+    """The expression is understood and has no readable value (division by zero, too large, too small)."""
 
 
 def calculator(question: str) -> Candidate | None:
@@ -102,17 +120,18 @@ def calculator(question: str) -> Candidate | None:
 
 def arithmetic(question: str) -> str | None:
     """The question as an expression of numbers and operators, or None when words are left over."""
-    text = question.strip().lower().replace("’", "'")
-    text = unframed(text)
-    text = NUMBER_RUN.sub(lambda match: str(english_number(match.group())), text)
-    text = CHINESE_NUMBER.sub(lambda match: chinese_number(match.group()), text.replace("百分之", "\0"))
-    text = text.replace("\0", "百分之")
-    text = unframed(text)
-    if DATE_LIKE.fullmatch(text):
+    asked = question.strip().lower().replace("’", "'")
+    if len(asked) > MAX_LENGTH:
+        return None
+    text = re.sub(r"(\d),(?=\d{3}(?!\d))", r"\1", unframed(asked))
+    text = unframed(NUMBER.sub(lambda match: f" {number(match.group()) or match.group()} ", text))
+    if NAME_LIKE.fullmatch(text) and not ASKS_VALUE.search(asked):
         return None
     for pattern, replacement in REWRITES:
         text = re.sub(pattern, replacement, text)
-    text = re.sub(r"([\d.]+)%(?!\s*[\d(])", r"(\1/100)", text).replace(" ", "")
+    if SIDE_BY_SIDE.search(text):
+        return None
+    text = re.sub(r"([\d.]+)\s*%(?!\s*[\d(])", r"(\1/100)", text).replace(" ", "")
     if not re.fullmatch(r"(?:sqrt|[\d.+\-*/%()])+", text) or not re.search(r"\d.*[+\-*/%].*\d|sqrt|\d/100", text):
         return None
     try:
@@ -130,35 +149,50 @@ def unframed(text: str) -> str:
     return text
 
 
-def english_number(words: str) -> int:
-    """ "two hundred and five" -> 205."""
-    total = current = 0
-    for word in re.split(r"[\s-]+", words):
-        if word in NUMBER_WORDS:
-            current += NUMBER_WORDS[word]
-        elif word == "hundred":
-            current = max(current, 1) * 100
-        elif word in SCALES:
-            total, current = total + max(current, 1) * SCALES[word], 0
-    return total + current
+def number(written: str) -> str | None:
+    """One number in figures; None for what is none, such as two side by side.
+
+    >>> [number(written) for written in ("two hundred and five", "1.5亿", "一万二", "nineteen eighty four", "二三十")]
+    ['205', '150000000', '12000', None, None]
+    """
+    plain = written.translate(FIGURES_OF_DIGITS)
+    if re.fullmatch(FIGURES, plain):
+        return plain
+    signs = SIGN.findall(written)
+    if DIGITS.get(signs[-1]) and len(signs) > 1:
+        signs += NEXT_LOWER.get(signs[-2], "")
+    parts: list[tuple[Fraction, int]] = []
+    for before, sign in pairwise(["", *signs]):
+        if sign == "and" or (sign in "零〇" and before in SCALES):
+            continue
+        counted = []
+        while sign in SCALES and parts and parts[-1][1] < SCALES[sign]:
+            counted.append(parts.pop())
+        value, unit = scaled(SCALES[sign], counted) if sign in SCALES else simple(sign)
+        if parts and not 0 < value < parts[-1][1]:
+            return None
+        parts.append((value, unit))
+    total = sum((value for value, _ in parts), Fraction(0))
+    return str(total) if total.denominator == 1 else f"{Decimal(total.numerator) / total.denominator:f}"
+
+
+def simple(sign: str) -> tuple[Fraction, int]:
+    """The value of figures, of a word below a hundred or of decimals, and its unit: only less than that may follow."""
+    if sign in NUMBER_WORDS:
+        return Fraction(NUMBER_WORDS[sign]), 10 if sign in TENS else 1
+    value = Fraction(sign.translate(FIGURES_OF_DIGITS))
+    return value, 1 if value.denominator == 1 else 0
+
+
+def scaled(scale: int, counted: list[tuple[Fraction, int]]) -> tuple[Fraction, int]:
+    """So many hundreds, thousands, 万, ..., and the unit: nothing may follow 1.5亿."""
+    count = sum((value for value, _ in counted), Fraction(not counted))
+    return count * scale, scale if all(unit for _, unit in counted) else 0
 
 
 def chinese_number(written: str) -> str:
-    """ "三百零五" -> "305"; digits in a row, as in a year, are read one by one."""
-    whole, _, decimals = written.partition("点")
-    tail = "." + "".join(str(DIGITS[sign]) for sign in decimals) if decimals else ""
-    if len(whole) > 1 and all(sign in DIGITS for sign in whole):
-        return "".join(str(DIGITS[sign]) for sign in whole) + tail
-    total = block = digit = 0
-    for sign in whole:
-        if sign in DIGITS:
-            digit = DIGITS[sign]
-        elif sign in UNITS:
-            block, digit = block + (digit or 1) * UNITS[sign], 0
-        else:
-            scale = 10_000 if sign == "万" else 100_000_000
-            total, block, digit = max(total + block + digit, 1) * scale, 0, 0
-    return str(total + block + digit) + tail
+    """ "三百零五" -> "305"; what is no number ("二三十") sign by sign."""
+    return number(written) or "".join(str((DIGITS | SCALES)[sign]) for sign in written)
 
 
 def evaluate(expression: str) -> Fraction:
@@ -182,10 +216,22 @@ def value_of(tree: ast.expr) -> Fraction:
             first, second = value_of(left), value_of(right)
             if second == 0 and isinstance(kind, ast.Div | ast.Mod):
                 raise CannotCompute("it divides by zero")
-            return BINARY[type(kind)](first, second)
+            return bounded(BINARY[type(kind)](first, second))
         case ast.Call(func=ast.Name(id="sqrt"), args=[argument], keywords=[]):
             return power(value_of(argument), Fraction(1, 2))
     raise CannotCompute("it is not arithmetic")
+
+
+def bounded(value: Fraction) -> Fraction:
+    """The value, if it is quick to go on with. Raises CannotCompute."""
+    if bits(value) > MAX_BITS:
+        raise CannotCompute("the result is too large")
+    return value
+
+
+def bits(value: Fraction) -> int:
+    """The length of the numerator or of the denominator, whichever is longer."""
+    return max(value.numerator.bit_length(), value.denominator.bit_length())
 
 
 def power(base: Fraction, exponent: Fraction) -> Fraction:
@@ -193,8 +239,7 @@ def power(base: Fraction, exponent: Fraction) -> Fraction:
     if abs(exponent) > MAX_EXPONENT or (base == 0 and exponent < 0):
         raise CannotCompute("the exponent is out of range")
     if exponent.denominator == 1:
-        digits = max(len(str(base.numerator)), len(str(base.denominator)))
-        if digits * abs(exponent) > 100 * MAX_DIGITS:
+        if bits(base) * abs(exponent) > MAX_BITS:
             raise CannotCompute("the result is too large")
         return base ** int(exponent)
     if base < 0:
@@ -203,9 +248,23 @@ def power(base: Fraction, exponent: Fraction) -> Fraction:
     if exponent == Fraction(1, 2) and root * root == base:
         return root
     try:
-        return Fraction(str(float(base) ** float(exponent)))
-    except (OverflowError, ValueError) as error:
+        result = real(base) ** real(exponent)
+    except OverflowError as error:
         raise CannotCompute("the result is too large") from error
+    if base and result < sys.float_info.min:
+        raise CannotCompute("the result is too small")
+    return Fraction(str(result))
+
+
+def real(value: Fraction) -> float:
+    """The value to sixteen digits. Raises CannotCompute beyond what a float holds."""
+    try:
+        result = float(value)
+    except OverflowError as error:
+        raise CannotCompute("the result is too large") from error
+    if value and abs(result) < sys.float_info.min:
+        raise CannotCompute("the result is too small")
+    return result
 
 
 def readable(value: Fraction) -> str:
@@ -215,4 +274,4 @@ def readable(value: Fraction) -> str:
         if len(text) > MAX_DIGITS:
             raise CannotCompute("the result is too large")
         return text
-    return f"{float(value):.10g}"
+    return f"{real(value):.10g}"

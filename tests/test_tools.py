@@ -1,5 +1,7 @@
 """Calculator and calendar answer what they understand, exactly, and nothing else."""
 
+import subprocess
+import sys
 from datetime import datetime
 
 import pytest
@@ -33,11 +35,62 @@ NOW = datetime(2026, 11, 21, 9, 30)  # a Saturday
         ("根号144等于几", "12"),
         ("2的10次方是多少", "1024"),
         ("三万五千除以七等于多少？", "5000"),
+        ("(3+4)/2", "3.5"),
+        ("12/4 =", "3"),
+        ("calculate 9/12", "0.75"),
+        ("9/12等于多少", "0.75"),
+        ("100 - 20 - 5", "75"),
+        ("ten - three plus one", "8"),
     ],
 )
 def test_calculator_gives_the_exact_value(question: str, value: str) -> None:
     (candidate,) = tools(question, NOW)
     assert (candidate.short, candidate.kind, candidate.origin) == (value, "tool", "calculator")
+
+
+@pytest.mark.parametrize(
+    ("question", "value"),
+    [
+        ("What is 3 million divided by 4?", "750000"),
+        ("2 thousand + 1", "2001"),
+        ("1,250 million / 5 =", "250000000"),
+        ("1.23456 thousand + 1", "1235.56"),
+        ("one thousand million + 1", "1000000001"),
+        ("twenty-five hundred plus one", "2501"),
+        ("3万加2万", "50000"),
+        ("1.5亿除以3", "50000000"),
+        ("100 万除以4", "250000"),
+        ("3万5千加2", "35002"),
+        ("20万的5%", "10000"),
+        ("三点五万加一", "35001"),
+        ("一亿二千万除以三", "40000000"),
+        ("一万亿除以二", "500000000000"),
+        ("一万二加三", "12003"),
+        ("一万零二加三", "10005"),
+        ("一百二加一", "121"),
+    ],
+)
+def test_a_number_with_its_scale_is_one_number(question: str, value: str) -> None:
+    assert [candidate.short for candidate in tools(question, NOW)] == [value]
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "what is 9/11?",
+        "24/7",
+        "1-800-555-1234",
+        "555-1234",
+        "what is 12 30 - 5",
+        "1 2 + 3",
+        "nineteen eighty four minus one",
+        "二三十加一",
+        "2的平方5",
+        "3万5加2",
+    ],
+)
+def test_names_and_numbers_side_by_side_are_no_sums(question: str) -> None:
+    assert tools(question, NOW) == []
 
 
 @pytest.mark.parametrize(
@@ -66,12 +119,39 @@ def test_tools_keep_silent_where_they_do_not_apply(question: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "question", ["9**9**9**9", "2 to the power of 100000", "1/0", "3 mod 0", "sqrt(-4)", "(0)**-1"]
+    "question",
+    [
+        "9**9**9**9",
+        "2 to the power of 100000",
+        "1/0",
+        "3 mod 0",
+        "sqrt(-4)",
+        "(0)**-1",
+        "What is 9^999/7?",
+        "9^999*9^999*9^999*9^999*9^999",
+        "1/(10^999*10^10)",
+        "sqrt(10^-999)",
+        "(10^-998)^-0.3",
+        "(10^-300)^1.5",
+    ],
 )
 def test_calculator_bounds_its_work_and_says_so(question: str) -> None:
     (candidate,) = tools(question, NOW)
     assert "cannot be computed" in candidate.text
     assert candidate.short == ""
+
+
+def test_a_sum_as_long_as_a_page_is_not_computed() -> None:
+    assert tools("1" + "+1" * 990, NOW) == []
+    assert tools("-" * 3000 + "1-1", NOW) == []
+
+
+@pytest.mark.parametrize("question", ["等于多少" * 40 + "x", "1" * 100_000 + "x", "1" + " " * 100_000 + "x"])
+def test_no_question_keeps_the_calculator_busy(question: str) -> None:
+    code = "import sys; from models.calculator import calculator; print(calculator(sys.stdin.read()))"
+    command = [sys.executable, "-X", "utf8", "-c", code]
+    done = subprocess.run(command, input=question, capture_output=True, encoding="utf-8", timeout=60, check=True)
+    assert done.stdout == "None\n"
 
 
 @pytest.mark.parametrize(
