@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import logging
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -14,7 +15,7 @@ from indexing.formats.decode import decode
 from indexing.formats.draft import Draft, visible
 from indexing.formats.records import Record, read_lines, read_record
 from indexing.language import detect_language
-from indexing.types import Document, ExtractFailed, Mark
+from indexing.types import Document, ExtractFailed, Mark, PasserineError
 
 __all__ = [
     "DEFAULT_LIMIT",
@@ -31,9 +32,6 @@ DEFAULT_LIMIT = 50 * 1024 * 1024
 """Bytes of the largest file that is read: a book of words is under 5 MiB, what is larger is mostly data."""
 
 _TITLE = 300
-_PARSER_ERRORS = (ValueError, LookupError, ArithmeticError, RecursionError, AssertionError)
-"""What parsers raise on input they did not foresee."""
-
 _OPAQUE = (
     (b"\x89PNG", "an image"),
     (b"\xff\xd8\xff", "an image"),
@@ -45,6 +43,8 @@ _OPAQUE = (
     (b"\x7fELF", "a program"),
     (b"SQLite format 3", "a database"),
 )
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +122,10 @@ def _extract(
         return _extract_lines(data, name, origin, on_failure)
     try:
         draft = _draft(origin.kind, data, name, limit, charset)
-    except _PARSER_ERRORS as error:
+    except (PasserineError, OSError, MemoryError):
+        raise
+    except Exception as error:  # the edge to the parsers, which raise anything on input they did not foresee
+        log.warning("%s could not be read as %s.", name, origin.kind, exc_info=True)
         raise ExtractFailed(f"{name} could not be read as {origin.kind}.", "Open it and save it again.") from error
     if not draft.text.strip():
         raise ExtractFailed(f"{name} holds no text of its own.", "Leave it out, or check what is in it.")

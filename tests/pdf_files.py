@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 
-def make_pdf(pages: Sequence[Sequence[str]], title: str = "", created: str = "") -> bytes:
-    """A PDF with one text line per string (ASCII), one list of lines per page."""
+def make_pdf(pages: Sequence[Sequence[str]], title: str = "", created: str = "", size: float = 10) -> bytes:
+    """A PDF with one text line per string (ASCII), one list of lines per page, in letters of this size."""
     objects: list[bytes] = []
     kids = " ".join(f"{4 + 2 * number} 0 R" for number in range(len(pages)))
     objects.append(b"<< /Type /Catalog /Pages 2 0 R >>")
@@ -12,7 +12,7 @@ def make_pdf(pages: Sequence[Sequence[str]], title: str = "", created: str = "")
     objects.append(b"<< /Type /Font /Subtype /Type1 /BaseFont /Courier >>")
     for number, lines in enumerate(pages):
         shown = " ".join(f"({_escaped(line)}) Tj 0 -14 Td" for line in lines)
-        stream = f"BT /F1 10 Tf 50 780 Td {shown} ET".encode() if lines else b""
+        stream = f"BT /F1 {size} Tf 50 780 Td {shown} ET".encode() if lines else b""
         objects.append(
             f"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 842] /Contents {5 + 2 * number} 0 R "
             f"/Resources << /Font << /F1 3 0 R >> >> >>".encode()

@@ -5,12 +5,16 @@ import io
 import itertools
 import json
 import os
+import subprocess
+import sys
 import zipfile
 from datetime import UTC, datetime
 from pathlib import Path
 
 import docx
 import pytest
+from docx.document import Document as WordDocument
+from docx.table import Table as WordTable
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -29,6 +33,15 @@ from indexing.types import ExtractFailed
 from tests.pdf_files import make_pdf
 
 FILES = Path(__file__).parent / "files"
+ROOT = Path(__file__).parent.parent
+APART = """
+import resource, sys
+from pathlib import Path
+from indexing.extract import extract_file
+resource.setrlimit(resource.RLIMIT_DATA, (1 << 30, 1 << 30))
+path = Path(sys.argv[1])
+sys.stdout.write(extract_file(path, "docs", path.parent)[0].document.text)
+"""
 NOON = datetime(2024, 5, 31, 12, tzinfo=UTC)
 
 
@@ -52,6 +65,12 @@ def reason(folder: Path, name: str, content: str | bytes, **options: int) -> str
     assert caught.value.message.endswith((".", "?"))
     assert caught.value.hint
     return caught.value.message
+
+
+def apart(folder: Path, name: str, content: str | bytes) -> str:
+    """The text of a file that may ask for more than there is, read by a process with 1 GiB and 100 seconds."""
+    command = [sys.executable, "-c", APART, str(put(folder, name, content))]
+    return subprocess.run(command, cwd=ROOT, timeout=100, check=True, capture_output=True, text=True).stdout
 
 
 def headings(found: Extracted) -> dict[str, str]:
@@ -125,7 +144,16 @@ def test_front_matter_gives_title_date_author_and_link(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "head", ["---\n: [broken\n---\n", "---\njust a rule\n---\n", "+++\nx = \n+++\n", "---\nnever closed\n"]
+    "head",
+    [
+        "---\n: [broken\n---\n",
+        "---\njust a rule\n---\n",
+        "+++\nx = \n+++\n",
+        "---\nnever closed\n",
+        "---\ndate: !!timestamp soon\n---\n",
+        "---\ndraft: !!bool soon\n---\n",
+        "---\nweight: !!int\n---\n",
+    ],
 )
 def test_a_broken_head_is_text(tmp_path: Path, head: str) -> None:
     document = one(tmp_path, "note_of-may.md", f"{head}\nThe text stays.").document
@@ -138,6 +166,12 @@ def test_a_bomb_of_aliases_in_the_head_is_harmless(tmp_path: Path) -> None:
     head = "\n".join(["a: &a [x, x]", *lines, "tags: *j", "title: *j"])
     document = one(tmp_path, "bomb.md", f"---\n{head}\n---\nThe text.").document
     assert (document.title, document.text) == ("bomb", "The text.")
+
+
+def test_tables_are_not_filled_up_without_end(tmp_path: Path) -> None:
+    table = "|" + "a|" * 256 + "\n|" + "-|" * 256 + "\n" + "| word\n" * 256
+    text = apart(tmp_path, "tables.md", "\n".join([table] * 40))
+    assert text.count("word") == 40 * 256
 
 
 HTML = """<!DOCTYPE html><html lang="en"><head><title>Valves — Station manual</title>
@@ -205,6 +239,14 @@ def test_html_nested_beyond_sense_is_refused(tmp_path: Path) -> None:
     assert "nested" in reason(tmp_path, "abyss.html", "<div>" * 100_000 + "x")
 
 
+def test_a_page_of_endless_tables_is_read_as_it_is(tmp_path: Path) -> None:
+    menu = "<ul>" + "<li><a href='/'>One of the many entries of a menu</a></li>" * 20_000 + "</ul>"
+    story = "<p>" + "The crew of the station changes the filters, as it does every month. " * 40 + "</p>"
+    table = "<table><tr>" + "<td>x" * 100 + "<tr><td>word" * 40_000 + "</table>"
+    text = apart(tmp_path, "tables.html", f"<html><body>{menu}<div>{story}{table}{story}</div></body></html>")
+    assert text.count("word") == 40_000
+
+
 def test_html_is_decoded_as_it_declares(tmp_path: Path) -> None:
     page = '<html><head><meta charset="gb2312"><title>泵</title></head><body><p>泵坏了。</p></body></html>'
     assert one(tmp_path, "pump.html", page.encode("gb18030")).document.text == "泵坏了。"
@@ -241,6 +283,17 @@ def test_pdf_running_heads_and_page_numbers_are_left_out(tmp_path: Path) -> None
     assert text.split("\n\n") == [f"Topic {letter} is described here." for letter in "abcdefgh"]
 
 
+def test_pdf_tables_of_contents_are_left_out(tmp_path: Path) -> None:
+    lines = ["Filters ........ 3", "Pumps . . . . . . xii ", "Wait..... what?", "Version 1...2", "Hatches.....4"]
+    text = one(tmp_path, "contents.pdf", make_pdf([lines])).document.text
+    assert text.split("\n") == ["Wait..... what?", "Version 1...2"]
+
+
+def test_endless_dotted_lines_of_a_pdf_are_read(tmp_path: Path) -> None:
+    text = apart(tmp_path, "dots.pdf", make_pdf([["." * 30_000] * 8], size=0.02))
+    assert text.count(".") == 8 * 30_000
+
+
 def test_docx_gives_headings_lists_and_tables(tmp_path: Path) -> None:
     word = docx.Document()
     word.core_properties.title, word.core_properties.author = "Suits", "Ada Lind"
@@ -259,6 +312,43 @@ def test_docx_gives_headings_lists_and_tables(tmp_path: Path) -> None:
     assert headings(found) == {"Suits": "Suits", "Suits > Gloves": "Gloves"}
     assert (found.document.title, found.document.published_at) == ("Suits", NOON)
     assert found.document.metadata["author"] == "Ada Lind"
+
+
+def word_table(texts: list[list[str]]) -> tuple[WordDocument, WordTable]:
+    word = docx.Document()
+    table = word.add_table(rows=len(texts), cols=len(texts[0]))
+    for row, cells in zip(table.rows, texts, strict=True):
+        for cell, text in zip(row.cells, cells, strict=True):
+            cell.text = text
+    return word, table
+
+
+def saved(word: WordDocument) -> bytes:
+    file = io.BytesIO()
+    word.save(file)
+    return file.getvalue()
+
+
+def test_a_merged_cell_of_docx_stands_once_a_row(tmp_path: Path) -> None:
+    word, table = word_table([["Suits", "", ""], ["Old", "Helmet", "4"], ["", "Gloves", "1"], ["", "Boots", "2"]])
+    table.cell(0, 0).merge(table.cell(0, 2))
+    table.cell(1, 0).merge(table.cell(3, 0))
+    text = one(tmp_path, "merged.docx", saved(word)).document.text
+    assert text == "Suits\nOld | Helmet | 4\nOld | Gloves | 1\nOld | Boots | 2"
+
+
+def test_a_long_merged_cell_of_docx_stands_in_its_first_row_alone(tmp_path: Path) -> None:
+    story = "The old suits were worn by every crew until the new ones came. " * 3
+    word, table = word_table([[story, "Helmet"], *([["", "Gloves"]] * 20)])
+    table.cell(0, 0).merge(table.cell(20, 0))
+    text = one(tmp_path, "long.docx", saved(word)).document.text
+    assert (text.count("until the new ones came"), text.count("Gloves")) == (3, 20)
+
+
+def test_a_docx_cell_that_spans_a_billion_columns_is_read(tmp_path: Path) -> None:
+    word, table = word_table([["Part", "kg"]])
+    table.cell(0, 0)._tc.grid_span = 10**9
+    assert apart(tmp_path, "wide.docx", saved(word)) == "Part | kg"
 
 
 def test_plain_text_keeps_lists_and_joins_wrapped_lines(tmp_path: Path) -> None:
@@ -401,6 +491,18 @@ def test_what_is_wrong_with_a_file_is_said(tmp_path: Path) -> None:
     assert "before 2007" in reason(tmp_path, "d.docx", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1 old")
     assert "an image" in reason(tmp_path, "photo.png", b"\x89PNG\r\n\x1a\n")
     assert "an archive" in reason(tmp_path, "all.zip", zipped({"a.md": b"x"}))
+
+
+def test_whatever_a_reader_stumbles_over_is_said_of_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def stumble(_: str) -> None:
+        raise AttributeError("'NoneType' object has no attribute 'groupdict'")
+
+    monkeypatch.setattr("indexing.formats.plain.read_plain", stumble)
+    assert reason(tmp_path, "a.txt", "Plain words.") == "a.txt could not be read as text."
+    assert "groupdict" in caplog.text
+    assert "Traceback" in caplog.text
 
 
 def zipped(entries: dict[str, bytes]) -> bytes:

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 _OLD_OFFICE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _ENCRYPTED = "EncryptedPackage".encode("utf-16-le")
 _LEVEL = re.compile(r"(?:heading|标题|標題)\s*([1-9])", re.IGNORECASE)
+_LABEL = 100
+"""Characters of the longest cell that is given again in each row it spans: a label tells of each, a text of all."""
+
 _UNPACKED = 20
 """A file may unpack to this many times the size limit of files: pictures do not grow, text grows tenfold."""
 
@@ -94,17 +97,23 @@ def _paragraph(paragraph: "Paragraph", builder: TextBuilder) -> None:
 
 
 def _table(table: "Table", builder: TextBuilder) -> None:
+    """Rows with each cell once, however many columns it says it spans."""
     first = True
+    above: dict[int, str] = {}
     for row in table.rows:
-        cells: list[str] = []
-        before = None
-        for cell in row.cells:
-            if cell._tc is not before:  # a merged cell is given once for each column it spans
-                cells.append(one_line(cell.text))
-            before = cell._tc
-        if any(cells):
-            builder.row(cells, first)
+        cells: dict[int, str] = {}  # by the column that each begins in
+        column = row.grid_cols_before
+        for tc in row._tr.tc_lst:
+            text = one_line("\n".join(paragraph.text for paragraph in tc.p_lst))
+            if tc.vMerge == "continue":
+                text = above.get(column, text)
+                text = text if len(text) <= _LABEL else ""
+            cells[column] = text
+            column += max(1, tc.grid_span)
+        if any(cells.values()):
+            builder.row(list(cells.values()), first)
             first = False
+        above = cells
 
 
 def _properties(word: "WordDocument", draft: Draft) -> None:

@@ -46,6 +46,10 @@ _LINKED = 0.3
 _DEEPEST = 10_000
 """The parser's time grows with the square of the depth: 0.3 s here, minutes at ten times as deep."""
 
+_MOST_CELLS = 10_000
+"""Trafilatura fills each row of a table up to the widest, to 100 cells: these take up to 0.4 GB."""
+
+_CELL = re.compile(r"<t[dhr]\b", re.IGNORECASE)
 _TAG = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9]*)(?:[^<>]*?(/?)>)?")
 _CLOSED_BY_THEMSELVES = frozenset(
     [
@@ -197,6 +201,8 @@ def _outermost(nodes: list[LexborNode]) -> list[LexborNode]:
 def _trafilatura(text: str) -> list[LexborNode]:
     import trafilatura
 
+    if len(_CELL.findall(text)) > _MOST_CELLS:
+        return []
     found = trafilatura.extract(text, output_format="html", include_comments=False, include_tables=True)
     body = LexborHTMLParser(found).body if found else None
     return [body] if body is not None else []

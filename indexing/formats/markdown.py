@@ -16,6 +16,9 @@ from indexing.types import Mark
 _FRONT = re.compile(r"\A\ufeff?(---|\+\+\+)[^\S\n]*\n(.*?)\n(?:\1|\.\.\.)[^\S\n]*(?:\n|\Z)", re.DOTALL)
 _WIKI_LINK = re.compile(r"!?\[\[([^\[\]|\n]+)(?:\|([^\[\]\n]+))?\]\]")
 _BREAK_TAG = re.compile(r"<br\s*/?>", re.IGNORECASE)
+_MOST_MISSING = 65_536
+"""The parser fills the rows of a table up to its head: so many empty cells take 100 MB, a file can ask for billions."""
+
 _DATES = ("date", "published", "published_at", "publish_date", "created", "updated", "lastmod")
 _PLAIN = (str, int, float, date)
 _KEPT = ("author", "authors", "description", "tags", "category", "categories", "lang", "language")
@@ -25,7 +28,8 @@ def read_markdown(text: str) -> Draft:
     """Text, headings as marks, and the fields of the front matter (YAML or TOML)."""
     front, body = front_matter(visible(text))
     builder = TextBuilder()
-    _render(MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"]).parse(body), builder)
+    rules = ["strikethrough"] if _missing_cells(body) > _MOST_MISSING else ["strikethrough", "table"]
+    _render(MarkdownIt("commonmark", {"html": True}).enable(rules).parse(body), builder)
     rendered = builder.text()
     marks: tuple[Mark, ...] = tuple(builder.marks)
     metadata = {key: _words(front[key]) for key in _KEPT if front.get(key)}
@@ -50,13 +54,26 @@ def front_matter(text: str) -> tuple[Mapping[str, object], str]:
         return {}, text
     try:
         fields = tomllib.loads(found[2]) if found[1] == "+++" else yaml.safe_load(found[2])
-    except (yaml.YAMLError, tomllib.TOMLDecodeError, ValueError, RecursionError, OverflowError):
+    except Exception:  # noqa: BLE001 - PyYAML raises whatever a tagged value ("!!timestamp soon") leads to
         return {}, text
     if fields is None:
         return {}, text[found.end() :]
     if not isinstance(fields, dict):
         return {}, text
     return {str(key).lower(): value for key, value in fields.items()}, text[found.end() :]
+
+
+def _missing_cells(body: str) -> int:
+    """About how many cells the rows of the tables have less than their heads."""
+    missing = width = 0
+    for line in body.split("\n"):
+        bars = line.count("|")
+        if not line.strip("> \t"):
+            width = 0
+        elif bars and not line.strip("|-: \t>"):  # the rule under a head
+            width = max(width, bars)
+        missing += max(0, width - bars)
+    return missing
 
 
 def _words(value: object) -> str:

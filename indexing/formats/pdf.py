@@ -28,7 +28,9 @@ _OFTEN, _SHARE = 5, 0.4
 _RAGGED = 0.88
 """Lines of proportional type that reach the margin differ by about a tenth in characters."""
 
-_LEADERS = re.compile(r"(?m)^.*(?:[ \t]?[.…·]){5,}[ \t]*[\divxlc]+[ \t]*$\n?")
+_LEADERS = re.compile(r"(?:[.…·][ \t]?){4}[.…·][ \t]*[\divxlc]+[ \t]*$")
+"""The end of a line of a table of contents. Of a longer run of dots only the last five are tried to the end."""
+
 _NUMBER = (
     r"^[^\S\n]*(?:(?:chapter|section|appendix|part)\s+)?(?:第\s*\w{1,4}\s*[章节部]|[\dA-Z]{1,3}(?:\.\d{1,3})*\.?)?\s*"
 )
@@ -95,9 +97,10 @@ def _pages(document: "PdfDocument") -> tuple[list[str], list[int]]:
 
 
 def _mended(text: str) -> str:
-    """Line ends as \\n, words that were broken at a line's end in one piece."""
+    """Line ends as \\n, words that were broken at a line's end in one piece, without tables of contents."""
     text = text.replace("\r\n", "\n").replace("\r", "\n")
-    text = _LEADERS.sub("", _SOFT_HYPHEN.sub("", text))  # lines of a table of contents go
+    lines = _SOFT_HYPHEN.sub("", text).split("\n")
+    text = "\n".join(line for line in lines if not _LEADERS.search(line))
     return visible(_HYPHEN.sub("", text)).strip()
 
 
