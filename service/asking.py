@@ -121,9 +121,9 @@ class Asking:
                 for event in flow:
                     if isinstance(event, Done):
                         said = event.answer
-                        kept.finish(conversation_id, turn_id, said.id, said.text, answer_json(said))
+                        owner = kept.finish(conversation_id, turn_id, said.id, said.text, answer_json(said))
                         if memories:
-                            memories.learn(question.message)
+                            memories.of(owner).learn(question.message)
                         self._answered(said)
                     yield event
         except BaseException as error:

@@ -1,18 +1,20 @@
 """Turns and answers, kept so that follow-up questions and reloads work.
 
-The user's turn is written before work starts, the answer (the whole object, as JSON) after. A turn's `state` is
-"working", "done", "stopped" or "failed"; one that a crash left "working" becomes "failed" at the next start.
+The user's turn is written before work starts, the answer (the whole object, as JSON) after, in the place behind it that
+was left free: of questions asked at the same time, each keeps its own answer. A turn's `state` is "working", "done",
+"stopped" or "failed"; one that a crash left "working" becomes "failed" at the next start.
 
 A conversation belongs to the key that began it, or to "": the command line and a service that asks for no key. Another
 owner's conversation is not found, whatever is done with it.
 """
 
 import uuid
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import ColumnElement, Connection, Engine, Select, delete, func, insert, select, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from indexing.types import BadInput, Conflict, NotFound
 from models.types import Conversation, Turn
@@ -59,48 +61,59 @@ class Summary:
 class Conversations:
     """The conversations of one owner. Safe to use from several threads."""
 
-    def __init__(self, engine: Engine, owner: str = "") -> None:
+    def __init__(self, engine: Engine, owner: str = "", unwritten: dict[str, tuple[str, str]] | None = None) -> None:
         self.engine, self.owner = engine, owner
+        self._unwritten = {} if unwritten is None else unwritten
 
     def of(self, owner: str) -> "Conversations":
-        return self if owner == self.owner else Conversations(self.engine, owner)
+        return self if owner == self.owner else Conversations(self.engine, owner, self._unwritten)
 
     def begin(self, text: str, conversation_id: str = "", once: Once | None = None) -> tuple[str, str]:
         """Keeps the user's turn; a new conversation when no id is given. Returns (conversation id, turn id).
 
         Raises NotFound for an unknown conversation, Conflict when `once` goes by a name that is in use.
         """
-        now = datetime.now(UTC)
+        self._write_failures()
+        now, turn_id = datetime.now(UTC), uuid.uuid4().hex
         with self.engine.begin() as connection:
             if not conversation_id:
                 conversation_id = uuid.uuid4().hex
-                title = " ".join(text.split())[:TITLE_LENGTH]
-                row = {"id": conversation_id, "title": title, "created_at": now, "updated_at": now}
+                row = {"id": conversation_id, "title": title_of(text), "created_at": now, "updated_at": now}
                 connection.execute(insert(CONVERSATIONS).values(**row, owner=self.owner))
             else:
                 self._touch(connection, conversation_id, now)
-            turn_id = self._append(connection, conversation_id, "user", text, "working", now)
+            free = select(func.coalesce(func.max(TURNS.c.ordinal) + 2, 0))  # + 1 is for the answer to the last question
+            ordinal = connection.scalar(free.where(TURNS.c.conversation_id == conversation_id))
+            turn = {"id": turn_id, "conversation_id": conversation_id, "ordinal": ordinal, "created_at": now}
+            connection.execute(insert(TURNS).values(**turn, role="user", text=text, state="working"))
             if once is not None:
                 self._name(connection, once, turn_id, now)
             return conversation_id, turn_id
 
-    def finish(self, conversation_id: str, turn_id: str, answer_id: str, text: str, answer: str) -> None:
-        """Keeps the answer (JSON) to a user's turn, as a turn with the answer's id.
+    def finish(self, conversation_id: str, turn_id: str, answer_id: str, text: str, answer: str) -> str:
+        """Keeps the answer (JSON) to a user's turn, as a turn with the answer's id. Returns whose it is: a key may have
+        taken the conversation over meanwhile.
 
         A conversation that was deleted meanwhile stays deleted.
         """
         now = datetime.now(UTC)
+        done = update(TURNS).where(TURNS.c.id == turn_id).values(state="done").returning(TURNS.c.ordinal)
+        touched = update(CONVERSATIONS).where(CONVERSATIONS.c.id == conversation_id).values(updated_at=now)
         with self.engine.begin() as connection:
-            if connection.execute(update(TURNS).where(TURNS.c.id == turn_id).values(state="done")).rowcount:
-                self._append(connection, conversation_id, "assistant", text, "done", now, answer_id, answer)
-                connection.execute(update(REPEATS).where(REPEATS.c.turn_id == turn_id).values(answer_id=answer_id))
-                self._touch(connection, conversation_id, now)
+            asked = connection.scalar(done)
+            if asked is None:
+                return self.owner
+            turn = {"id": answer_id, "conversation_id": conversation_id, "ordinal": asked + 1, "created_at": now}
+            connection.execute(insert(TURNS).values(**turn, role="assistant", text=text, state="done", answer=answer))
+            connection.execute(update(REPEATS).where(REPEATS.c.turn_id == turn_id).values(answer_id=answer_id))
+            return connection.scalar(touched.returning(CONVERSATIONS.c.owner)) or ""
 
     def repeated(self, once: Once) -> str | None:
         """The answer (JSON) to the question when it was sent before; None when it was not, or got no answer.
 
         Raises BadInput when its name belongs to another question, Conflict while the first one is being answered.
         """
+        self._write_failures()
         own = (REPEATS.c.owner == self.owner) & (REPEATS.c.name == once.name)
         known = own & (REPEATS.c.created_at >= datetime.now(UTC) - REMEMBERED)
         with self.engine.begin() as connection:
@@ -119,10 +132,12 @@ class Conversations:
             return answer
 
     def fail(self, turn_id: str, state: str, error: str) -> None:
-        """Notes why a user's turn has no answer: `state` is "stopped" or "failed", `error` JSON."""
-        unfinished = (TURNS.c.id == turn_id) & (TURNS.c.state == "working")
-        with self.engine.begin() as connection:
-            connection.execute(update(TURNS).where(unfinished).values(state=state, error=error))
+        """Notes why a user's turn has no answer: `state` is "stopped" or "failed", `error` JSON.
+
+        What the database does not take now is written as soon as it does when turns are read or a question comes.
+        """
+        self._unwritten[turn_id] = state, error
+        self._write_failures()
 
     def recover(self, error: str) -> int:
         """Marks what an earlier process left "working" as failed, whoever asked; returns how many turns that were."""
@@ -145,7 +160,8 @@ class Conversations:
         return Conversation(tuple(said), conversation_id)
 
     def turns(self, conversation_id: str) -> list[StoredTurn]:
-        """Every turn, oldest first. Raises NotFound."""
+        """Every turn, each question with its answer behind it, oldest first. Raises NotFound."""
+        self._write_failures()
         self.get(conversation_id)
         columns = [TURNS.c[name] for name in ("id", "role", "text", "state", "created_at", "answer", "error")]
         statement = select(*columns).where(TURNS.c.conversation_id == conversation_id).order_by(TURNS.c.ordinal)
@@ -178,9 +194,12 @@ class Conversations:
             return connection.scalar(select(func.count()).select_from(CONVERSATIONS)) or 0
 
     def take_over(self, owner: str) -> int:
-        """Makes another owner's conversations, feedback and memory this one's; returns how many conversations those
-        were."""
+        """Makes another owner's conversations, feedback and memory this one's, and the names of questions that may be
+        sent again; returns how many conversations those were."""
+        named = select(REPEATS.c.name).where(REPEATS.c.owner == self.owner)
         with self.engine.begin() as connection:
+            fresh = (REPEATS.c.owner == owner) & REPEATS.c.name.not_in(named)
+            connection.execute(update(REPEATS).where(fresh).values(owner=self.owner))
             for table in (FEEDBACK, MEMORIES):
                 connection.execute(update(table).where(table.c.owner == owner).values(owner=self.owner))
             found = update(CONVERSATIONS).where(CONVERSATIONS.c.owner == owner).values(owner=self.owner)
@@ -220,32 +239,22 @@ class Conversations:
         if not connection.execute(statement).rowcount:
             raise unknown(conversation_id)
 
-    def _append(
-        self,
-        connection: Connection,
-        conversation_id: str,
-        role: str,
-        text: str,
-        state: str,
-        now: datetime,
-        turn_id: str = "",
-        answer: str | None = None,
-    ) -> str:
-        last = select(func.max(TURNS.c.ordinal)).where(TURNS.c.conversation_id == conversation_id)
-        ordinal = connection.scalar(last)
-        turn_id = turn_id or uuid.uuid4().hex
-        row = {
-            "id": turn_id,
-            "conversation_id": conversation_id,
-            "ordinal": 0 if ordinal is None else ordinal + 1,
-            "role": role,
-            "text": text,
-            "state": state,
-            "answer": answer,
-            "created_at": now,
-        }
-        connection.execute(insert(TURNS).values(row))
-        return turn_id
+    def _write_failures(self) -> None:
+        failures = self._unwritten.copy()
+        if not failures:
+            return
+        with suppress(SQLAlchemyError):  # still locked or full: they are kept until it is not
+            with self.engine.begin() as connection:
+                for turn_id, (state, error) in failures.items():
+                    unfinished = (TURNS.c.id == turn_id) & (TURNS.c.state == "working")
+                    connection.execute(update(TURNS).where(unfinished).values(state=state, error=error))
+            for turn_id in failures:
+                self._unwritten.pop(turn_id, None)
+
+
+def title_of(question: str) -> str:
+    """The title of a conversation that begins so."""
+    return " ".join(question.split())[:TITLE_LENGTH]
 
 
 def _summaries() -> "Select[str, str, datetime, datetime, int]":

@@ -2,13 +2,13 @@
 
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from sqlalchemy import ColumnElement, Engine, delete, func, insert, select, update
 
 from indexing.types import NotFound
-from service.conversations import Conversations, StoredTurn, Summary
+from service.conversations import Conversations, StoredTurn, Summary, title_of
 from service.database import CONVERSATIONS, SHARES, TURNS
 
 TOKEN_BYTES = 24
@@ -17,7 +17,7 @@ TOKEN_BYTES = 24
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """A link that works: `turns` are so many of the conversation's, from the first."""
+    """A link that works: it opens the `turns` that the conversation had at `created_at`."""
 
     token: str
     turns: int
@@ -47,9 +47,8 @@ class Shares:
         known = self.get(conversation_id)
         now = datetime.now(UTC)
         with self.engine.begin() as connection:
-            turns = connection.scalar(
-                select(func.count()).select_from(TURNS).where(TURNS.c.conversation_id == conversation_id)
-            )
+            before = (TURNS.c.conversation_id == conversation_id) & (TURNS.c.created_at <= now)
+            turns = connection.scalar(select(func.count()).select_from(TURNS).where(before))
             values = {"turns": turns, "created_at": now}
             if known:
                 connection.execute(update(SHARES).where(_of(conversation_id)).values(values))
@@ -67,17 +66,22 @@ class Shares:
             connection.execute(delete(SHARES).where(_of(conversation_id)))
 
     def read(self, token: str) -> tuple[Summary, Sequence[StoredTurn]]:
-        """What a link opens. Raises NotFound for one that does not work, or does no more."""
+        """What a link opens, under the title that its first question gives; the owner may call it something else.
+
+        Raises NotFound for one that does not work, or does no more.
+        """
         with self.engine.connect() as connection:
             row = connection.execute(
-                select(SHARES.c.conversation_id, SHARES.c.turns, CONVERSATIONS.c.owner)
+                select(SHARES.c.conversation_id, SHARES.c.created_at, CONVERSATIONS.c.owner)
                 .join(CONVERSATIONS, CONVERSATIONS.c.id == SHARES.c.conversation_id)
                 .where(SHARES.c.token == token)
             ).one_or_none()
         if row is None:
             raise NotFound("This link opens nothing.", "It may have been taken back; ask who gave it to you.")
         kept = self.conversations.of(row.owner)
-        return kept.get(row.conversation_id), kept.turns(row.conversation_id)[: row.turns]
+        turns = [turn for turn in kept.turns(row.conversation_id) if turn.created_at <= row.created_at]
+        title = title_of(turns[0].text) if turns else ""
+        return replace(kept.get(row.conversation_id), title=title), turns
 
 
 def _of(conversation_id: str) -> ColumnElement[bool]:

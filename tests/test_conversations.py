@@ -8,7 +8,7 @@ from sqlalchemy import update
 from indexing.types import BadInput, NotFound, StorageFailed
 from models.types import Turn
 from service.conversations import Conversations
-from service.database import PROPERTIES, connect
+from service.database import PROPERTIES, TURNS, connect
 
 
 @pytest.fixture
@@ -45,6 +45,30 @@ def test_a_policy_reads_words_without_markers_and_no_unanswered_question(kept: C
     read = kept.read(conversation, turn, 10)
     assert read.turns == (Turn("user", "When?"), Turn("assistant", "In 1969."), Turn("user", "Who?"))
     assert kept.read(conversation, turn, 1).turns == (Turn("user", "Who?"),)
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_of_two_questions_asked_at_once_each_keeps_its_own_answer(kept: Conversations, order: tuple[int, int]) -> None:
+    conversation = answered(kept, "When?", "In 1969.")
+    asked = [kept.begin(question, conversation)[1] for question in ("Where?", "Who?")]
+    for place in order:
+        kept.finish(conversation, asked[place], f"answer {place}", ("On the Moon.", "Armstrong.")[place], "{}")
+    said = ["When?", "In 1969.", "Where?", "On the Moon.", "Who?", "Armstrong."]
+    assert [turn.text for turn in kept.turns(conversation)] == said
+    _, turn = kept.begin("Why?", conversation)
+    assert [turn.text for turn in kept.read(conversation, turn, 10).turns] == [*said, "Why?"]
+
+
+def test_a_conversation_from_before_places_were_left_free_goes_on(kept: Conversations) -> None:
+    conversation = answered(kept, "When?", "In 1969.")
+    for text in ("Where?", "Who?"):
+        kept.fail(kept.begin(text, conversation)[1], "failed", "{}")
+    with kept.engine.begin() as connection:
+        for ordinal, text in enumerate(("When?", "In 1969.", "Where?", "Who?")):
+            connection.execute(update(TURNS).where(TURNS.c.text == text).values(ordinal=ordinal))
+    answered(kept, "Why?", "To explore.", conversation)
+    said = ["When?", "In 1969.", "Where?", "Who?", "Why?", "To explore."]
+    assert [turn.text for turn in kept.turns(conversation)] == said
 
 
 def test_what_a_crash_left_working_is_failed_at_the_next_start(kept: Conversations) -> None:

@@ -52,6 +52,18 @@ def test_a_vote_is_exported_with_dialogue_and_candidate(talked: tuple[Feedback, 
     assert candidate["support"] == pytest.approx(0.9)
 
 
+def test_the_dialogue_of_an_answer_ends_with_its_own_question(tmp_path: Path) -> None:
+    engine = connect(f"sqlite:///{tmp_path / 'passerine.db'}")
+    conversations = Conversations(engine)
+    conversation, first = conversations.begin("Where?")
+    _, second = conversations.begin("Who?", conversation)
+    for turn, text in ((second, "Armstrong."), (first, "On the Moon.")):
+        conversations.finish(conversation, turn, text, text, "{}")
+    for answer, asked in (("On the Moon.", "Where?"), ("Armstrong.", "Who?")):
+        _, dialogue, _ = Feedback(engine).answer(answer, None)
+        assert dialogue[-1] == {"role": "user", "text": asked}
+
+
 def test_the_trainers_read_what_is_exported(talked: tuple[Feedback, Conversations, Answer], tmp_path: Path) -> None:
     feedback, _, answer = talked
     given = [

@@ -1,13 +1,15 @@
 """A question that is sent again is not asked twice."""
 
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from sqlalchemy import update
+from sqlalchemy import event, update
 
 from service.conversations import REMEMBERED
 from service.database import REPEATS
@@ -68,6 +70,27 @@ def test_while_the_first_is_being_answered_the_second_waits_outside(served: Serv
     again = ask(served, "c")
     assert (again.status_code, "idempotent-replayed" in again.headers) == (200, False), "it got no answer: asked anew"
     assert ask(served, "c").json() == again.json()
+
+
+def test_what_failed_while_the_database_was_locked_is_failed_when_it_is_free_and_asked_anew(tmp_path: Path) -> None:
+    with quick(tmp_path) as service:
+        database = service.application.database
+        event.listen(database, "checkout", lambda connection, *_: connection.execute("PRAGMA busy_timeout=100"))
+        with (
+            closing(sqlite3.connect(tmp_path / "passerine.db", isolation_level=None)) as other,
+            httpx.Client(base_url=service.url, headers={"idempotency-key": "e"}) as client,
+        ):
+            with service.application.asking.turnstile.passed(lambda: False):
+                flow = events(client, QUESTION)
+                conversation = next(flow).data["conversation_id"]
+                other.execute("BEGIN IMMEDIATE")
+            *_, error = flow
+            assert error.data["error"]["message"] == "The database is locked by another program."
+            other.execute("ROLLBACK")
+        again = ask(service, "e")
+        assert (again.status_code, "idempotent-replayed" in again.headers) == (200, False)
+        [turn] = service.client.get(f"/v1/conversations/{conversation}").json()["turns"]
+        assert (turn["state"], turn["error"]["code"]) == ("failed", "storage_failed")
 
 
 def test_two_keys_may_use_the_same_name_and_see_only_their_own(tmp_path: Path) -> None:

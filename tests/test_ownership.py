@@ -16,9 +16,9 @@ from service import annotation
 from service.app import build
 from service.asking import Question
 from service.config import load
-from service.conversations import Conversations
+from service.conversations import Conversations, Once
 from service.database import connect
-from service.events import Done
+from service.events import Accepted, Done
 from service.feedback import Feedback, Opinion
 from tests.scripted import document, hit, parts, quoting
 from tests.serving import listening
@@ -126,6 +126,35 @@ def test_what_was_asked_on_the_machine_belongs_to_no_key_until_one_takes_it_over
     assert [each.id for each in application.conversations.of(mine.id).list()] == [made]
     assert application.conversations.list() == []
     application.close()
+
+
+def test_an_answer_in_flight_goes_to_the_key_that_takes_the_conversation_over(tmp_path: Path) -> None:
+    application = build(load({"home": tmp_path, "memory": True}, {}))
+    once, name = Once("again", "hash"), "I live in Oslo."
+    scripted = parts(quoting(MOON.text), {"first": [hit(MOON)]})
+    flow = application.asking.ask(Question(f"{name} When did it land?", once=once), scripted)
+    accepted = next(flow)
+    assert isinstance(accepted, Accepted)
+    key, _ = application.keys.add("one")
+    mine = application.conversations.of(key.id)
+    assert mine.take_over("") == 1
+    *_, done = flow
+    assert isinstance(done, Done)
+    question, answer = mine.turns(accepted.conversation_id)
+    assert (question.state, answer.id) == ("done", done.answer.id)
+    assert mine.repeated(once) == answer.answer
+    assert application.memories.of(key.id).texts() == (name,)
+    application.close()
+
+
+def test_a_key_that_takes_over_keeps_the_names_of_its_own_questions(tmp_path: Path) -> None:
+    kept = Conversations(connect(f"sqlite:///{tmp_path / 'passerine.db'}"))
+    once = Once("same", "hash")
+    for owner in ("one", "another"):
+        conversation, turn = kept.of(owner).begin("Who?", once=once)
+        kept.of(owner).finish(conversation, turn, owner, owner, owner)
+    assert kept.of("one").take_over("another") == 1
+    assert kept.of("one").repeated(once) == "one"
 
 
 def test_a_database_of_schema_1_is_brought_up_without_loss_by_whoever_starts_first(tmp_path: Path) -> None:

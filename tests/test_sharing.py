@@ -24,14 +24,17 @@ def served(tmp_path: Path) -> Iterator[Served]:
 
 def told(served: Served, question: str, conversation: str = "") -> str:
     """A question with its answer, kept; returns the conversation's id."""
+    conversation, turn = served.application.conversations.begin(question, conversation)
+    finish(served, conversation, turn)
+    return conversation
+
+
+def finish(served: Served, conversation: str, turn: str, text: str = "In 1973.[1]") -> None:
     document = Document("d", "javascript:alert(1)", "Skylab", QUOTE)
     hit = Hit(Passage("d-0", "d", 0, 0, len(QUOTE), QUOTE), document, 1.0)
     cited = Citation(1, "d", "Skylab", "https://example.org/?a=1&b", datetime(2026, 11, 1, tzinfo=UTC), 3, QUOTE, 0, 46)
-    conversations = served.application.conversations
-    conversation, turn = conversations.begin(question, conversation)
-    answer = Answer(turn + "a", "In 1973.[1]", citations=(cited,), nearest=(hit,), conversation_id=conversation)
-    conversations.finish(conversation, turn, answer.id, answer.text, answer_json(answer))
-    return conversation
+    answer = Answer(turn + "a", text, citations=(cited,), nearest=(hit,), conversation_id=conversation)
+    served.application.conversations.finish(conversation, turn, answer.id, answer.text, answer_json(answer))
 
 
 def test_who_has_the_link_reads_what_was_shared_and_no_more(served: Served) -> None:
@@ -56,6 +59,34 @@ def test_who_has_the_link_reads_what_was_shared_and_no_more(served: Served) -> N
     again = served.client.post(path).json()
     assert again["path"] == shared["path"]
     assert "A private question" in served.client.get(shared["path"]).text
+
+
+def test_a_title_that_is_given_after_sharing_is_not_shown(served: Served) -> None:
+    conversation = told(served, "When was Skylab launched?")
+    link = served.client.post(f"/v1/conversations/{conversation}/share").json()["path"]
+    served.client.patch(f"/v1/conversations/{conversation}", json={"title": "For the case against J. D."})
+    page = served.client.get(link).text
+    assert "J. D." not in page
+    assert "<title>When was Skylab launched?</title>" in page
+
+
+def test_of_questions_asked_at_once_the_page_shows_each_with_its_answer_from_before_sharing(served: Served) -> None:
+    kept = served.application.conversations
+    conversation, first = kept.begin("When was Skylab launched?")
+    asked = [kept.begin(question, conversation)[1] for question in ("Who flew?", "Who paid?")]
+    finish(served, conversation, first, "In May 1973.")
+    finish(served, conversation, asked[1], "The taxpayer.")
+    path = f"/v1/conversations/{conversation}/share"
+    shared = served.client.post(path).json()
+    assert shared["turns"] == 5
+    finish(served, conversation, asked[0], "Conrad's crew.")
+    page = served.client.get(shared["path"]).text
+    assert page.index("launched?") < page.index("In May 1973.") < page.index("Who paid?") < page.index("The taxpayer.")
+    for absent in ("Who flew?", "Conrad"):
+        assert absent not in page
+    served.client.post(path)
+    page = served.client.get(shared["path"]).text
+    assert page.index("Who flew?") < page.index("Conrad") < page.index("Who paid?") < page.index("The taxpayer.")
 
 
 def test_a_link_that_was_taken_back_opens_nothing(served: Served) -> None:
