@@ -357,14 +357,17 @@ def make_tuned(settings: Settings, orders: "OrderDetector | None" = None) -> "Tu
 
 
 def warm_up(library: Library, parts: Parts) -> None:
-    """A question in each language, answered by all policies and thrown away; an empty index is no failure."""
+    """A question in each language, answered by all policies and thrown away. One that finds no document or no model
+    server is no failure of the start: both may come later."""
     try:
         library.filled()
+        for question in WARM_UP:
+            for _ in answer(Conversation((Turn("user", question),)), replace(parts, enough=1.0)):
+                pass
     except IndexMissing:
         return
-    for question in WARM_UP:
-        for _ in answer(Conversation((Turn("user", question),)), replace(parts, enough=1.0)):
-            pass
+    except PasserineError as error:
+        LOG.warning("the question that warms up was not answered: %s", error)
 
 
 def report_failure(say: Callable[[PasserineError], None]) -> Callable[[BaseException], None]:

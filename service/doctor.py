@@ -1,12 +1,14 @@
 """Is this installation whole, and what to do if not. It changes nothing unless told to repair."""
 
 import shutil
-import sqlite3
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import Literal
+
+from sqlalchemy import Engine
+from sqlalchemy.exc import DBAPIError
 
 from indexing.types import Encoder, EncoderMismatch, IndexMissing, PasserineError
 from service.config import Settings, unknown_variables
@@ -36,7 +38,7 @@ def examine(settings: Settings, repair: bool = False) -> Iterator[Finding]:
     for check in (python, packages, environment, disk, database, models, index, address):
         try:
             yield from check(settings)
-        except (PasserineError, OSError) as error:
+        except (PasserineError, OSError, DBAPIError) as error:
             plain = explain(error)
             yield Finding("fail", check.__name__, plain.message, plain.hint)
     if repair:
@@ -106,17 +108,26 @@ def database(settings: Settings) -> Iterator[Finding]:
     if settings.database_url == "" and not (settings.home / "passerine.db").exists():
         yield Finding("ok", "database", "none yet; it is made at the first start.")
         return
-    engine = connect(settings.database)
-    if engine.dialect.name == "sqlite" and engine.url.database:
-        with sqlite3.connect(engine.url.database) as connection:
-            verdict = connection.execute("PRAGMA quick_check").fetchone()[0]
-        if verdict != "ok":
-            yield Finding(
-                "fail", "database", f"damaged: {verdict}", "Move passerine.db aside; documents are not affected."
-            )
-            return
-    engine.dispose()
+    try:
+        engine = connect(settings.database)
+        verdict = quick_check(engine)
+    except UnicodeDecodeError:  # SQLite names the damaged table, and its name is damaged too
+        verdict = "the names of its tables cannot be read."
+    if verdict != "ok":
+        yield Finding("fail", "database", f"damaged: {verdict}", "Move passerine.db aside; documents are not affected.")
+        return
     yield Finding("ok", "database", str(engine.url.render_as_string(hide_password=True)))
+
+
+def quick_check(engine: Engine) -> str:
+    """What SQLite says of its pages: "ok", or the faults; other databases are taken for whole. Closes the engine."""
+    try:
+        with engine.connect() as connection:
+            if engine.dialect.name != "sqlite":
+                return "ok"
+            return str(connection.exec_driver_sql("PRAGMA quick_check").scalars().first())
+    finally:
+        engine.dispose()
 
 
 def models(settings: Settings) -> Iterator[Finding]:

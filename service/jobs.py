@@ -40,7 +40,7 @@ _COLUMNS = [column for column in JOBS.c if column.name != "owner"]
 @dataclass(frozen=True, slots=True)
 class Job:
     """One refresh of one source. `done` of `total` items are read, and `encoded` passages encoded; then the counts of
-    documents. `source` is a source's name, or a path."""
+    documents. `source` is a source's name, or the location of one that is not kept."""
 
     id: str
     source: str
@@ -131,6 +131,10 @@ class Jobs:
             there = connection.scalar(select(JOBS.c.id).where(waits))
             job = there or self._insert(connection, source, state="queued", owner="")
         return self.get(job)
+
+    def unqueue(self, source: str) -> None:
+        """Removes the job of a source that waits."""
+        self._delete((JOBS.c.source == source) & (JOBS.c.state == "queued"))
 
     def begin(self, source: str) -> Job:
         """A job that runs in this process from now on."""

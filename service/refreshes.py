@@ -47,7 +47,8 @@ class Refreshes:
 
         Raises NotFound, Conflict when another refresh runs in any process, and whatever else a refresh raises.
         """
-        with self.jobs.recorded(job or self.jobs.begin(name), waits=job is not None) as recorder:
+        begun = job or self.jobs.begin(self.sources.find(name).name)
+        with self.jobs.recorded(begun, waits=job is not None) as recorder:
 
             def both(stage: str, done: int, total: int) -> None:
                 recorder.progress(stage, done, total)
@@ -57,6 +58,10 @@ class Refreshes:
             library = self.library.now()
             with opened(self.sources.find(name), self.rules, cancelled) as source:
                 return library.refresh([source], both, cancelled, empty_ok=empty_ok, counted=recorder.counted)
+
+    def queue(self, name: str) -> Job:
+        """A job for a worker, by a source's name or location. Raises what `Sources.find` raises."""
+        return self.jobs.queue(self.sources.find(name).name)
 
     def preview(
         self, name: str, progress: Progress | None = None, cancelled: Cancelled = never, empty_ok: bool = False
@@ -145,7 +150,7 @@ class Worker:
         self.refreshes, self.examples = refreshes, examples
         self._bell, self._stopped, self._guard = threading.Event(), threading.Event(), threading.Lock()
         self._thread: threading.Thread | None = None
-        self._source = self._cancel = ""  # what is refreshed, and what of that is to stop
+        self._job = self._cancelled = ""  # the ids of the job that runs, and of the one that is to stop
 
     def start(self, watched: Callable[[], AbstractContextManager[Progress]] = unseen) -> None:
         """Begins to look at the queue, unless it does already; `watched` shows a job's progress on a terminal."""
@@ -156,19 +161,20 @@ class Worker:
 
     def submit(self, source: str) -> Job:
         """Queues a refresh of a source, by its name or path."""
-        job = self.refreshes.jobs.queue(source)
+        job = self.refreshes.queue(source)
         self.start()
         self._bell.set()
         return job
 
     def cancel(self, source: str, seconds: float = 30.0) -> None:
-        """Stops the refresh of a source when it is the one that runs here, and waits for its end."""
-        with self._guard:
-            if self._source != source:
-                return
-            self._cancel = source
+        """Takes a source off the queue; stops its refresh when it runs here, and waits for the end."""
+        self.refreshes.jobs.unqueue(source)
+        running = self._job
+        if running not in {job.id for job in self.refreshes.jobs.list(source)}:
+            return
+        self._cancelled = running
         until = time.monotonic() + seconds
-        while self._source == source and time.monotonic() < until:
+        while self._job == running and time.monotonic() < until:
             time.sleep(0.05)
 
     def stop(self, seconds: float = 30.0) -> None:
@@ -194,8 +200,7 @@ class Worker:
         job = self.refreshes.jobs.claim()
         if job is None:
             return False
-        with self._guard:
-            self._source, self._cancel = job.source, ""
+        self._job = job.id
         try:
             with watched() as progress:
                 report = self.refreshes.run(job.source, job, progress, self._over)
@@ -211,17 +216,16 @@ class Worker:
             if self.refreshes.sources.find(job.source).key != str(self.examples.resolve()):
                 self.refreshes.library.now().drop_examples(self.examples)
         finally:
-            with self._guard:
-                self._source = ""
+            self._job = ""
         return True
 
     def _failed(self, job: Job, error: Exception) -> None:
         """Says so; a job that the end of the service cut short waits for its next start."""
         if self._stopped.is_set():
-            self.refreshes.jobs.queue(job.source)
+            self.refreshes.queue(job.source)
             return
         trace = None if isinstance(error, PasserineError) else error
         LOG.error("the refresh of %s failed: %s", job.source, explain(error), exc_info=trace)
 
     def _over(self) -> bool:
-        return self._stopped.is_set() or (self._source != "" and self._cancel == self._source)
+        return self._stopped.is_set() or self._cancelled == self._job != ""

@@ -76,7 +76,7 @@ def add(cli: typer.Typer, application: Callable[..., Application], reporting: Re
                 return
             run = _Run(own, dry_run, empty_ok, stopped)
             if watch:
-                for names in changes(chosen, every, stopped):
+                for names in changes(chosen, run.busy, every, stopped):
                     with suppress(Cancelled):
                         run.all(names)
                 raise typer.Exit(STOPPED)
@@ -89,11 +89,13 @@ def add(cli: typer.Typer, application: Callable[..., Application], reporting: Re
 
 
 class _Run:
-    """Refreshes sources one after another; one that fails does not hinder the next."""
+    """Refreshes sources one after another; one that fails does not hinder the next. `busy` are those whose last refresh
+    met another one, which is said once."""
 
     def __init__(self, application: Application, dry_run: bool, empty_ok: bool, stopped: Callable[[], bool]) -> None:
         self.refreshes, self.dry_run, self.empty_ok = application.refreshes, dry_run, empty_ok
         self.stopped = stopped
+        self.busy: set[str] = set()
         application.library.now()  # what hinders every source is said once
 
     def all(self, names: Sequence[str]) -> int:
@@ -103,16 +105,22 @@ class _Run:
 
     def one(self, name: str, before: str) -> int:
         """Refreshes one source and says what became of it. Raises Cancelled."""
+        said = name in self.busy
+        self.busy.discard(name)
         try:
             with bar() as progress:
                 report = self._report(name, progress)
         except (Cancelled, KeyboardInterrupt):
             raise
+        except Conflict as error:
+            self.busy.add(name)
+            if not said:
+                show_failure(error, before)
+            return BUSY
         except Exception as error:
             LOG.debug("the refresh of %s failed", name, exc_info=error)
-            plain = explain(error)
-            show_error(type(plain)(f"{before}{plain.message}", plain.hint))
-            return BUSY if isinstance(error, Conflict) else FAILED
+            show_failure(error, before)
+            return FAILED
         for failure in report.failed:
             err().print(f"not read: {failure.url}: {failure.reason}", markup=False)
         out().print(f"{before}{'would be: ' if self.dry_run else ''}{report.counts}", markup=False)
@@ -122,6 +130,12 @@ class _Run:
         if self.dry_run:
             return self.refreshes.preview(name, progress, self.stopped, self.empty_ok)
         return self.refreshes.run(name, None, progress, self.stopped, self.empty_ok)
+
+
+def show_failure(error: Exception, before: str) -> None:
+    """Says why a source was not refreshed, after its name where there are several."""
+    plain = explain(error)
+    show_error(type(plain)(f"{before}{plain.message}", plain.hint))
 
 
 def source_commands(application: Callable[[], Application], reporting: Reporting) -> typer.Typer:

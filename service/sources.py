@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
-from sqlalchemy import Engine, delete, insert, select
+from sqlalchemy import Engine, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from indexing.bucket import SCHEME, Bucket, check_bucket, connected
@@ -20,12 +20,16 @@ from indexing.sources import Failure, Folder, Source
 from indexing.types import BadInput, Conflict, Document, ExtractFailed, NotFound
 from indexing.web import Feed, Page, Sitemap
 from models.types import Cancelled, never
-from service.database import SOURCES
+from service.database import JOBS, SOURCES
 from service.errors import did_you_mean
+from service.uploads import SOURCE as UPLOADED_FILES
 
 Kind = Literal["path", "page", "sitemap", "feed", "query", "bucket"]
 LOCAL: tuple[Kind, ...] = ("path", "query", "bucket")
 """Kinds that read what only this machine reaches: its files, its databases, what its credentials open."""
+
+SENT = (UPLOADED, UPLOADED_FILES)
+"""What documents that came over HTTP carry as `source`: removing a source of that name would remove them."""
 
 MOST_TRIED = 5
 """Documents that a test of a source reads: enough to see whether their titles, dates and texts are right."""
@@ -72,7 +76,8 @@ class Sources:
         self.engine = engine
 
     def add(self, location: str, name: str = "", kind: Kind | None = None, query: str = "") -> StoredSource:
-        """Keeps a source; without a name it is named after its location, and its kind is guessed from that.
+        """Keeps a source; without a name it is named after its location, and its kind is guessed from that. Refreshes
+        of its path that were there before are its own from now on.
 
         Raises BadInput for a location or name that cannot be, Conflict for one that is there.
         """
@@ -84,6 +89,7 @@ class Sources:
         try:
             with self.engine.begin() as connection:
                 connection.execute(insert(SOURCES).values(values))
+                connection.execute(update(JOBS).where(JOBS.c.source == stored.key).values(source=stored.name))
         except IntegrityError:
             raise Conflict(f"There is a source '{stored.name}' already.", "Give this one another name.") from None
         return stored
@@ -143,10 +149,10 @@ def described(location: str, name: str = "", kind: Kind | None = None, query: st
         except ExtractFailed as error:
             raise BadInput(error.message, error.hint) from None
     name = name or suggested(location, kind)
-    if not _NAME.fullmatch(name) or name == UPLOADED:
+    if not _NAME.fullmatch(name) or name in SENT:
         raise BadInput(
             f"'{name[:80]}' cannot be the name of a source.",
-            f"Use up to 64 letters, digits, dots, dashes and underscores, not '{UPLOADED}' alone.",
+            f"Use up to 64 letters, digits, dots, dashes and underscores, not {' or '.join(SENT)} alone.",
         )
     return StoredSource(name, kind, location, query, datetime.now(UTC))
 

@@ -3,7 +3,7 @@
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 
 from indexing.files import DOCUMENT_TYPES
@@ -11,11 +11,16 @@ from service.sources import StoredSource
 
 LOOK_SECONDS = 0.2
 """Between two looks at whether to stop."""
+BUSY_SECONDS = 5.0
+"""Between two tries of a refresh that met another one: as often as a service looks at its queue."""
 
 
-def changes(sources: Sequence[StoredSource], every: float, stopped: Callable[[], bool]) -> Iterator[list[str]]:
-    """Names of the sources to refresh now: folders and files when something in them changes, and all of them every so
-    many seconds. Begins with all; ends when `stopped` says so. The watch is on before the first refresh."""
+def changes(
+    sources: Sequence[StoredSource], busy: Collection[str], every: float, stopped: Callable[[], bool]
+) -> Iterator[list[str]]:
+    """Names of the sources to refresh now: folders and files when something in them changes, those in `busy` after a
+    few seconds, and all of them every so many. Begins with all; ends when `stopped` says so. The watch is on before the
+    first refresh."""
     changed: queue.SimpleQueue[str] = queue.SimpleQueue()
     over = threading.Event()
     for source in sources:
@@ -25,10 +30,12 @@ def changes(sources: Sequence[StoredSource], every: float, stopped: Callable[[],
     try:
         while not stopped():
             yield [source.name for source in sources]
-            due = time.monotonic() + every
+            due, again = time.monotonic() + every, time.monotonic() + BUSY_SECONDS
             while not stopped() and time.monotonic() < due:
-                if names := _taken(changed):
-                    yield names
+                names = _taken(changed)
+                if names or (busy and time.monotonic() >= again):
+                    yield list(dict.fromkeys((*names, *busy)))
+                    again = time.monotonic() + BUSY_SECONDS
     finally:
         over.set()
 

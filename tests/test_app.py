@@ -5,14 +5,19 @@ from pathlib import Path
 
 import pytest
 
-from indexing.types import BadInput, EncoderMismatch, IndexMissing, ModelMissing, StorageFailed
-from service.app import BASE, EXAMPLES, build, make_device, make_index, make_library
-from service.config import load
+from indexing.types import BadInput, Document, Encoder, EncoderMismatch, IndexMissing, ModelMissing, StorageFailed
+from models.generative import GenerativePolicy
+from models.remote_generator import RemoteGenerator
+from rewards.select import Thresholds
+from service.app import BASE, EXAMPLES, build, make_device, make_index, make_library, make_remote
+from service.config import Settings, load
 from service.errors import NotReady
-from service.library import open_collection, where
+from service.library import Library, open_collection, where
+from service.pipeline import Parts
 from service.startup import Lazy, Startup
 from tests.hashing import HashingEncoder
-from tests.serving import Served, quick, wait_until
+from tests.scripted import FixedJudge, FixedRules
+from tests.serving import GRAZES, WAIT, Served, listening, quick, wait_until
 
 
 def test_building_loads_no_model_and_makes_the_folder(tmp_path: Path) -> None:
@@ -114,6 +119,30 @@ def test_the_start_ends_with_a_question_that_warms_everything_up(served: Served)
     last = startup.stages()[-1]
     assert last.name == "warm-up"
     assert last.seconds > 0
+
+
+def test_a_model_server_that_is_down_at_the_start_does_not_keep_the_service_from_being_ready(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def parts(settings: Settings, encoder: Encoder, library: Library, rules: object) -> Parts:
+        del encoder, rules
+        policy, judge = GenerativePolicy(make_remote(settings)), FixedJudge(0.9)
+        return Parts(policy, library.searcher, judge, FixedRules(), judge, Thresholds(abstain=0.2))
+
+    monkeypatch.setattr("service.app.make_encoder", lambda _: HashingEncoder())
+    monkeypatch.setattr("service.app.make_parts", parts)
+    monkeypatch.setattr(RemoteGenerator, "TRIES", 1)
+    nobody = "http://127.0.0.1:9/v1"
+    application = build(load({"home": tmp_path, "policy": "generative", "generator_url": nobody}, {}))
+    application.library.now().add([Document("zebra", "file:///zebra.md", "Zebra", GRAZES)])
+    told: list[BaseException] = []
+    with listening(application) as client:
+        application.startup.start(told.append)
+        assert application.startup.wait(WAIT)
+        assert client.get("/readyz").json() == {"status": "ready"}
+        asked = client.post("/v1/chat", json={"message": "Where does the zebra graze?"})
+        assert (asked.status_code, asked.json()["error"]["code"]) == (502, "generator_failed")
+    assert told == []
 
 
 def test_a_table_takes_the_place_of_the_index(tmp_path: Path) -> None:

@@ -1,5 +1,8 @@
 """The doctor finds what is wrong and says what to do."""
 
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -8,6 +11,7 @@ from indexing.refresh import add_documents
 from indexing.store import Index
 from indexing.types import Document, Encoder
 from service.config import load
+from service.database import connect
 from service.doctor import Finding, examine
 
 
@@ -60,6 +64,35 @@ def test_a_damaged_database_is_named(small: Path) -> None:
     [broken] = findings(small)["database"]
     assert broken.level == "fail"
     assert broken.advice
+
+
+def page_overwritten(file: Path) -> None:
+    """The first page of a table."""
+    with closing(sqlite3.connect(file)) as connection:
+        [[page]] = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = 'conversations'")
+        [[size]] = connection.execute("PRAGMA page_size")
+    data = bytearray(file.read_bytes())
+    data[(page - 1) * size : (page - 1) * size + 100] = b"\xaa" * 100
+    file.write_bytes(data)
+
+
+def name_overwritten(file: Path) -> None:
+    """The name of a table, with what is no text."""
+    file.write_bytes(file.read_bytes().replace(b"tablesources", b"tablesourc\xffs"))
+
+
+@pytest.mark.parametrize("overwrite", [page_overwritten, name_overwritten])
+def test_a_database_damaged_inside_is_named_and_the_rest_is_looked_at(
+    small: Path, overwrite: Callable[[Path], None]
+) -> None:
+    connect(load({"home": small}, {}).database).dispose()
+    assert findings(small)["database"][0].level == "ok"
+    overwrite(small / "passerine.db")
+    found = findings(small)
+    [broken] = found["database"]
+    assert (broken.level, "damaged" in broken.message) == ("fail", True)
+    assert broken.advice.startswith("Move passerine.db ")
+    assert found["index"][0].level == "ok"
 
 
 def test_a_misspelt_variable_is_named(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:

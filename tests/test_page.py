@@ -505,6 +505,8 @@ def test_documents_are_listed_filtered_added_and_deleted(browser: Browser, serve
         expect(page.locator("#uploads .bad")).to_contain_text("broken.pdf")
         page.locator("#document-filter").fill("ferry")
         expect(rows).to_have_count(1)
+        expect(rows.get_by_role("button", name="Delete")).to_be_visible()
+        expect(rows.get_by_role("button", name="Read anew")).to_have_count(0)
         rows.get_by_role("button", name="Ferry", exact=True).click()
         expect(page.locator("#source")).to_contain_text("leaves at ten")
         rows.get_by_role("button", name="Delete").click()

@@ -107,6 +107,7 @@ def test_pages_are_tried_and_then_kept(served: Served) -> None:
         ({"location": "/no/such/folder"}, 422, "no file or folder"),
         ({"location": "/tmp", "kind": "pages"}, 422, "kind"),
         ({"location": "/tmp", "name": "api"}, 422, "name"),
+        ({"location": "/tmp", "name": "upload"}, 422, "name"),
         ({"location": "/tmp", "querry": "x"}, 422, "querry"),
         ({"location": "https://a.org/", "query": "SELECT 1", "kind": "page"}, 422, "query"),
     ],
@@ -192,6 +193,42 @@ def test_refreshes_run_one_at_a_time_and_a_running_one_can_be_removed(served: Se
         assert [source["name"] for source in served.client.get("/v1/sources").json()["sources"]] == ["quick"]
         library = served.application.library.now()
         assert [source.source for source in library.index.sources()] == ["quick"]
+
+
+def test_a_folder_that_was_being_read_before_it_was_a_source_is_removed_with_it(
+    served: Served, docs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reached, go_on = threading.Event(), threading.Event()
+    encode = HashingEncoder.encode_passages
+
+    def wait(encoder: HashingEncoder, texts: Any) -> Any:
+        reached.set()
+        go_on.wait(100)
+        return encode(encoder, texts)
+
+    monkeypatch.setattr(HashingEncoder, "encode_passages", wait)
+    job = served.application.worker.submit(str(docs))
+    assert reached.wait(100)
+    added = served.client.post("/v1/sources", json={"location": str(docs)}).json()
+    assert (added["last_job"]["id"], added["last_job"]["state"]) == (job.id, "running")
+    assert served.client.post("/v1/sources/docs/refresh").json()["state"] == "queued"
+    replies: list[httpx.Response] = []
+    removal = threading.Thread(target=lambda: replies.append(served.client.delete("/v1/sources/docs")))
+    removal.start()
+    time.sleep(0.2)
+    go_on.set()
+    removal.join(100)
+    assert replies[0].status_code == 204, replies[0].text
+    assert served.client.get("/v1/jobs").json()["jobs"] == []
+    assert served.application.library.now().counts().documents == 0
+
+
+def test_a_refresh_by_its_path_is_one_of_the_source(served: Served, docs: Path) -> None:
+    served.client.post("/v1/sources", json={"location": str(docs)})
+    served.application.refreshes.run(str(docs))
+    job = served.application.worker.submit(f"{docs}/../docs")
+    wait_until(lambda: served.client.get(f"/v1/jobs/{job.id}").json()["job"]["state"] == "done")
+    assert served.client.get("/v1/jobs", params={"source": "docs"}).json()["total"] == 2
 
 
 def test_jobs_wait_while_another_process_refreshes(served: Served, docs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -325,6 +362,28 @@ def test_a_watched_folder_is_refreshed_when_it_changes(docs: Path) -> None:
         rest, err = process.communicate(timeout=100)
     assert (process.returncode, rest) == (130, ""), "nothing changed, so nothing was refreshed"
     assert "Traceback" not in err
+
+
+def test_a_change_that_fell_into_another_refresh_is_read_after_it(docs: Path, tmp_path: Path) -> None:
+    quickly = COMMAND.replace("main()\n", "import service.watching\nservice.watching.BUSY_SECONDS = 0.1\nmain()\n")
+    command = [sys.executable, "-c", quickly, "--home", str(tmp_path / "home"), "refresh", str(docs), "--watch"]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        assert process.stderr
+        patience = threading.Timer(90, process.kill)
+        patience.start()
+        assert process.stdout.readline() == "2 added, 0 changed, 0 removed, 0 same, 0 failed\n"
+        other = Index.create(tmp_path / "home" / "index", HashingEncoder())
+        with other.refreshing():
+            (docs / "c.md").write_text("# Gamma\n\nThe gnu runs.\n")
+            said = process.stderr.readline()
+            time.sleep(1.5)
+        assert process.stdout.readline() == "1 added, 0 changed, 0 removed, 2 same, 0 failed\n"
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=100)
+        patience.cancel()
+    assert "is refreshing" in said
+    assert "is refreshing" not in err, "that it waits is said once"
 
 
 def committed(folder: Path) -> bool:

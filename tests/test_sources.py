@@ -112,6 +112,8 @@ def test_kinds_and_names_are_guessed(location: str, query: str, kind: str, name:
         ("https://me:pw@a.org/", {}, "user name"),
         ("https://a.org/", {"query": "SELECT 1", "kind": "page"}, "takes no query"),
         ("/tmp", {"name": "api"}, "cannot be the name"),
+        ("/tmp", {"name": "upload"}, "cannot be the name"),
+        ("s3://upload/docs", {}, "cannot be the name"),
         ("/tmp", {"name": "a/b"}, "cannot be the name"),
         ("/tmp", {"name": "-x"}, "cannot be the name"),
         ("nodb://host/x", {}, "no database"),

@@ -8,7 +8,7 @@ import { redrawSources, showSources, useSizes } from "./sources.js";
 import { ago, currentLanguage, failed, text } from "./texts.js";
 
 const PER_PAGE = 50;
-const UPLOADED = "api";
+const SENT = ["api", "upload"];
 const table = page("document-rows"), filter = page("document-filter"), source = page("document-source"), drop = page("drop");
 let asked = 0, running = false;
 
@@ -48,7 +48,7 @@ function row(document) {
     element("td", { title: document.source }, sourceName(document.source)),
     element("td", {}, document.language || "–"),
     element("td", {}, day(document.published_at) || "–"),
-    element("td", { class: "acts" }, document.source === UPLOADED ? null : button("retry", `${text("readAnew")}: ${document.title || document.id}`, () => refetch(document, node)),
+    element("td", { class: "acts" }, SENT.includes(document.source) ? null : button("retry", `${text("readAnew")}: ${document.title || document.id}`, () => refetch(document, node)),
       button("trash", `${text("remove")}: ${document.title || document.id}`, () => remove(document, node))));
   return node;
 }
