@@ -224,6 +224,12 @@ def test_a_plain_page_is_read_whole(tmp_path: Path) -> None:
     assert text == "A\n\nFirst.\n\nB\n\nSecond."
 
 
+@pytest.mark.parametrize(("start", "first"), [("3", 3), ("-2", -2), ("²", 1), ("--1", 1), ("", 1)])
+def test_a_list_begins_where_it_says_if_that_is_a_number(tmp_path: Path, start: str, first: int) -> None:
+    text = one(tmp_path, "list.html", f"<main><p>Steps:</p><ol start='{start}'><li>Drain it.</ol></main>").document.text
+    assert f"{first}. Drain it." in text
+
+
 def test_xhtml_with_empty_elements_is_read_whole(tmp_path: Path) -> None:
     page = '<?xml version="1.0" encoding="UTF-8"?><html><head><script src="x"/><title>T</title></head>'
     assert (

@@ -1,5 +1,7 @@
 """One HTML element -> readable text: blocks, lists, tables, code, headings and Sphinx definitions."""
 
+import re
+
 from selectolax.lexbor import LexborNode
 
 from indexing.formats.draft import TextBuilder
@@ -129,4 +131,4 @@ def _cell(node: LexborNode) -> str:
 
 
 def _number(start: str | None) -> int:
-    return int(start) if start and start.lstrip("-").isdigit() and len(start) < 9 else 1
+    return int(start) if start and re.fullmatch(r"-?[0-9]{1,8}", start) else 1
