@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from models.mentions import Mention, english_names
@@ -66,10 +67,11 @@ def resolve_english(question: str, focus: Focus) -> Resolved:
     text, put_in = question, list[str]()
     missing = False
     expletive = [match.span() for match in EXPLETIVE.finditer(question)]
+    names = english_names(question)
     done: set[str] = set()
     for match in list(PRONOUN.finditer(question)):
         kind = str(match.lastgroup)
-        free = not (in_name(question, match) or bound(question, match))
+        free = not (in_name(question, match) or bound(question, match, names))
         if kind in done or not free or any(a <= match.start() < b for a, b in expletive):
             continue
         done.add(kind)
@@ -105,9 +107,9 @@ def full_names(question: str, focus: Focus) -> str:
     return question
 
 
-def bound(question: str, pronoun: re.Match[str]) -> bool:
-    """The pronoun has its name in the same question: "Did Gagarin finish his training?"."""
-    before = [mention for mention in english_names(question) if mention.start < pronoun.start()]
+def bound(question: str, pronoun: re.Match[str], names: Sequence[Mention]) -> bool:
+    """The pronoun has its name among those of the same question: "Did Gagarin finish his training?"."""
+    before = [mention for mention in names if mention.start < pronoun.start()]
     kind = pronoun.lastgroup
     if kind in ("he", "she"):
         return any(mention.may_be_person for mention in before)
