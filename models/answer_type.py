@@ -1,4 +1,4 @@
-"""Whether a bare answer can be what a question asks for, by its question words: a time, a number, a duration.
+"""Whether a bare answer can be what a question asks for, by its question words: a time, a number, a duration, a person.
 
 Only what is certain counts: an answer that does not fit is wrong, one that fits may be anything.
 """
@@ -9,7 +9,7 @@ from typing import Literal
 from indexing.chinese import simplified
 from models.dates import MONTHS
 
-Type = Literal["time", "number", "duration"]
+Type = Literal["time", "number", "duration", "person"]
 
 AUXILIARY = r"(?:did|does|do|was|were|is|are|had|has|have|will|would|can|could|shall|should|might|must)"
 ASKS: tuple[tuple[Type, re.Pattern[str]], ...] = (
@@ -29,6 +29,7 @@ ASKS: tuple[tuple[Type, re.Pattern[str]], ...] = (
             r"哪一?年(?!.*哪)|[什甚][么麽]时[候间]|何时"
         ),
     ),
+    ("person", re.compile(r"^(?:(?:and|so|but) )?(?:by |to |for |with |from )?whom?\b|谁|何人|哪一?位(?!置)")),
 )
 """The first that matches says what is asked for. All patterns are of lower case and simplified characters."""
 NAMES_OF_MONTHS = "|".join(MONTHS)
@@ -59,6 +60,8 @@ NAME_BEFORE = re.compile(
     r"Some|Than|The|Their|These|Those|To|Top|Under|Until|When|While|With|Within)\b)[A-Z][\w-]* $"
 )
 """A word that makes a name with the number behind it: no word that a sentence begins a count with."""
+NUMBERED = re.compile(r"\b[A-Z][\w-]*[ -]?\d+$|号$")
+"""A ship, a probe, a station: of 7,800 people, teams and firms that training questions ask for, four are named so."""
 BARE_NUMBER = re.compile(r"\d{1,3}\W*")
 DATED = re.compile(rf"\d+月\d+日|\b(?:{NAMES_OF_MONTHS}) \d|\d (?:{NAMES_OF_MONTHS})\b|^\d{{4}}年?$")
 
@@ -67,7 +70,7 @@ def answer_type(question: str) -> Type | None:
     """What a question asks for; None where its words leave it open.
 
     >>> [answer_type(each) for each in ("When did it fly?", "多少人？", "How long was it in orbit?", "Who flew it?")]
-    ['time', 'number', 'duration', None]
+    ['time', 'number', 'duration', 'person']
     """
     asked = simplified(question).lower()
     return next((kind for kind, pattern in ASKS if pattern.search(asked)), None)
@@ -102,5 +105,7 @@ def of_type(asked: Type | None, short: str) -> bool:
             return bool(COUNTED.search(said))
         case "time":
             return bool(TIMED.search(said))
+        case "person":
+            return not NUMBERED.search(simplified(short))
         case _:
             return True
