@@ -194,9 +194,9 @@ categories). Before that one epoch over {facts["first"]} pairs that nobody asked
 broken speech (Disfl-QA, CC BY 4.0). Then one epoch over the pairs; one over half of them with {facts["hard"]} harder
 ones: questions with a name exchanged, passages without the sentence that answers, single sentences with and without the
 answer; and the rest with a third as many of all these beside {facts["written"]} questions about
-{facts["documents"]} documents written for it by a large language model (models/examples/reading: handbooks, manuals, encyclopedia and news, in both
-languages; a third of the questions only seem to be answered). The weights are the mean of those after epochs
-{facts["averaged"]}.
+{facts["documents"]} documents written for it by a large language model (models/examples/reading: handbooks, manuals,
+encyclopedia and news, in both languages; a third of the questions only seem to be answered). The weights are the mean
+of those after epochs {facts["averaged"]}.
 
 Checksums are in config.json. A fifth of the articles by hash is development data: calibration is fitted there;
 curves.png. Weights: Apache-2.0.
