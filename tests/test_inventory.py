@@ -13,6 +13,7 @@ from indexing.refresh import add_documents, refresh
 from indexing.store import Index
 from service.cli import build_cli
 from tests.hashing import HashingEncoder, document
+from tests.writers import commits_meanwhile
 
 
 @pytest.fixture
@@ -67,14 +68,7 @@ def test_segments_that_are_merged_away_while_they_are_counted_are_not_missing(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     index = Index.open(home / "index")
-    path, waiting = index.path, [document(f"late{i}", "A late quokka.") for i in range(MERGE_AT)]
-
-    def busy(segment: str) -> Path:
-        while waiting:
-            add_documents([waiting.pop()], Index.open(index.folder), HashingEncoder())
-        return path(segment)
-
-    monkeypatch.setattr(index, "path", busy)
+    commits_meanwhile(index, MERGE_AT, monkeypatch)
     found = segments(index)
     assert {one.problem for one in found} == {""}
     assert sum(one.passages for one in found) == 8 + MERGE_AT

@@ -12,6 +12,7 @@ from indexing.search import Searcher
 from indexing.store import Index
 from indexing.types import Cancelled, EncoderMismatch, IndexDamaged, Query, Vectors
 from tests.hashing import HashingEncoder, document
+from tests.writers import commits_meanwhile
 
 
 @pytest.fixture
@@ -117,14 +118,7 @@ def test_another_analyser_makes_postings_anew_and_keeps_vectors(index: Index, mo
 def test_an_index_is_whole_when_others_write_to_it_while_it_is_read(
     index: Index, commits: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path, waiting = index.path, [document(f"late{i}", "A late quokka.") for i in range(commits)]
-
-    def busy(segment: str) -> Path:
-        while waiting:
-            add_documents([waiting.pop()], Index.open(index.folder), HashingEncoder())
-        return path(segment)
-
-    monkeypatch.setattr(index, "path", busy)
+    waiting = commits_meanwhile(index, commits, monkeypatch)
     assert verify(index) == []
     assert (waiting, index.counts().documents) == ([], 89 + commits)
 
