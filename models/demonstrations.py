@@ -25,6 +25,7 @@ from models.term_data import Example, answered, canard, made_up
 from models.train_plan import OPEN_QUESTIONS, TITLES, open_questions, typed
 from models.types import Conversation, Message, Prompt, Turn
 from models.words import content_words
+from models.written import written_rows
 
 REPLIES = Path(__file__).parent / "examples" / "replies.yaml"
 TALK = Path(__file__).parent / "bundled" / "talk.yaml"
@@ -54,6 +55,8 @@ WRONG_PASSAGE = 0.1
 """Answerable questions shown with another passage of their article, to be answered with NOT_SAID."""
 TYPED = 0.25
 """Share of the questions about a passage in lower case and without a mark, as people type them."""
+ONE_PASSAGE = 8
+"""Questions at most that are asked one after another about a passage, which is read once for all of them."""
 RECENT = (2, 4, 6)
 """How many of a long dialogue's last turns are kept before the question that leans on them."""
 
@@ -73,17 +76,19 @@ class Demonstration:
 class Shares:
     """How many demonstrations of each kind; a kind with fewer gives all it has."""
 
-    answerable: int = 2_000
-    unanswerable: int = 900
-    short: int = 500
-    canard: int = 1_500
-    made_up: int = 1_800
-    fluent: int = 200
-    alone: int = 1_300
-    unaided: int = 1_300
+    written: int = 2_200
+    articles: int = 700
+    short: int = 200
+    answerable: int = 600
+    unanswerable: int = 250
+    canard: int = 500
+    made_up: int = 700
+    fluent: int = 100
+    alone: int = 500
+    unaided: int = 500
     talk: int = 250
-    sums: int = 250
-    unsafe: int = 250
+    sums: int = 100
+    unsafe: int = 100
 
 
 def demonstrations(data: Path, seed: int = 0, shares: Shares | None = None) -> list[Demonstration]:
@@ -92,10 +97,13 @@ def demonstrations(data: Path, seed: int = 0, shares: Shares | None = None) -> l
     squad = read_rows(data / "qa" / "squad.train.jsonl.gz")
     decisions = read_lines(data / "search-decision" / "train.jsonl.gz")
     decisions = [row for row in decisions if row["source"] in RELEASABLE]
+    english = [row for row in written_rows() if row.language == "en"]
     kinds = {
+        "written": (wanted.written, together(english, rng)),
+        "articles": (wanted.articles, together(squad, rng)),
+        "short": (wanted.short, together(read_rows(data / "qa" / "qamr.train.jsonl.gz"), rng)),
         "answerable": (wanted.answerable, readings([row for row in squad if row.answers], squad, rng)),
         "unanswerable": (wanted.unanswerable, readings([row for row in squad if not row.answers], squad, rng)),
-        "short": (wanted.short, readings(read_rows(data / "qa" / "qamr.train.jsonl.gz"), (), rng)),
         "canard": (wanted.canard, (following(one, rng) for one in canard(data))),
         "made_up": (wanted.made_up, (following(one, rng) for one in made_up(squad, rng))),
         "fluent": (wanted.fluent, fluent(data)),
@@ -123,7 +131,7 @@ def readings(rows: Sequence[Row], others: Sequence[Row], rng: random.Random) -> 
     for row in others:
         passages[row.article].append(row)
     for row in rows:
-        shown, reply = row.context, min(row.answers, key=len) if row.answers else NOT_SAID
+        shown, reply = row.context, said(row).text
         if row.answers and passages and rng.random() < WRONG_PASSAGE:
             wrong = wrong_passage(row, passages[row.article], rng)
             shown, reply = (wrong, NOT_SAID) if wrong else (shown, reply)
@@ -132,12 +140,38 @@ def readings(rows: Sequence[Row], others: Sequence[Row], rng: random.Random) -> 
         if near and rng.random() < EARLIER_TURN:
             before = rng.choice(near)
             earlier = (Turn("user", before.question), Turn("assistant", answered(before, rng)))
-        question = typed(row.question) if rng.random() < TYPED else row.question
+        question = written_by(row, rng)
         conversation = Conversation((*earlier, Turn("user", question)))
         title = row.article if row.article != row.context else ""
         prompt = evidence_prompt(conversation, (hit_of(title, shown),), question, BRIEF)
         kind = f"{row.source} {'said' if reply != NOT_SAID else 'not said'}"
         yield Demonstration((*prompt, Message("assistant", reply)), 1 + len(earlier), kind, row.article)
+
+
+def together(rows: Sequence[Row], rng: random.Random) -> Iterator[Demonstration]:
+    """A question, its search, the passage and the bare answer or NOT_SAID; then more questions about that passage."""
+    passages: dict[str, list[Row]] = defaultdict(list)
+    for row in rows:
+        passages[row.context].append(row)
+    for context, own in passages.items():
+        order = rng.sample(own, len(own))
+        for first, *more in (order[at : at + ONE_PASSAGE] for at in range(0, len(order), ONE_PASSAGE)):
+            title = first.article if first.article != context else ""
+            asked = Conversation((Turn("user", written_by(first, rng)),))
+            messages = [*evidence_prompt(asked, (hit_of(title, context),), asked.question, BRIEF), said(first)]
+            for row in more:
+                messages += [Message("user", f"Question: {written_by(row, rng)}"), said(row)]
+            yield Demonstration(tuple(messages), 1, f"{first.source} together", first.article)
+
+
+def said(row: Row) -> Message:
+    """The bare answer, the shortest that is known, or NOT_SAID."""
+    return Message("assistant", min(row.answers, key=len) if row.answers else NOT_SAID)
+
+
+def written_by(row: Row, rng: random.Random) -> str:
+    """The question, at times as people type it."""
+    return typed(row.question) if rng.random() < TYPED else row.question
 
 
 def wrong_passage(row: Row, near: Sequence[Row], rng: random.Random) -> str:

@@ -33,6 +33,7 @@ from models.demonstrations import FILES, Demonstration, Shares, demonstrations, 
 from models.generator import LocalGenerator
 from models.heads import file_sha256
 from models.processes import Processes, processes
+from models.prompts import QUERY_MARK
 from models.weights import model_folder
 
 BASE = "smollm2-135m-instruct"
@@ -167,15 +168,16 @@ def encoded(generator: LocalGenerator, demonstration: Demonstration) -> Example:
         last = place == len(demonstration.messages) - 1
         ids += head + body + ([] if last else tail)
         weights += [0.0] * len(head)
-        weights += reply_weights(len(body), last) if own else [0.0] * len(body)
+        copied = not last and message.text.startswith(QUERY_MARK)
+        weights += reply_weights(len(body), copied) if own else [0.0] * len(body)
         weights += [] if last else [0.0] * len(tail)
     return Example(ids, weights, demonstration.kind)
 
 
-def reply_weights(count: int, last: bool) -> list[float]:
+def reply_weights(count: int, copied: bool) -> list[float]:
     """Weights of a reply's tokens: the first decides what kind of reply it is; the query of a question that stands
     alone, before its results, is copied; the rest is said."""
-    return [FIRST, *[1.0 if last else COPIED] * (count - 1)]
+    return [FIRST, *[COPIED if copied else 1.0] * (count - 1)]
 
 
 Batch = list[Example]

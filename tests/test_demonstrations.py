@@ -9,12 +9,14 @@ from typing import Any
 import pytest
 
 from indexing.types import BadInput
-from models.demonstrations import Shares, demonstrations, following, is_development
+from models.demonstrations import ONE_PASSAGE, Shares, demonstrations, following, is_development, together
 from models.generator import LocalGenerator
 from models.prompts import CALCULATOR_MARK, NOT_SAID, QUERY_MARK
+from models.reader_rows import Row
 from models.term_data import Example
 from models.train_sft import COPIED, FIRST, encoded, reply_weights
 from models.types import Turn
+from models.written import written_rows
 
 PASSAGE = "The mill stands by the weir. It was built in 1791 by Ann Hale, who ground corn for nine villages."
 OTHER = "The ferry crossed twice a day. Its last keeper was Tom Reed, who left in 1904 for the coast."
@@ -86,9 +88,31 @@ def test_a_follow_up_is_searched_with_the_words_that_it_leaves_out() -> None:
 
 def test_the_same_seed_gives_the_same_and_shares_limit(data: Path) -> None:
     assert demonstrations(data, 3) == demonstrations(data, 3)
-    few = demonstrations(data, 0, Shares(talk=2, answerable=1, unanswerable=0))
+    few = demonstrations(data, 0, Shares(talk=2, answerable=1, unanswerable=0, articles=0))
     assert sum(one.kind == "talk" for one in few) == 2
     assert sum(one.kind.startswith("squad.train") for one in few) == 1
+
+
+def test_a_passage_is_read_once_for_many_questions(local: LocalGenerator) -> None:
+    def asked(number: int, *answers: str) -> Row:
+        return Row(str(number), "written", "en", "Mills", PASSAGE, f"What is {number}?", answers, None)
+
+    rows = [asked(number) if number % 3 else asked(number, "1791") for number in range(ONE_PASSAGE + 1)]
+    packs = list(together(rows, random.Random(0)))
+    assert [sum(message.role == "assistant" for message in one.messages) for one in packs] == [1 + ONE_PASSAGE, 2]
+    texts = [message.text for one in packs for message in one.messages]
+    assert sum(PASSAGE in text for text in texts) == len(packs)
+    assert (texts.count("1791"), texts.count(NOT_SAID)) == (3, 6)
+    example = encoded(local, packs[0])
+    assert example.weights.count(FIRST) == 1 + ONE_PASSAGE, "every reply is learnt"
+    [query] = [message.text for message in packs[0].messages if message.text.startswith(QUERY_MARK)]
+    assert example.weights.count(COPIED) == len(local.template.tokens(query + "<|im_end|>")) - 1
+
+
+def test_the_written_documents_teach_in_english_and_without_those_that_test(data: Path) -> None:
+    shown = {one.group for one in demonstrations(data) if one.kind == "written together"}
+    assert shown <= {row.article for row in written_rows() if row.language == "en"}
+    assert not shown & {row.article for row in written_rows(held_out=True)}
 
 
 def test_an_article_is_on_one_side_of_the_split(data: Path) -> None:
@@ -106,15 +130,15 @@ def test_only_passerines_own_words_are_learnt(data: Path, local: LocalGenerator)
     learnt = local.template.tokenizer.decode(
         [token for token, weight in zip(example.ids, example.weights, strict=True) if weight]
     )
-    assert learnt.startswith(f"{QUERY_MARK} Who ground corn?")
+    assert learnt.casefold().startswith(f"{QUERY_MARK} who ground corn".casefold())
     assert learnt.endswith("Ann Hale<|im_end|>")
     assert "weir" not in learnt
     assert example.weights[-1] == 1.0
 
 
 def test_the_first_token_weighs_most_and_a_repeated_question_least() -> None:
-    assert reply_weights(4, last=True) == [FIRST, 1.0, 1.0, 1.0]
-    assert reply_weights(3, last=False) == [FIRST, COPIED, COPIED]
+    assert reply_weights(4, copied=False) == [FIRST, 1.0, 1.0, 1.0]
+    assert reply_weights(3, copied=True) == [FIRST, COPIED, COPIED]
 
 
 def test_missing_data_is_named(tmp_path: Path) -> None:
