@@ -1,6 +1,7 @@
 """Training of the rule judge: `passerine train rules --data FOLDER`."""
 
 import random
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -43,8 +44,9 @@ SHARE = {"hh": 0.15, "cold": 0.7, "quotes-off": 0.5}
 """Sources whose labels are noisy, or whose posts are unlike answers, count less."""
 WRITTEN = "written "
 """Begins the source of lines written by hand; the rule that they are about follows."""
-CAREFUL = 6.0
-"""Weight of those lines: they are few, and the only ones that are sly."""
+CAREFUL, FEW = 6.0, 128
+"""Weight of those lines: they are the only ones that are sly. A rule with more than FEW of them to learn from has the
+weight of so many: three rules that are hard to judge have ten times as many, and would drown the others."""
 QUOTES = 2500
 OFF_TOPIC, NONSENSE = 5000, 1600
 """Training quotes that do not answer, and quotes whose words were mixed up."""
@@ -175,8 +177,7 @@ def fit_rules(
     network = Interaction(Shape(rule=PARTS * 384, width=64, inner=128))
     wanted = torch.from_numpy(targets)
     weights = torch.where(wanted.isnan(), 0.0, torch.where(wanted < 0.5, BROKEN, 1.0))
-    shares = [CAREFUL if e.source.startswith(WRITTEN) else SHARE.get(e.source, 1.0) for e in examples]
-    weights = weights * torch.tensor(shares)[:, None]
+    weights = weights * torch.tensor(shares(examples))[:, None]
     # A draft that breaks one rule teaches most by that label; those of 21 kept rules are shared out.
     known = (weights > 0).sum(dim=1, keepdim=True).clamp(min=1)
     weights = torch.where(wanted < 0.5, weights, weights * (4.0 / known.clamp(min=4)))
@@ -200,6 +201,13 @@ def fit_rules(
     units = [[i] for i in range(len(examples))]
     curve = fit_network(network, reader, [e.draft for e in examples], units, loss, recipe, shown, progress, kept)
     return network, curve
+
+
+def shares(examples: Sequence[RuleExample]) -> list[float]:
+    """The weight of each example by its source."""
+    lines = Counter(e.source for e in examples if e.source.startswith(WRITTEN))
+    careful = {source: CAREFUL * min(1.0, FEW / count) for source, count in lines.items()}
+    return [careful.get(e.source) or SHARE.get(e.source, 1.0) for e in examples]
 
 
 def probabilities(

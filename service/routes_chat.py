@@ -7,6 +7,7 @@ from contextlib import aclosing
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Request, Response
+from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import StreamingResponse
 
 from indexing.types import Cancelled
@@ -18,6 +19,7 @@ from service.conversations import Once
 from service.events import Done, Event
 from service.inputs import ChatIn
 from service.keys import Caller
+from service.pipeline import Parts
 from service.schemas import AnswerOut
 from service.stream import Flow, events, sent_again, server_sent
 from service.types import Answer
@@ -54,15 +56,10 @@ async def chat(
     With `"stream": true`: events `accepted`, `plan`, `search`, `candidates`, `judgement`, `answer` (pieces of the
     text), `citations`, then `done` with the same object, or `error`.
     """
-    app.asking.check(body.message)
-    kept = app.conversations.of(who.owner)
-    if body.conversation_id:
-        kept.get(body.conversation_id)
     once = Once(idempotency_key, fingerprint(body)) if idempotency_key else None
-    if once and (answer := kept.repeated(once)):
+    if answer := await run_in_threadpool(answered_before, app, body, who.owner, once):
         return again(answer, body.stream)
-    app.library.get().filled()
-    parts = app.parts.get()
+    parts = await run_in_threadpool(ready, app)
     filters = body.filters.filters() if body.filters else None
     question = Question(body.message, body.conversation_id or "", body.mode, filters, who.owner, once)
 
@@ -77,6 +74,22 @@ async def chat(
     first = await anext(flow)  # what fails before the question is kept has its own status
     stream = server_sent(first, flow, request.state.request_id, LOG.exception)
     return StreamingResponse(stream, media_type="text/event-stream", headers=STREAM_HEADERS)
+
+
+def answered_before(app: Application, body: ChatIn, owner: str, once: Once | None) -> str | None:
+    """The stored answer (JSON) to a question that was sent before. Raises BadInput, TooLarge, NotFound for a question
+    that cannot be asked."""
+    app.asking.check(body.message)
+    kept = app.conversations.of(owner)
+    if body.conversation_id:
+        kept.get(body.conversation_id)
+    return kept.repeated(once) if once else None
+
+
+def ready(app: Application) -> Parts:
+    """What answers. Raises IndexMissing, ModelMissing."""
+    app.library.get().filled()
+    return app.parts.get()
 
 
 def fingerprint(body: ChatIn) -> str:

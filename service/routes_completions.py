@@ -13,6 +13,7 @@ from contextlib import aclosing
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Request, Response
+from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
@@ -25,7 +26,7 @@ from service.application import Application
 from service.errors import explain, shape
 from service.events import Delta, Done, Event
 from service.inputs import FiltersIn, Name, whole
-from service.routes_chat import LOOK, STREAM_HEADERS, finished
+from service.routes_chat import LOOK, STREAM_HEADERS, finished, ready
 from service.schemas import CitationOut, HitOut
 from service.stream import COMMENT, Flow, events
 from service.types import Answer, Verdict
@@ -166,8 +167,7 @@ async def complete(body: CompletionIn, request: Request, app: Annotated[Applicat
     mode = MODELS[known(body.model)]
     conversation = conversation_of(body, app.settings.conversation_limit)
     app.asking.check(conversation.question)
-    app.library.get().filled()
-    parts = app.parts.get()
+    parts = await run_in_threadpool(ready, app)
     filters = body.filters.filters() if body.filters else None
 
     def work(cancelled: CancelledCheck) -> Iterator[Event]:

@@ -1,7 +1,9 @@
 """A question that is sent again is not asked twice."""
 
 import sqlite3
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -91,6 +93,27 @@ def test_what_failed_while_the_database_was_locked_is_failed_when_it_is_free_and
         assert (again.status_code, "idempotent-replayed" in again.headers) == (200, False)
         [turn] = service.client.get(f"/v1/conversations/{conversation}").json()["turns"]
         assert (turn["state"], turn["error"]["code"]) == ("failed", "storage_failed")
+
+
+def test_while_a_question_waits_for_a_locked_database_the_others_are_heard(tmp_path: Path) -> None:
+    patience = [100]  # milliseconds
+    with (
+        quick(tmp_path) as service,
+        ThreadPoolExecutor() as pool,
+        closing(sqlite3.connect(tmp_path / "passerine.db", isolation_level=None)) as other,
+    ):
+        database = service.application.database
+        event.listen(database, "checkout", lambda own, *_: own.execute(f"PRAGMA busy_timeout={patience[0]}"))
+        other.execute("BEGIN IMMEDIATE")
+        service.application.conversations.fail("a turn", "failed", "{}")  # to be written with the next question
+        patience[0] = 60_000
+        waits = pool.submit(ask, service, "f")
+        for _ in range(10):
+            assert service.client.get("/healthz").status_code == 200
+            time.sleep(0.05)
+        assert not waits.done()
+        other.execute("ROLLBACK")
+        assert waits.result().status_code == 200
 
 
 def test_two_keys_may_use_the_same_name_and_see_only_their_own(tmp_path: Path) -> None:
