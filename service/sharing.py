@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from sqlalchemy import ColumnElement, Engine, delete, func, insert, select, update
+from sqlalchemy.exc import IntegrityError
 
 from indexing.types import NotFound
 from service.conversations import Conversations, StoredTurn, Summary, title_of
@@ -44,20 +45,26 @@ class Shares:
 
     def share(self, conversation_id: str) -> Share:
         """Opens the conversation as it is now; the link that there is stays the same. Raises NotFound."""
-        known = self.get(conversation_id)
-        now = datetime.now(UTC)
-        with self.engine.begin() as connection:
-            before = (TURNS.c.conversation_id == conversation_id) & (TURNS.c.created_at <= now)
-            turns = connection.scalar(select(func.count()).select_from(TURNS).where(before))
-            values = {"turns": turns, "created_at": now}
-            if known:
-                connection.execute(update(SHARES).where(_of(conversation_id)).values(values))
-            else:
-                token = secrets.token_urlsafe(TOKEN_BYTES)
-                connection.execute(insert(SHARES).values(token=token, conversation_id=conversation_id, **values))
+        self.conversations.get(conversation_id)
+        try:
+            self._open(conversation_id)
+        except IntegrityError:  # somebody shared it at the same moment
+            self._open(conversation_id)
         shared = self.get(conversation_id)
         assert shared is not None, "written just now"
         return shared
+
+    def _open(self, conversation_id: str) -> None:
+        """Writes first and reads meanwhile: SQLite gives no turn to write to one who has begun to read."""
+        now = datetime.now(UTC)
+        before = (TURNS.c.conversation_id == conversation_id) & (TURNS.c.created_at <= now)
+        turns = select(func.count()).select_from(TURNS).where(before).scalar_subquery()
+        with self.engine.begin() as connection:
+            changed = update(SHARES).where(_of(conversation_id)).values(turns=turns, created_at=now)
+            if not connection.execute(changed).rowcount:
+                token = secrets.token_urlsafe(TOKEN_BYTES)
+                row = {"token": token, "conversation_id": conversation_id, "turns": turns, "created_at": now}
+                connection.execute(insert(SHARES).values(row))
 
     def revoke(self, conversation_id: str) -> None:
         """The link opens nothing from now on. Raises NotFound."""

@@ -3,12 +3,15 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy import event
 
 from indexing.types import Document, Hit, Passage
 from service.schemas import answer_json
+from service.sharing import Share
 from service.types import Answer, Citation
 from tests.serving import Served, running
 from tests.test_api import error_of
@@ -35,6 +38,21 @@ def finish(served: Served, conversation: str, turn: str, text: str = "In 1973.[1
     cited = Citation(1, "d", "Skylab", "https://example.org/?a=1&b", datetime(2026, 11, 1, tzinfo=UTC), 3, QUOTE, 0, 46)
     answer = Answer(turn + "a", text, citations=(cited,), nearest=(hit,), conversation_id=conversation)
     served.application.conversations.finish(conversation, turn, answer.id, answer.text, answer_json(answer))
+
+
+def test_two_who_share_at_the_same_moment_get_one_link(served: Served) -> None:
+    conversation, shares = told(served, "When was Skylab launched?"), served.application.shares
+    first: list[Share] = []
+    waiting = [conversation]
+
+    def meanwhile(connection: Any, cursor: Any, statement: str, *_: Any) -> None:
+        del connection, cursor
+        if waiting and not statement.startswith("SELECT"):
+            first.append(shares.share(waiting.pop()))
+
+    event.listen(served.application.database, "before_cursor_execute", meanwhile)
+    second = shares.share(conversation)
+    assert (second.token, second.turns) == (first[0].token, first[0].turns)
 
 
 def test_who_has_the_link_reads_what_was_shared_and_no_more(served: Served) -> None:
