@@ -16,7 +16,7 @@ from rewards.rule_judge import RuleVectors, rule_vectors
 from rewards.train_rules import (
     FILES,
     WRITTEN,
-    best_threshold,
+    best_thresholds,
     every_example,
     fit_rules,
     label_table,
@@ -80,9 +80,8 @@ def unseen_figures(
         own = [e for e in test if e.source == WRITTEN + rule]
         _, labels = rows_of(own, WRITTEN + rule, "")
         said = probabilities(network, reader, own, vectors)[:, number]
-        others = [other for other in vectors.ids if other != rule]
-        known = [e for e in dev if e.source.startswith(WRITTEN)]
-        threshold = best_threshold(probabilities(network, reader, known, vectors), known, others, vectors.ids)
+        known = [e for e in dev if e.source.startswith(WRITTEN) and e.source != WRITTEN + rule]
+        threshold = best_thresholds(probabilities(network, reader, known, vectors), known, vectors.ids)[rule]
         right, area = balanced_accuracy(said, labels, threshold), auc(said, labels)
         rows.append([f"unseen {rule}", f"balanced accuracy; AUC {area:.3f}", f"{right:.3f} (n={len(own)})"])
         means.append((right, area))

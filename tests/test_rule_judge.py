@@ -10,10 +10,19 @@ from models.types import Candidate, Conversation, Quote, Turn
 from rewards.interaction import Interaction, Shape
 from rewards.network_fit import outputs_of
 from rewards.readings import Draft, Readings
-from rewards.rule_data import KIN, template_examples
+from rewards.rule_data import KIN, RuleExample, template_examples
 from rewards.rule_judge import PARTS, TrainedRules, rule_vectors
 from rewards.rules import PROGRAMS, load_rules, parse_rules
-from rewards.train_rules import catching_floors, label_table, spliced, stirred
+from rewards.train_rules import (
+    CAREFUL,
+    FEW,
+    best_thresholds,
+    catching_floors,
+    label_table,
+    shares,
+    spliced,
+    stirred,
+)
 from tests.hashed_reader import HashedReader
 
 SAFE = [
@@ -138,6 +147,34 @@ def test_false_alarms_are_spent_on_the_rule_where_they_catch_most() -> None:
     assert (broken[1] < floors[1]).mean() == 0
     assert (safe < floors).any(axis=1).mean() <= 0.005
     assert (catching_floors(safe, [np.array([]), np.array([])]) <= safe.min(axis=0)).all()
+
+
+def test_a_rule_with_many_lines_has_its_own_threshold_and_one_with_none_that_of_all() -> None:
+    ids = ["low", "too", "high", "rare"]
+
+    def lines(rule: str, kept: float, broken: float, count: int) -> list[tuple[RuleExample, float]]:
+        pairs = [(1.0, kept), (0.0, broken)] * count
+        return [(RuleExample(Draft("", ""), {rule: y}, f"written {rule}", "dev", "en"), p) for y, p in pairs]
+
+    usual = [*lines("low", 0.4, 0.2, 100), *lines("too", 0.4, 0.2, 100), *lines("high", 0.9, 0.7, 100)]
+    made = [*usual, *lines("rare", 0.05, 0.01, 1)]
+    known = np.asarray([[p] * len(ids) for _, p in made])
+    found = best_thresholds(known, [example for example, _ in made], ids)
+    assert 0.2 < found["low"] <= 0.4
+    assert 0.7 < found["high"] <= 0.9
+    assert found["rare"] > 0.05, "two lines decide nothing"
+    without = best_thresholds(known[: len(usual)], [example for example, _ in usual], ids)
+    assert without["rare"] == found["rare"]
+
+
+def test_a_rule_with_many_lines_weighs_no_more_than_one_with_few() -> None:
+    def weights(count: int) -> list[float]:
+        line = RuleExample(Draft("", ""), {"on-topic": 0.0}, "written on-topic", "train", "en")
+        quote = RuleExample(Draft("", ""), {"on-topic": 1.0}, "quotes", "train", "en")
+        return shares([*[line] * count, quote])
+
+    assert weights(FEW) == [CAREFUL] * FEW + [1.0]
+    assert sum(weights(10 * FEW)[:-1]) == pytest.approx(CAREFUL * FEW)
 
 
 def test_broken_quotes_are_made_of_the_words_of_quotes() -> None:
