@@ -1,9 +1,9 @@
 """The learning loop, run once from end to end with simulated people: questions, feedback, training, gate, promotion.
 
-People ask questions of the training articles that no bundled model learnt from. Each is a rater who knows the gold
-answers, and says through the feedback store what a person on the page would say, with consent: a thumb on the answer, a
-comparison with two other drafts, the better answer where it was wrong. The loop begins with a support judge that has
-never seen an answer of this policy: the bundled network alone, without the sum that was fitted on development answers.
+People ask questions of the development articles. Each is a rater who knows the gold answers, and says through the
+feedback store what a person on the page would say, with consent: a thumb on the answer, a comparison with two other
+drafts, the better answer where it was wrong. The loop begins with the bundled support judge without its sum: the
+network, which has met the reader's drafts for training articles, but not how much the reader's own confidence counts.
 The export trains it further; the gate compares it with the judge before it on test questions of other articles; what
 passes is promoted, in a registry of the run's own. A second judge, trained on the same opinions turned round, stands
 for sabotage. The bundled judge stands beside them: what gold answers to development questions taught it.

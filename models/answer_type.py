@@ -7,7 +7,7 @@ import re
 from typing import Literal
 
 from indexing.chinese import simplified
-from models.dates import MONTHS
+from models.dates import MONTH, MONTHS
 
 Type = Literal["time", "number", "duration", "person"]
 
@@ -18,7 +18,7 @@ ASKS: tuple[tuple[Type, re.Pattern[str]], ...] = (
         "number",
         re.compile(
             r"\bhow (?:many|tall|far|old|high|heavy|deep|wide)\b|"
-            r"多少|(?<![许很诸])多[高重深宽快]|(?<!哪)几(?:[个次名位艘座层种人条])"
+            r"多少|(?<![许很诸])多[高重深宽快](?=$|\W|[的了才呢吗啊呀和与])|(?<!哪)几(?:[个次名位艘座层种人条])"
         ),
     ),
     (
@@ -26,17 +26,20 @@ ASKS: tuple[tuple[Type, re.Pattern[str]], ...] = (
         re.compile(
             rf"^when {AUXILIARY}\b(?!.*\b(?:what|which|who|how)\b)|"
             r"\b(?:what|which) (?:year|date|century|decade|month)\b|"
-            r"哪一?年(?!.*哪)|[什甚][么麽]时[候间]|何时"
+            r"哪一?年(?!.*哪)|(?<!为)[什甚][么麽]时[候间]|何时"
         ),
     ),
     ("person", re.compile(r"^(?:(?:and|so|but) )?(?:by |to |for |with |from )?whom?\b|谁|何人|哪一?位(?!置)")),
 )
 """The first that matches says what is asked for. All patterns are of lower case and simplified characters."""
 NAMES_OF_MONTHS = "|".join(MONTHS)
+NUMERALS = (
+    r"zero|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|\w+teen|"
+    r"(?:twen|thir|for|fif|six|seven|eigh|nine)ty"
+)
 COUNTED = re.compile(
     r"\d|[〇零一二三四五六七八九十百千万亿两双半几数多少每无]|"
-    r"\b(?:zero|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|\w+teen|"
-    r"(?:twen|thir|for|fif|six|seven|eigh|nine)ty|dozens?|hundreds?|thousands?|[mb]illions?|once|twice|both|pair|"
+    rf"\b(?:{NUMERALS}|dozens?|hundreds?|thousands?|[mb]illions?|once|twice|both|pair|"
     r"single|half|halves|quarter|couple|no|none|several|many|most|all|every|few|fewer|some|various|numerous|multiple|"
     r"numbers?|handful|majority|minority|scores|more|less|unlimited|infinite|near|(?:a|an|two)[ -]\w+(?:th|rd)s?)\b"
 )
@@ -45,15 +48,31 @@ SPANNED = re.compile(
     r"(?:second|minute|hour|day|night|week|month|year|decade|centur|generation)\w*)\b"
 )
 BETWEEN = re.compile(r"[-–—~至到]|\b(?:from|to|through|between)\b")
-TIMED = re.compile(
-    r"\d|[年时期朝代世晚早夏秋冬春末初前后岁周秦汉魏晋隋唐宋元明清国战]|"
-    r"月(?![球面壤岩背亮饼])|日(?![本报军])|天(?![空文体津宫问王地安])|"
-    rf"\b(?:\w+day|{NAMES_OF_MONTHS}|spring|summer|autumn|fall|winter|century|centuries|decades?|years?|months?|weeks?|days?|"
-    r"hours?|morning|afternoon|evening|night|midnight|noon|before|after|during|when|while|until|since|as|at|on|in|by|"
-    r"upon|under|if|once|ago|early|earlier|late|later|end|beginning|recent|recently|presently|soon|today|tomorrow|"
-    r"yesterday|now|currently|never|always|annually|age|era|period|war|times?|dynasty|reign|ice|easter|christmas|"
-    r"first|second|third|\w+th)\b"
+FEASTS = (
+    "easter|christmas|xmas|thanksgiving|halloween|passover|pentecost|lent|advent|ramadan|eid|d[ei]wali|divali|"
+    "c?hanukk?ah|purim|holi|nowruz|solstice|equinox|eve|festivals?"
 )
+EPOCHS = (
+    r"ages?|eras?|epochs?|periods?|dynast(?:y|ies)|reigns?|wars?|ice|antiquity|medieval|prehistor(?:y|ic)|renaissance|"
+    r"reformation|enlightenment|revolution|victorian|edwardian|elizabethan|georgian|meiji|sh[oō]wa|heisei|edo|"
+    r"(?:pal\w*|meso|neo)lithic|\w+zoic|\w*ocene|\w*cambrian|ordovician|silurian|devonian|carboniferous|permian|"
+    r"triassic|jurassic|cretaceous|pala?eogene|neogene|tertiary|quaternary"
+)
+TIMED = re.compile(
+    r"\d|[年时期朝代世晚早夜午昏晨夏秋冬春旬末初前后岁每今周秦汉魏晋隋唐宋元明清国战]|"
+    r"月(?![球面壤岩背亮饼])|日(?![本报军])|天(?![空文体津宫问王地安])|纪(?![念录律委])|"
+    r"[一二三四五六七八九十两几半整]点|[一二三几此立]刻|(?<![环细章关音调])节(?![目点约制奏省能])|"
+    r"[七除前]夕|季(?![军风])|圣诞|重阳|文艺复兴|革命(?![家党军政])|"
+    rf"\b(?:\w*days?|{NAMES_OF_MONTHS}|{FEASTS}|{EPOCHS}|spring|summer|autumn|fall|winter|seasons?|century|centuries|"
+    r"decades?|years?|months?|(?:mid)?weeks?|(?:week)?ends?|hours?|o['’]clock|quarter to|[ap]\.?m|mornings?|"
+    r"(?:after|fore)?noons?|evenings?|(?:mid|over|to|week)?nights?|nightfall|daybreak|dawn|dusk|sunrise|sunset|"
+    r"before|after|during|when|while|until|since|as|at|on|in|by|upon|under|if|once|ago|early|earlier|late|later|past|"
+    r"beginning|recent|recently|presently|soon|tomorrow|now|currently|never|always|annually|(?!mari|some)\w*times?|"
+    r"first|second|third|\w+th)\b|"
+    rf"\b(?:{NUMERALS}|{MONTH})\W*$"
+)
+"""A numeral at the end is an hour ("half past five", "nine"). Of names in capitals only feasts and epochs are times:
+people and places are what is mostly given for one by mistake."""
 NAME_BEFORE = re.compile(
     r"\b(?!(?:A|About|After|All|Almost|Among|And|Another|Approximately|Around|As|At|Before|Between|But|By|During|"
     r"Each|Every|Exactly|Fewer|For|From|In|Its|Just|Last|Less|More|Nearly|Next|Of|On|Only|Or|Other|Over|Roughly|Since|"

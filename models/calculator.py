@@ -11,6 +11,7 @@ from decimal import Decimal
 from fractions import Fraction
 from itertools import pairwise
 
+from indexing.chinese import simplified
 from models.types import Candidate
 from models.words import language_of
 
@@ -49,12 +50,14 @@ NUMBER = re.compile(
 SIGN = re.compile(rf"{FIGURES}|[a-z]+|{DECIMALS}|[^\s-]")
 
 FRAME = re.compile(
-    r"^(?:please|hey|so|and|ok(?:ay)?|can you|could you|tell me|do you know|what\s*'?s|what is|what are|how much is|"
-    r"how much are|calculate|compute|evaluate|work out|solve|find|the (?:result|answer|value|sum) of|请问|请|帮我|"
-    r"你?知道|麻烦|算一下|计算一下|计算|算算|求|那么|那|的?结果是|,|，|:|：|\s)+|"
+    r"^(?:(?:please|hey|so|and|ok(?:ay)?|can you|could you|tell me|do you know|what\s*'?s|what is|what are|how much is|"
+    r"how much are|calculate|compute|evaluate|work out|solve|find|the (?:result|answer|value|sum) of)(?![a-z])|"
+    r"请问|请|帮我|你?知道|麻烦|算一下|计算一下|计算|算算|求|那么|那|的?结果是|,|，|:|：|\s)+|"
     r"(?:=|equals?|is what|please|for me|是多少|"
     r"等于多少|等于几|得多少|得几|是几|等于|的结果|多少|呢|吗|[?？。.!！]|\s)++$"
 )
+WIDE = str.maketrans("０１２３４５６７８９．％＋－＊／＾＝（）ｘＸ", "0123456789.%+-*/^=()xX")
+"""Only the signs of a sum: Unicode's own folding makes 52 of 5² too."""
 REWRITES: tuple[tuple[str, str], ...] = (
     (r"(?:the )?square root of\s*([\d.]+|\([^()]*\))", r"sqrt(\1)"),
     (r"([\d.]+)\s*的平方根", r"sqrt(\1)"),
@@ -64,7 +67,10 @@ REWRITES: tuple[tuple[str, str], ...] = (
     (r"([\d.]+)\s*的立方", r"(\1)**3 "),
     (r"([\d.]+)\s*的\s*([\d.]+)\s*次方", r"(\1)**(\2)"),
     (r"百分之\s*([\d.]+)", r"\1%"),
-    (r"([\d.]+)\s*(?:%|percent|per cent)\s*of\s*([\d.]+)", r"(\1/100*\2)"),
+    (r"percent|per cent", "%"),
+    (r"([\d.]+)\s*%\s*(?:of|的)\s*([\d.]+)", r"(\1/100*\2)"),
+    (r"([\d.]+)\s*%\s*off\s*([\d.]+)", r"(\2*(1-\1/100))"),
+    (r"([\d.]+)\s*/\s*([\d.]+)\s*of\s*([\d.]+)", r"(\1/\2*\3)"),
     (r"([\d.]+)\s*的\s*([\d.]+)\s*%", r"(\1*\2/100)"),
     (r"divide\s+([\d.]+)\s+by\s+([\d.]+)", r"\1/\2"),
     (r"multiply\s+([\d.]+)\s+(?:by|and|with)\s+([\d.]+)", r"\1*\2"),
@@ -74,19 +80,27 @@ REWRITES: tuple[tuple[str, str], ...] = (
     (r"(?:raised )?to the power of|次方于", "**"),
     (r"([\d.)]+)\s*squared", r"\1**2 "),
     (r"([\d.)]+)\s*cubed", r"\1**3 "),
-    (r"multiplied by|times|乘以|乘|×|·|✕", "*"),
+    (r"multiplied by|times|乘以|乘|×|·|✕|(?<=[\d)])(?:\s+|(?<!\b0))x(?=\s*[\d(])", "*"),
     (r"divided by|over|除以|÷", "/"),
-    (r"plus|加上|加|＋", "+"),
-    (r"minus|减去|减|－|−", "-"),
+    (r"plus|加上|加", "+"),
+    (r"minus|减去|减|−", "-"),
     (r"modulo|mod|取余", "%"),
     (r"\^", "**"),
-    (r"（", "("),
-    (r"）", ")"),
+    (r"^([\d.]+)\s*([+-])\s*([\d.]+)\s*%$", r"\1*(1\2\3/100)"),
 )
-NAME_LIKE = re.compile(r"[\d.]+/[1-9][\d.]*|\+?\d+([-/.])\d+(?:\1\d+)+|\d{3}-\d{4}")
-"""9/11 and 24/7, dates, telephone numbers: sums only when a value is asked for."""
+NAME_LIKE = re.compile(
+    r"[\d.]+/[1-9][\d.]*|\+?\d+([-/.])\d+(?:\1\d+)+|\d{3}-\d{4}|"
+    r"(?:0?[1-9]|1[0-2])\s*·\s*(?:0?[1-9]|[12]\d|3[01])"
+)
+"""9/11 and 24/7, dates (5·12), telephone numbers: sums only when a value is asked for."""
+YEARS = re.compile(r"(1\d|20)(\d\d)(?:\s*-\s*(1\d|20)|-)(\d\d)")
+SIZE = re.compile(r"\d+(?:x\d+)+")
 ASKS_VALUE = re.compile(r"=|equal|calculate|compute|evaluate|work out|solve|how much|result|value|等于|多少|几|算|求")
 SIDE_BY_SIDE = re.compile(r"[\d.)]\s+[\d.(]")
+SHARES = re.compile(r"[+-]?\s*[\d.]+\s*%(?:\s*[+-]\s*[\d.]+\s*%)*")
+SHARE_ADDED = re.compile(r"[+-]\s*[\d.]+\s*%\s*(?:[+)-]|$)|(?:^|[+(-])\s*[\d.]+\s*%\s*[+-]")
+"""A percentage added to more than one number (5 + 10% + 2) is a share of what nothing tells; among percentages alone
+it is a number."""
 
 BINARY: dict[type[ast.operator], Callable[[Fraction, Fraction], Fraction]] = {
     ast.Add: operator.add,
@@ -120,16 +134,16 @@ def calculator(question: str) -> Candidate | None:
 
 def arithmetic(question: str) -> str | None:
     """The question as an expression of numbers and operators, or None when words are left over."""
-    asked = question.strip().lower().replace("’", "'")
+    asked = simplified(question.translate(WIDE)).strip().lower().replace("’", "'")
     if len(asked) > MAX_LENGTH:
         return None
     text = re.sub(r"(\d),(?=\d{3}(?!\d))", r"\1", unframed(asked))
     text = unframed(NUMBER.sub(lambda match: f" {number(match.group()) or match.group()} ", text))
-    if NAME_LIKE.fullmatch(text) and not ASKS_VALUE.search(asked):
+    if is_name(text, asked == text) and not ASKS_VALUE.search(asked):
         return None
     for pattern, replacement in REWRITES:
         text = re.sub(pattern, replacement, text)
-    if SIDE_BY_SIDE.search(text):
+    if SIDE_BY_SIDE.search(text) or (SHARE_ADDED.search(text) and not SHARES.fullmatch(text)):
         return None
     text = re.sub(r"([\d.]+)\s*%(?!\s*[\d(])", r"(\1/100)", text).replace(" ", "")
     if not re.fullmatch(r"(?:sqrt|[\d.+\-*/%()])+", text) or not re.search(r"\d.*[+\-*/%].*\d|sqrt|\d/100", text):
@@ -139,6 +153,18 @@ def arithmetic(question: str) -> str | None:
     except SyntaxError:
         return None
     return text
+
+
+def is_name(text: str, alone: bool) -> bool:
+    """Whether figures name something: a date, a telephone number, years; alone also a size, or years cut short.
+
+    >>> is_name("9/11", False), is_name("1914-1918", False), is_name("2024-1987", False), is_name("4x4", True)
+    (True, True, False, True)
+    """
+    years = YEARS.fullmatch(text)
+    if years and (years[3] or alone):
+        return years[1] + years[2] < (years[3] or years[1]) + years[4]
+    return bool(NAME_LIKE.fullmatch(text) or (alone and SIZE.fullmatch(text)))
 
 
 def unframed(text: str) -> str:

@@ -3,12 +3,13 @@
 import re
 from datetime import date, datetime, timedelta
 
+from indexing.chinese import simplified
 from models.types import Candidate
 from models.words import language_of
 
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 MONTHS = "january february march april may june july august september october november december".split()  # noqa: SIM905
-MONTH = "|".join([*MONTHS, *(name[:3] for name in MONTHS)])
+MONTH = "|".join([*MONTHS, "sept", *(name[:3] for name in MONTHS)])
 ANY_DATE = re.compile(
     rf"(?P<y1>\d{{4}})[-/.](?P<m1>\d{{1,2}})[-/.](?P<d1>\d{{1,2}})"
     rf"|(?P<d2>\d{{1,2}})(?:st|nd|rd|th)?\s+(?:of\s+)?(?P<m2>{MONTH})\.?,?\s+(?P<y2>\d{{4}})"
@@ -83,7 +84,7 @@ def month_number(name: str) -> int:
 
 def calendar(question: str, now: datetime) -> Candidate | None:
     """Today, a weekday, days between or from now, by the clock `now`; None when the question is another."""
-    text, found = split_dates(question.strip().lower().replace("’", "'").rstrip("?？。.!！ "))
+    text, found = split_dates(simplified(question).strip().lower().replace("’", "'").rstrip("?？。.!！ "))
     for word, offset in RELATIVE.items():
         if word in text:
             text = text.replace(word, "@", 1)

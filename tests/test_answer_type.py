@@ -2,7 +2,8 @@
 
 import pytest
 
-from models.answer_type import fits
+from models.answer_type import answer_type, fits
+from models.spans import Span, fitting
 
 
 @pytest.mark.parametrize(
@@ -51,3 +52,66 @@ from models.answer_type import fits
 )
 def test_only_what_cannot_be_asked_for_does_not_fit(question: str, short: str, may_be: bool) -> None:
     assert fits(question, short) is may_be
+
+
+@pytest.mark.parametrize(
+    "short",
+    (  # noqa: SIM905
+        "nine o'clock|nine o’clock|half past five|quarter to nine|about nine|9 a.m.|noon|dawn|dusk|sunset|midnight|"
+        "Mondays|Tuesdays and Fridays|weekdays|weekends|most nights|Thanksgiving|Ramadan|Diwali|Halloween|"
+        "Christmas Eve|the Middle Ages|the Renaissance|the Jurassic|the Miocene|Cambrian|the Bronze Age|"
+        "the Ming dynasty|Victorian|Nov|上午九点|下午两点|凌晨三点|正午|子夜|黄昏|清晨|三刻|圣诞节|圣诞|端午|除夕|"
+        "重阳|七夕|雨季|侏罗纪|文艺复兴|上旬|下午兩點|聖誕節|重陽|黃昏"
+    ).split("|"),
+)
+def test_whatever_tells_a_time_may_answer_when(short: str) -> None:
+    assert fits("When is it?", short)
+    assert fits("什麼時候？", short)
+
+
+@pytest.mark.parametrize(
+    "short",
+    (  # noqa: SIM905
+        "Tim Berners-Lee|Paris|the Titanic|Irene|the Knights Templar|the Maritime Museum|the scene|two men|酒泉|刘洋|"
+        "地点|环节|纪念馆|深刻|冠军季军|宾夕法尼亚"
+    ).split("|"),
+)
+def test_people_places_and_things_are_no_times(short: str) -> None:
+    assert not fits("When was it?", short)
+
+
+@pytest.mark.parametrize(
+    ("question", "asked"),
+    [
+        ("为什么时间会变慢？", None),
+        ("為什麼時間會變慢？", None),
+        ("什么时间开门？", "time"),
+        ("這座塔是什麼時候建成的？", "time"),
+        ("有多重要？", None),
+        ("为什么有多重身份？", None),
+        ("它是多高级的相机？", None),
+        ("它有多重？", "number"),
+        ("它多高才算高？", "number"),
+        ("有幾個人？", "number"),
+        ("有多高？", "number"),
+        ("飛了多長時間？", "duration"),
+        ("誰寫的？", "person"),
+        ("在哪裡？", None),
+        ("有多長？", None),
+    ],
+)
+def test_a_question_asks_for_the_same_in_either_script(question: str, asked: str | None) -> None:
+    assert answer_type(question) == asked
+
+
+@pytest.mark.parametrize(
+    ("question", "passage", "short"),
+    [
+        ("商店什么时候开门？", "商店上午九点开门，周一休息。", "上午九点"),
+        ("When do shops close?", "Shops close half past five.", "half past five"),
+        ("When did castles become common?", "Castles became common in the Middle Ages.", "the Middle Ages"),
+    ],
+)
+def test_a_time_in_a_passage_is_kept_as_an_answer(question: str, passage: str, short: str) -> None:
+    start = passage.index(short)
+    assert fitting(question, passage, [span := Span(start, start + len(short), 0.5)]) == [span]
