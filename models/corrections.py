@@ -3,7 +3,8 @@
 import re
 from dataclasses import dataclass
 
-from models.mentions import mentions
+from indexing.chinese import simplified
+from models.mentions import exchanged, mentions, put
 from models.words import CJK, content_words, language_of
 
 OPENER_EN = re.compile(
@@ -44,7 +45,7 @@ class Correction:
 
 def opened(turn: str) -> tuple[str, bool, str]:
     """How a turn opens ("no, I meant "), whether it says what was meant, and the rest of it."""
-    match = (OPENER_ZH if language_of(turn) == "zh" else OPENER_EN).match(turn)
+    match = (OPENER_ZH if language_of(turn) == "zh" else OPENER_EN).match(simplified(turn))
     opener = match.group() if match else ""
     return opener, bool(match and match["mean"] is not None), turn[len(opener) :]
 
@@ -52,7 +53,7 @@ def opened(turn: str) -> tuple[str, bool, str]:
 def without_opener(turn: str) -> str:
     """The turn without "no, I meant" at its beginning, where a question of its own follows; else the turn."""
     opener, _, rest = opened(turn)
-    return rest.strip() if opener and ASKS.search(rest.strip()) else turn
+    return rest.strip() if opener and ASKS.search(simplified(rest)) else turn
 
 
 def correction(turn: str, question: str) -> Correction | None:
@@ -62,32 +63,41 @@ def correction(turn: str, question: str) -> Correction | None:
     chinese = language == "zh"
     opener, said, rest = opened(turn)
     rest = rest.strip(MARKS)
-    both = (BUT_ZH if chinese else BUT_EN).match(rest)
-    if not rest or ASKS.search(rest) or not (both or opener.strip()):
+    plain = simplified(rest)
+    both = (BUT_ZH if chinese else BUT_EN).match(plain)
+    if not rest or ASKS.search(plain) or not (both or opener.strip()):
         return None
     right, wrong = rest, ""
     if both:
-        right, wrong = (both["b"] or both["c"]).strip(MARKS), (both["a"] or both["d"]).strip(MARKS)
+        wrong, right = (rest[slice(*both.span(name))].strip(MARKS) for name in ("ab" if both["a"] else "dc"))
     right = re.sub(f"^(?:是(?=[{CJK}]))|的$", "", right) if chinese else right
-    replaced = bool(wrong) and wrong.casefold() in question.casefold()
     named = any(mention.name for mention in mentions(right))
-    fits = len(right) <= LONGEST[language] and bool(content_words(right)) and (said or replaced or named)
+    fits = (
+        len(right) <= LONGEST[language]
+        and bool(content_words(right))
+        and (said or named or bool(part(question, wrong)))
+    )
     return Correction(right, wrong) if fits else None
 
 
+def part(question: str, text: str) -> str:
+    """A text as it stands in a question, in either size of letters and either script; "" where it does not."""
+    found = re.search(re.escape(simplified(text)), simplified(question), re.IGNORECASE)
+    return question[slice(*found.span())] if found else ""
+
+
 def set_right(question: str, found: Correction) -> str:
-    """The question before, about what is meant: in place of what the turn calls wrong, else of the name that is most
-    like it; behind the question where it names nothing."""
-    old = found.wrong if found.wrong and found.wrong.casefold() in question.casefold() else ""
-    if not old:
-        said = [mention for mention in mentions(question) if content_words(mention.text)]
-        names = [mention for mention in said if mention.text.casefold() not in found.right.casefold()]
-        right = mentions(found.right)
-        alike = [name for name in names if right and name.may_be_person == right[0].may_be_person] or names
-        old = alike[-1].text if alike else ""
-    if not old:
-        return f"{question} ({found.right})" if language_of(question) == "en" else f"{question}（{found.right}）"
-    pattern = re.escape(old)
-    if language_of(question) == "en" and re.match(r"the\b", found.right, re.IGNORECASE):
-        pattern = rf"(?:\bthe )?{pattern}"
-    return re.sub(pattern, lambda _: found.right, question, count=1, flags=re.IGNORECASE)
+    """The question before, about what is meant: in place of what the turn calls wrong, else of a name in it (in Chinese
+    the first, else the one that is most like it); behind the question where it takes no name's place."""
+    wrong = part(question, found.wrong)
+    if wrong:
+        return put(question, wrong, found.right)
+    said = [mention for mention in mentions(question) if content_words(mention.text)]
+    names = [mention for mention in said if not part(found.right, mention.text)]
+    chinese = language_of(question) == "zh"
+    right = mentions(found.right)
+    if not chinese:
+        fits = [name for name in names if right and name.may_be_person == right[0].may_be_person] or names
+        names = fits[::-1]
+    done = exchanged(question, names[0].text, found.right) if names else None
+    return done or (f"{question}（{found.right}）" if chinese else f"{question} ({found.right})")

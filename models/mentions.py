@@ -3,10 +3,11 @@
 import re
 from dataclasses import dataclass
 
-from models.words import CHINESE_STOP_PATTERN, CJK, STOP_WORDS, language_of
+from indexing.chinese import simplified
+from models.words import CHINESE_STOP_PATTERN, CJK, STOP_WORDS, language_of, stretches
 
 NAME = re.compile(
-    r"(?:[A-Z]\.|[A-Z0-9][\w'’\-]*(?:\.\w+)*)"
+    r"(?:[A-Z]\.|(?:\b[a-z]+(?=[A-Z]))?[A-Z0-9][\w'’\-]*(?:\.\w+)*)"
     r"(?:\s+(?:(?:of|the|de|van|von|der|la|al|for|and)\s+){0,2}(?:[A-Z]\.|[A-Z][\w'’\-]*(?:\.\w+)*|\d+\b))*"
 )
 QUOTED = re.compile(r"[\"“]([^\"”]{2,60})[\"”]|《([^》]{1,40})》")
@@ -14,9 +15,11 @@ OPENERS = STOP_WORDS | frozenset(
     """yes however although after before during since because despite according although besides name list compare
     anything something everything nothing anyone someone everyone nobody yeah ok okay thanks hello hi
     sorry write translate summarise summarize explain discuss define find search also
-    in at on by from when where although later today now then many most both each every several born""".split()  # noqa: SIM905
+    in at on by from when where although later today now then many most both each every several born
+    can't won't shan't""".split()  # noqa: SIM905
 )
 """Words that are capitalised only because they open a sentence."""
+CONTRACTED = re.compile(r"(?:n't|'(?:s|re|ve|ll|d|m))$")
 VERBS = frozenset(
     """cause causes caused happen happened happens mean means work works worked start started begin began end ended make
     made come came become became take took use used write wrote written call called born die died find found play
@@ -51,7 +54,7 @@ class Mention:
         words = re.findall(r"\w+", self.text.lower())
         fits = self.name and not any(word in NOT_PERSONS or word.isdigit() for word in words)
         if language_of(self.text) == "zh":
-            return fits and ("·" in self.text or len(self.text) <= 4) and not re.search(ZH_THING, self.text)
+            return fits and ("·" in self.text or len(self.text) <= 4) and not re.search(ZH_THING, simplified(self.text))
         return fits and len(words) <= 5 and not self.text.lower().startswith("the ")
 
 
@@ -71,7 +74,7 @@ def english_names(text: str) -> list[Mention]:
         start, name = match.start(), match.group().rstrip(".'’-")
         while name:
             first, _, rest = name.partition(" ")
-            if first.lower().strip("'’.") not in OPENERS and "'" not in first[:2]:
+            if not forms(first) & OPENERS:
                 break
             start, name = start + len(name) - len(rest), rest
         name = re.sub(r"['’]s$", "", name)
@@ -84,6 +87,12 @@ def english_names(text: str) -> list[Mention]:
     return sorted(found, key=lambda mention: mention.start)
 
 
+def forms(word: str) -> set[str]:
+    """A word in small letters, as it is and without a verb or a "not" that is drawn into it: "who's" and "who"."""
+    plain = word.lower().replace("’", "'").strip("'.")
+    return {plain, CONTRACTED.sub("", plain)}
+
+
 def topics(text: str) -> list[Mention]:
     """The longest run of content words of an English turn: "acid reflux", "history of the bronze age"."""
     best = ("", 0)
@@ -91,7 +100,7 @@ def topics(text: str) -> list[Mention]:
         run: list[str] = []
         start = match.start()
         for word in re.finditer(r"[\w'’\-]+", match.group()):
-            if word.group().lower() in STOP_WORDS | VERBS or word.group().lower().endswith("ly"):
+            if forms(word.group()) & (STOP_WORDS | VERBS) or word.group().lower().endswith("ly"):
                 best, run = longer(best, run, start), []
                 continue
             start = match.start() + word.start() if not run else start
@@ -123,20 +132,64 @@ def chinese_mentions(text: str) -> list[Mention]:
         for match in QUOTED.finditer(text)
     ]
     for match in re.finditer(f"(?<![{CJK}])[{CJK}]+(?:·[{CJK}]+)+", text):
-        for stretch in chinese_stretches(match.group()):
+        for start, stretch in chinese_stretches(match.group()):
             if "·" in stretch:
-                found.append(Mention(stretch, match.start() + match.group().find(stretch), True))
-    for match in re.finditer(r"[A-Z][A-Za-z0-9\-]+(?:\s+[A-Z0-9][A-Za-z0-9\-]*)*", text):
+                found.append(Mention(stretch, match.start() + start, True))
+    for match in re.finditer(
+        r"(?<![A-Za-z])(?=[A-Za-z0-9\-]{2})[A-Za-z]*[A-Z][A-Za-z0-9\-]*(?:\s+[A-Z0-9][A-Za-z0-9\-]*)*", text
+    ):
         found.append(Mention(match.group(), match.start(), True))
     for run in re.finditer(f"[{CJK}·0-9]+", text):
-        for stretch in chinese_stretches(run.group()):
+        for start, stretch in chinese_stretches(run.group()):
             if re.fullmatch("[0-9年月日]+", stretch):
                 continue
             if not any(stretch in mention.text or mention.text in stretch for mention in found):
-                found.append(Mention(stretch, run.start() + run.group().find(stretch), True))
+                found.append(Mention(stretch, run.start() + start, True))
     return sorted(found, key=lambda mention: mention.start)
 
 
-def chinese_stretches(run: str) -> list[str]:
-    """Stretches of a run between words of grammar and common verbs, two signs or more."""
-    return [piece for piece in ZH_SPLIT.split(run) if piece and len(piece) >= 2]
+def chinese_stretches(run: str) -> list[tuple[int, str]]:
+    """Stretches of a run between words of grammar and common verbs, two signs or more, with their places."""
+    return [(start, stretch) for start, stretch in stretches(run, ZH_SPLIT) if len(stretch) >= 2]
+
+
+PHRASE = re.compile(r" of |['’]s ")
+"""What makes one name of two: "GDP of China", "Apple's CEO"."""
+ATTRIBUTE = re.compile(
+    "(?:度|量|积|率|价|价格|数|人口|时间|日期|地点|原因|结果|作者|总部|首都|首府|人|员|长|钱|费|意义|影响|特点|用途|历史|"
+    "名字|价值|前|后)$"
+)
+"""What is asked of a thing, rather than another thing: endings, in simplified characters."""
+OBJECT = re.compile(r"[的了过]|什么(?!时候|地方)|啥|哪[些个位种几]|谁\W*$|多少(?!钱)|几")
+"""Behind a stretch: it is the owner of something, or ends in the verb of the question."""
+
+
+def exchanged(question: str, old: str, new: str) -> str | None:
+    """A question asked of a new name in place of one of its own; None where that could lose what is asked."""
+    if language_of(question) == "zh":
+        return put(question, old, new) if alike(*map(simplified, (question, old, new))) else None
+    stays = ""
+    if PHRASE.search(old) and not PHRASE.search(new):
+        # "Lord of the Rings" is one thing, "the King of Sweden" another one of Norway.
+        if " of " not in old or f"the {old}" not in question:
+            return None
+        stays = old[: old.rindex(" of ") + len(" of ")]
+    return put(question, old, stays + new)
+
+
+def put(question: str, old: str, new: str) -> str:
+    """A question with something else in place of a part of it, whose article gives way to that of the new one."""
+    article = "(?:[Tt]he )?" if re.match(r"the\b", new, re.IGNORECASE) else ""
+    return re.sub(article + re.escape(old), lambda _: new, question, count=1)
+
+
+def alike(question: str, old: str, new: str) -> bool:
+    """Whether what is new may stand for a stretch of a Chinese question: it is a single name in the same writing, of
+    the same ending or no shorter, and the stretch holds no verb and owns nothing. All in simplified characters."""
+    behind = question.partition(old)[2]
+    if [mention.text for mention in chinese_mentions(new)] != [new] or old.isascii() != new.isascii():
+        return False
+    if old[-1] == new[-1] and not old.isascii():
+        return True
+    same = old.isascii() or (len(old) <= len(new) and not ATTRIBUTE.search(new))
+    return same and not OBJECT.match(behind)

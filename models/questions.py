@@ -7,6 +7,7 @@ Whether a question is answered by what the index holds is for whoever searches i
 import re
 from dataclasses import dataclass
 
+from indexing.chinese import simplified
 from indexing.split import HEADING_SEPARATOR, sentences
 from indexing.types import Document, Passage
 from models import questions_en, questions_zh
@@ -49,7 +50,7 @@ def questions(document: Document, passage: Passage) -> list[Asked]:
                 subject = ""
             found = questions_en.asked(statement, questions_en.Topic(subject, subject or topic, kinds))
         for text, answer in found:
-            about = topic if BARE.fullmatch(text.replace(topic, "", 1)) else ""
+            about = topic if BARE.fullmatch(simplified(text.replace(topic, "", 1))) else ""
             made.append(Asked(text, answer, passage.start + start, passage.start + end, about))
     return made
 
@@ -70,5 +71,5 @@ def heading_question(heading: str) -> str:
     how = re.match(r"(?i)how to (\S.{5,80})$", plain)
     if how:
         return f"How do I {how[1].rstrip('.')}?"
-    asks = re.match(r"(?:如何|怎样|怎么)(?P<rest>[^，。]{3,30})$", plain)
+    asks = re.match(r"(?:如何|怎样|怎么)(?P<rest>[^，。]{3,30})$", simplified(plain))
     return f"{plain}？" if asks else ""

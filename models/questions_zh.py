@@ -1,7 +1,11 @@
-"""Chinese statements -> questions that they answer: the word that asks stands where the answer stood."""
+"""Chinese statements -> questions that they answer: the word that asks stands where the answer stood.
+
+All patterns are of simplified characters; a question is in the script of its statement.
+"""
 
 import re
 
+from indexing.chinese import simplified
 from models.mentions import Mention
 
 DATE = r"(?:[12]\d{3}年(?:\d{1,2}月)?(?:\d{1,2}日)?)"
@@ -32,6 +36,19 @@ ALONE = re.compile(
 )
 """A date with what happened then, said of the same subject as the clause before; other verbs often change it."""
 
+TRADITIONAL = {
+    "什么": "什麼",
+    "时候": "時候",
+    "哪里": "哪裡",
+    "位于": "位於",
+    "于哪": "於哪",
+    "谁": "誰",
+    "一个": "一個",
+}
+"""What a question adds; each only as a whole, so that the 里 of 公里 stays."""
+LEAST_TRADITIONAL = 0.1
+"""Share of signs that are written otherwise in simplified characters: names alone (乾隆) make no traditional text."""
+
 Found = tuple[str, str]
 
 
@@ -49,10 +66,31 @@ def asked(statement: str, topic: str) -> list[Found]:
                 made.append(found)
                 break
     opening = predicate(statement, topic, False)
-    kind = KIND.match(opening[0]) if opening[1] else None
+    kind = groups(KIND, opening[0]) if opening[1] else None
     if kind:
-        made.append((f"{topic}是{'谁' if PERSON.search(kind['answer']) else '什么'}？", kind["answer"]))
-    return made
+        made.append((f"{topic}是{who(kind['answer'], '什么')}？", kind["answer"]))
+    return [(in_script(question, statement), answer) for question, answer in made]
+
+
+def in_script(question: str, statement: str) -> str:
+    """A question with the words that were added to it in the script of the statement."""
+    differ = sum(a != b for a, b in zip(statement, simplified(statement), strict=True))
+    if differ < LEAST_TRADITIONAL * len(statement):
+        return question
+    for plain, written in TRADITIONAL.items():
+        question = question.replace(plain, written)
+    return question
+
+
+def groups(form: re.Pattern[str], said: str) -> dict[str, str] | None:
+    """The groups of a form that a clause in either script begins with, as written; None where it does not."""
+    found = form.match(simplified(said))
+    return {name: said[slice(*found.span(name))] for name in form.groupindex} if found else None
+
+
+def who(description: str, what: str) -> str:
+    """The word that asks for what is described: who, or else `what`."""
+    return "谁" if PERSON.search(simplified(description)) else what
 
 
 def predicate(clause: str, topic: str, ours: bool) -> tuple[str, bool]:
@@ -61,35 +99,36 @@ def predicate(clause: str, topic: str, ours: bool) -> tuple[str, bool]:
     said = clause.strip()
     if said.startswith(topic):
         return said[len(topic) :], True
-    pronoun = re.match("[他她它](?![们的])", said)
+    plain = simplified(said)
+    pronoun = re.match("[他她它](?![们的])", plain)
     if pronoun:
         person = Mention(topic, 0, True).may_be_person
         return said[1:], pronoun.group() == "它" or person
     for length in (4, 3, 2):
         if len(topic) > length + 2 and said.startswith(topic[-length:]):
             return said[length:], True
-    goes_on = ours and any(form.match(said) for form in (ALONE, BUILT, LIES, FIRST))
+    goes_on = ours and any(form.match(plain) for form in (ALONE, BUILT, LIES, FIRST))
     return said, bool(goes_on)
 
 
 def when(said: str, topic: str) -> Found | None:
-    found = DATED.match(said)
-    if not found or re.search("[了过]|^[的至到—－-]|以[前后来]|年", found["does"]):
+    found = groups(DATED, said)
+    if not found or re.search("[了过]|^[的至到—－-]|以[前后来]|年", simplified(found["does"])):
         return None
     does = re.sub("^(?:出生|生).*", "出生", found["does"].removesuffix("的"))
     return f"{topic}是什么时候{does}的？", found["answer"]
 
 
 def built(said: str, topic: str) -> Found | None:
-    found = BUILT.match(said)
+    found = groups(BUILT, said)
     if not found:
         return None
     return f"{topic}{found['does']}于哪一年？", found["answer"]
 
 
 def lies(said: str, topic: str) -> Found | None:
-    found = LIES.match(said)
-    if not found or not PLACE.search(found["answer"]):
+    found = groups(LIES, said)
+    if not found or not PLACE.search(simplified(found["answer"])):
         return None
     if "生" in found["does"]:
         return f"{topic}出生在哪里？", found["answer"]
@@ -97,19 +136,21 @@ def lies(said: str, topic: str) -> Found | None:
 
 
 def counted(said: str, topic: str) -> Found | None:
-    found = COUNTED.match(said)
-    if not found or re.match("[还也曾共便就则]", found["does"]) or re.match("[多左后前以]", found["rest"]):
+    found = groups(COUNTED, said)
+    if not found or re.match("[还也曾共便就则]", simplified(found["does"])):
+        return None
+    if re.match("[多左后前以]", simplified(found["rest"])):
         return None
     return f"{topic}{found['does']}多少{found['unit']}{found['rest'].removesuffix('左右')}？", found["number"]
 
 
 def first(said: str, topic: str) -> Found | None:
-    found = FIRST.match(said)
+    found = groups(FIRST, said)
     if not found or topic in found["rest"]:
         return None
-    return f"{found['rest']}是{'谁' if PERSON.search(found['rest']) else '哪一个'}？", topic
+    return f"{found['rest']}是{who(found['rest'], '哪一个')}？", topic
 
 
 def fits(question: str, topic: str) -> bool:
     """Stands alone, and is short enough to be read at a glance."""
-    return len(question) <= 36 and not POINTING.search(question.replace(topic, ""))
+    return len(question) <= 36 and not POINTING.search(simplified(question.replace(topic, "")))

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from models.mentions import Mention, english_names
+from models.mentions import Mention, english_names, exchanged
 from models.words import STOP_WORDS, content_words, stem
 
 if TYPE_CHECKING:
@@ -54,6 +54,11 @@ HAPPENED = re.compile(
     re.IGNORECASE,
 )
 """Here "it" is what happened, never a person."""
+IS = "(?:['’]s| is| was| are| were)"
+DEFINITION = re.compile(
+    rf"(?:and |so )?(?:(?:who{IS}|what{IS} the) (?P<name>.+)|what{IS} (?:an? )?(?P<thing>.+))", re.IGNORECASE
+)
+"""Asks who or what something is; what has "the" before it, or answers to "who", may be a description all the same."""
 OPEN_TO_THAT = ("is", "was", "about", "of", "in", "on", "to", "for", "did", "does")
 """After these words "that" points back; elsewhere it joins a clause."""
 DEFINITE = re.compile(r"\bthe ([a-z][\w\-]+)\b(?!\s+(?:of|in|on|for|at|that|which|who)\b)")
@@ -119,10 +124,12 @@ def bound(question: str, pronoun: re.Match[str], names: Sequence[Mention]) -> bo
 
 def antecedent(kind: str, focus: Focus) -> str | None:
     """What a pronoun of a kind (he, she, they, it) points at; None when the conversation holds nothing for it."""
-    asks_who = re.match(r"(?:and |so )?(?:who|whose|which (?:person|man|woman))\b", focus.raw, re.IGNORECASE)
     told = [mention for mention in focus.told if not known(mention, focus)]
+    defined = asks_definition(focus)
     asked = list(reversed(focus.asked))
     if kind in ("he", "she"):
+        who = re.match(r"(?:and |so )?(?:who|whose|which (?:person|man|woman))\b", focus.raw, re.IGNORECASE)
+        asks_who = who is not None and not defined
         fits = [m for m in (*(told if asks_who else ()), *asked, *told) if m.may_be_person]
         fits = [m for m in fits if focus.people.get(m.text, kind) == kind]
         if not (asks_who and told):
@@ -135,12 +142,21 @@ def antecedent(kind: str, focus: Focus) -> str | None:
     else:
         short = len(focus.answer.split()) <= 12
         asks_thing = re.match(r"(?:and |so )?(?:what|which)\b", focus.raw, re.IGNORECASE)
-        fits = [*(told[:1] if asks_thing and short and kind == "it" else ()), *asked, *told]
+        leads = asks_thing and short and kind == "it" and not defined
+        fits = [*(told[:1] if leads else ()), *asked, *told]
         fits = [m for m in fits if m.text not in focus.people] if kind == "it" else fits
         if kind == "they":
             fits.sort(key=lambda m: not (m.text.endswith("s") or " and " in m.text))
         chosen = fits[0] if fits else None
     return chosen.text if chosen else None
+
+
+def asks_definition(focus: Focus) -> bool:
+    """Whether the question before asks who or what a name is, so that the answer says it and names nothing else."""
+    found = DEFINITION.fullmatch(focus.question.rstrip("?.! "))
+    return found is not None and any(
+        mention.text in (found["thing"], mention.name and found["name"]) for mention in focus.asked
+    )
 
 
 def salience(mention: Mention, focus: Focus) -> float:
@@ -173,11 +189,7 @@ def point(question: str, focus: Focus) -> tuple[str, list[str], bool]:
     for match in POINTER.finditer(question):
         word, noun = match["word"].lower(), (match["noun"] or "").lower()
         before = question[: match.start()].rstrip().split(" ")[-1].lower()
-        joins = (
-            word == "that"
-            and noun
-            and before not in ("is", "was", "about", "of", "in", "on", "to", "for", "did", "does")
-        )
+        joins = word == "that" and noun and before not in OPEN_TO_THAT
         if joins or word == "such" or (noun in ("year", "day", "week", "month", "morning") and word == "this"):
             continue
         nouns = noun if noun and noun not in STOP_WORDS else ""
@@ -219,7 +231,7 @@ def swap(before: str, rest: str) -> str | None:
     new, old = english_names(rest), english_names(before)
     if len(new) != 1 or len(old) != 1 or len(content_words(rest)) != len(content_words(new[0].text)):
         return None
-    return before[: old[0].start] + new[0].text + before[old[0].start + len(old[0].text) :]
+    return exchanged(before, old[0].text, new[0].text)
 
 
 def lean(question: str, focus: Focus) -> Resolved:

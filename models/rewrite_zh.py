@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from models.mentions import Mention, chinese_mentions
+from indexing.chinese import simplified
+from models.mentions import Mention, chinese_mentions, exchanged, put
 from models.words import CJK
 
 if TYPE_CHECKING:
@@ -26,6 +27,15 @@ WHAT_ABOUT = re.compile(
     "^(?:那么?|那末|还有|谢谢[,，。!！]?|好的?[,，。!！]?)*"
     f"(?P<rest>[{CJK}A-Za-z0-9·《》年月日 ]{{1,16}}?)呢[?？。!！\\s]*$"
 )
+TIME = re.compile(
+    "(?:上|下|这|本)?(?:今天|明天|后天|昨天|周[一二三四五六日末]|星期[一二三四五六日]|[0-9]{1,4}年|[0-9]{1,2}月)"
+)
+DEFINITION = re.compile("(?:那么?|请问)?(?:(?P<a>.+?)是(?:谁|什么)|(?:谁|什么)是(?P<b>.+?))[呢啊呀]?")
+ROLE = re.compile(
+    "(?:总统|总理|首相|主席|国王|女王|皇帝|天皇|书记|总裁|教练|冠军|首富|作者|导演|[校院市省县州部局会社董事船队台]长|"
+    "(?<!夫)人|妻子|丈夫|父亲|母亲|儿子|女儿|老师|首都|首府|省会|货币|国花)$"
+)
+"""Ends a description ("美国总统是谁"), to which the answer is another name."""
 BARE_QUESTION = re.compile(
     "^(?:那么?|可|但|到底|究竟)?(?:是)?(?:因?为什么|为何|为啥|什么时候|何时|哪一?年|在?哪里?|在哪儿|是?谁|怎么了?|怎么样|怎样|如何|多少|多大|多高|多长|"
     "然后|还有|后来|结果|真的|是吗|比如|例如|继续|详细点?|具体点?|还有别的|还有其他的?|还有啥|还有什么|什么意思|什么)(?:呢|吗|说|了)?[?？。!！\\s]*$"
@@ -34,22 +44,23 @@ BARE_QUESTION = re.compile(
 
 def resolve_chinese(question: str, focus: Focus) -> Resolved:
     """Pronouns replaced, pointers named, an ellipsis filled from the question before."""
-    about, bare = WHAT_ABOUT.match(question), BARE_QUESTION.match(question)
+    plain = simplified(question)
+    about, bare = WHAT_ABOUT.match(plain), BARE_QUESTION.match(plain)
     if bare is not None:
         return fill(question, focus)
     replaced = replace_pronouns(question, focus)
     if replaced is not None:
         return replaced
     if about is not None:
-        return what_about(question, about["rest"], focus)
+        return what_about(question, question[slice(*about.span("rest"))], focus)
     return point(question, focus)
 
 
 def replace_pronouns(question: str, focus: Focus) -> Resolved | None:
     """他, 她, 它, 他们 and 其 by what they point at; None when the question holds none that is free."""
-    text, put_in, missing = question, list[str](), False
+    text, end, put_in, missing = "", 0, list[str](), False
     first_name = min((mention.start for mention in chinese_mentions(question) if named(mention)), default=len(question))
-    for match in PRONOUN.finditer(question):
+    for match in PRONOUN.finditer(simplified(question)):
         kind = str(match.lastgroup)
         if first_name < match.start():
             break
@@ -57,11 +68,11 @@ def replace_pronouns(question: str, focus: Focus) -> Resolved | None:
         if name is None:
             missing = kind != "its"
             continue
-        put = f"{name}的" if kind == "its" else name
-        text = text.replace(match.group(), put, 1) if match.group() in text else text
+        text += question[end : match.start()] + (f"{name}的" if kind == "its" else name)
+        end = match.end()
         put_in.append(name)
     if put_in or missing:
-        return text, put_in, True, missing and not put_in
+        return text + question[end:], put_in, True, missing and not put_in
     return None
 
 
@@ -72,8 +83,9 @@ def named(mention: Mention) -> bool:
 
 def antecedent(kind: str, focus: Focus) -> str | None:
     """What a pronoun points at; the first stretch of the latest user turn leads, as Chinese puts its topic first."""
-    asks_who = "谁" in focus.raw or "哪位" in focus.raw
-    told = [m for m in focus.told if not any(m.text in old.text or old.text in m.text for old in focus.asked)]
+    raw, defined = simplified(focus.raw), asks_definition(focus)
+    asks_who = not defined and ("谁" in raw or "哪位" in raw)
+    told = [m for m in focus.told if not any(holds(m.text, old.text) or holds(old.text, m.text) for old in focus.asked)]
     asked = topic_first(focus)
     if kind in ("he", "she"):
         fits = [m for m in (*(told if asks_who else ()), *asked, *told) if m.may_be_person]
@@ -84,11 +96,23 @@ def antecedent(kind: str, focus: Focus) -> str | None:
         if chosen is not None:
             focus.people[chosen.text] = kind
     else:
-        asks_what = re.search("什么|哪", focus.raw) and len(focus.answer) <= 20
+        asks_what = not defined and re.search("(?<!为)什么(?!时候)|哪", raw) and len(focus.answer) <= 20
         fits = [*(told[:1] if asks_what and kind == "it" else ()), *asked, *told]
         fits = [m for m in fits if m.text not in focus.people] if kind == "it" else fits
         chosen = fits[0] if fits else None
     return chosen.text if chosen else None
+
+
+def holds(text: str, other: str) -> bool:
+    """Whether a text holds another one, in either script."""
+    return simplified(other) in simplified(text)
+
+
+def asks_definition(focus: Focus) -> bool:
+    """Whether the question before asks who or what a name is, so that the answer says it and names nothing else."""
+    found = DEFINITION.fullmatch(simplified(focus.question).rstrip("?？。!！ "))
+    name = (found["a"] or found["b"]) if found else ""
+    return bool(name) and not ROLE.search(name) and any(simplified(m.text) == name for m in focus.asked)
 
 
 def topic_first(focus: Focus) -> list[Mention]:
@@ -99,15 +123,16 @@ def topic_first(focus: Focus) -> list[Mention]:
 
 def point(question: str, focus: Focus) -> Resolved:
     """这, 那, 该: the thing meant is named in brackets; a question without any topic gets the last one."""
-    match = POINTS.search(question)
+    plain = simplified(question)
+    match = POINTS.search(plain)
     own = chinese_mentions(question)
     if match is None:
         return question, [], False, False
     name = antecedent("it", focus)
     if name is None:
-        lost = not own or re.match("^(?:这|那)(?:个|些|位)?(?:是|怎|有|为|又|呢|东西)", question) is not None
+        lost = not own or re.match("^(?:这|那)(?:个|些|位)?(?:是|怎|有|为|又|呢|东西)", plain) is not None
         return question, [], True, lost
-    if name in question:
+    if holds(question, name):
         return question, [], False, False
     return bracketed(question, name), [name], True, False
 
@@ -117,19 +142,16 @@ def what_about(question: str, rest: str, focus: Focus) -> Resolved:
     if not focus.question:
         return question, [], True, not re.search(f"[{CJK}A-Za-z]{{2,}}", rest.replace("你", ""))
     before = focus.question
-    time = "(?:上|下|这|本)?(?:今天|明天|后天|昨天|周[一二三四五六日末]|星期[一二三四五六日]|[0-9]{1,4}年|[0-9]{1,2}月)"
-    if re.fullmatch(f"{time}.{{0,4}}", rest) and re.search(time, before):
-        return re.sub(time, lambda _: rest, before, count=1), [before], True, False
-    topics = topic_first(focus)
-    topic = next((m.text for m in topics if m.text in before), None)
-    if topic and not re.search(time, rest) and len(before) - len(topic) >= 2:
-        return exchange(before, topic, rest), [before], True, False
+    new, old = TIME.match(simplified(rest)), TIME.search(simplified(before))
+    if new and old and len(rest) - new.end() <= 4:
+        return before[: old.start()] + rest + before[old.end() :], [before], True, False
+    topic = next((m.text for m in topic_first(focus) if m.text in before), None)
+    if topic and not TIME.search(simplified(rest)) and len(before) - len(topic) >= 2:
+        owner = rest.endswith("的") and f"{topic}的" in before
+        done = put(before, f"{topic}的", rest) if owner else exchanged(before, topic, rest)
+        if done is not None:
+            return done, [before], True, False
     return bracketed(question, before), [before], True, False
-
-
-def exchange(before: str, topic: str, rest: str) -> str:
-    """The topic of the question before replaced by the new one."""
-    return before.replace(topic, rest, 1)
 
 
 def fill(question: str, focus: Focus) -> Resolved:

@@ -1,6 +1,9 @@
 """Words of a turn: its language, its content words, and which words carry no content. English and Chinese."""
 
 import re
+from collections.abc import Iterator
+
+from indexing.chinese import simplified
 
 CJK = r"\u3400-\u4dbf\u4e00-\u9fff"
 CHINESE_RUN = re.compile(f"[{CJK}]+")
@@ -22,7 +25,8 @@ CHINESE_STOP_PATTERN = re.compile(
     "介绍|以及|还有|还是|因为|所以|但是|而且|可以|这[个些里么样]|那[个些里么样]|它们|他们|她们|我们|你们|(?<!其)他|[她它我你您]|"
     "几(?=[个年次名位人部座种本天号月])|^请|^那|[吗呢吧啊呀嘛的]|(?<!于)是(?!非)|(?<!为)了(?!解)"
 )
-"""Chinese words that a search does without; single signs that begin longer words (地球, 和平) are left alone."""
+"""Chinese words that a search does without, in simplified characters; single signs that begin longer words (地球, 和平)
+are left alone."""
 
 
 def language_of(text: str) -> str:
@@ -47,13 +51,18 @@ def content_words(text: str) -> list[str]:
             if word not in STOP_WORDS:
                 found.append((match.start() + piece.start(), word))
     for run in CHINESE_RUN.finditer(text):
-        start = 0
-        for stop in [*CHINESE_STOP_PATTERN.finditer(run.group()), None]:
-            end = stop.start() if stop else len(run.group())
-            if end > start:
-                found.append((run.start() + start, run.group()[start:end]))
-            start = stop.end() if stop else end
+        found += [(run.start() + start, word) for start, word in stretches(run.group(), CHINESE_STOP_PATTERN)]
     return [word for _, word in sorted(found)]
+
+
+def stretches(run: str, stops: re.Pattern[str]) -> Iterator[tuple[int, str]]:
+    """What stands between the stop words of a run of Chinese in either script, as written, with its place."""
+    start = 0
+    for stop in [*stops.finditer(simplified(run)), None]:
+        end = stop.start() if stop else len(run)
+        if end > start:
+            yield start, run[start:end]
+        start = stop.end() if stop else end
 
 
 def units(text: str) -> list[str]:

@@ -5,6 +5,7 @@ sentence's passage first."""
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from indexing.chinese import simplified
 from indexing.types import Filters, NotFound, Passage
 from models.questions import Asked, questions, topic_of
 from models.words import language_of, units
@@ -64,12 +65,8 @@ def told(question: Asked, passage: Passage, answer: AnswerOut) -> bool:
 
 def settled(question: Asked, known: Sequence[str]) -> bool:
     """Whether who asked `known` has asked it already, or must know what it asks for."""
-    return any(
-        alike(question.text, each)
-        or (question.answer != "" and question.answer in each)
-        or (question.about != "" and question.about in each)
-        for each in known
-    )
+    said = [simplified(part) for part in (question.answer, question.about) if part]
+    return any(alike(question.text, each) or any(part in simplified(each) for part in said) for each in known)
 
 
 def finds(question: Asked, passage: Passage, library: Library) -> bool:
@@ -116,5 +113,5 @@ def places(answer: AnswerOut) -> Iterable[tuple[str, int]]:
 
 def alike(question: str, other: str) -> bool:
     """Whether two questions ask about the same, by their words."""
-    a, b = set(units(question)), set(units(other))
+    a, b = set(units(simplified(question))), set(units(simplified(other)))
     return len(a & b) > ALIKE * min(len(a), len(b)) if a and b else question == other

@@ -37,6 +37,13 @@ def asked(title: str, text: str, heading: str = "") -> list[str]:
         ("尤里·加加林", "尤里·加加林是第一个进入太空的人。", "第一个进入太空的人是谁？"),
         ("嫦娥五号", "嫦娥五号是中国第一次从月球取回样品的任务。", "中国第一次从月球取回样品的任务是哪一个？"),
         ("天宫空间站", "天宫空间站是中国的空间站。", "天宫空间站是什么？"),
+        ("楊利偉", "楊利偉是中國的航天員。", "楊利偉是誰？"),
+        ("楊利偉", "楊利偉是航天員。他1965年6月21日出生於遼寧省。", "楊利偉是什麼時候出生的？"),
+        ("故宮", "故宮位於北京市中心。", "故宮位於哪裡？"),
+        ("故宮", "故宮建成於1420年。", "故宮建成於哪一年？"),
+        ("長征二號運載火箭", "火箭飛行58.3公里，很遠。", "長征二號運載火箭飛行多少公里？"),
+        ("嫦娥五號", "嫦娥五號是中國第一次取回樣品的任務。", "中國第一次取回樣品的任務是哪一個？"),
+        ("乾隆", "乾隆是清朝一位长寿的皇帝。", "乾隆是谁？"),
     ],
 )  # fmt: skip
 def test_a_statement_is_asked_for_in_its_own_words(title: str, text: str, expected: str) -> None:
@@ -65,6 +72,7 @@ def test_a_heading_that_asks_is_the_question() -> None:
     assert asked("Manual", "Hold the button.", "Printer > How to reset the printer") == ["How do I reset the printer?"]
     assert asked("Manual", "Hold the button.", "Why does it blink red?") == ["Why does it blink red?"]
     assert asked("手册", "按住按钮。", "如何重置打印机") == ["如何重置打印机？"]
+    assert asked("手冊", "按住按鈕。", "怎樣重設印表機") == ["怎樣重設印表機？"]
     assert asked("Manual", "Hold the button.", "Resetting") == []
 
 
@@ -73,3 +81,6 @@ def test_a_bare_question_says_what_it_is_about() -> None:
     document = Document("d", "", "LaMDA", text)
     found = questions(document, Passage("p", "d", 0, 0, len(text), text))
     assert [each.about for each in found] == ["LaMDA", ""]
+    text = "楊利偉是中國的航天員。"
+    found = questions(Document("d", "", "楊利偉", text), Passage("p", "d", 0, 0, len(text), text))
+    assert [each.about for each in found] == ["楊利偉"]

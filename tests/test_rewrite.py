@@ -41,6 +41,91 @@ def test_what_points_back_is_named(turns: tuple[str, ...], text: str) -> None:
     assert not done.unresolved
 
 
+@pytest.mark.parametrize(
+    ("turns", "text"),
+    [
+        (("Tell me about Paris", "A city.", "What's its population?"), "What's Paris' population?"),
+        (("Tell me about Marie Curie", "A chemist.", "Didn't she win twice?"), "Didn't Marie Curie win twice?"),
+        (("Who's Marie Curie?", "Here is a text.", "When was she born?"), "When was Marie Curie born?"),
+        (("Who’s Ada Lovelace?", "Here is a text.", "What did she write?"), "What did Ada Lovelace write?"),
+        (("Isn't Pluto a planet?", "No.", "How big is it?"), "How big is Pluto?"),
+        (("Can't Titan hold air?", "No.", "How big is it?"), "How big is Titan?"),
+        (("What is Apple's CEO paid?", "Much.", "Why is it so much?"), "Why is Apple's CEO so much?"),
+        (("iPad多少钱？", "两千元。", "它有多重？"), "iPad有多重？"),
+        (("When did eBay start?", "In 1995.", "Who founded it?"), "Who founded eBay?"),
+    ],
+)
+def test_a_name_is_whole_and_a_contracted_opener_is_none(turns: tuple[str, ...], text: str) -> None:
+    assert after(*turns).text == text
+
+
+@pytest.mark.parametrize(
+    ("turns", "text"),
+    [
+        (("Who was Yuri Gagarin?", "Soviet pilot. “Gagarin was a pilot.”", "When was he born?"), "Yuri Gagarin"),
+        (("Who's Marie Curie?", "Physicist and chemist.", "When was she born?"), "Marie Curie"),
+        (("What is Python?", "Programming language.", "Who created it?"), "Python"),
+        (("What is the Hubble Space Telescope?", "Telescope.", "Who built it?"), "Hubble Space Telescope"),
+        (("What is Vostok 1?", "First flight.", "Who flew it?"), "Vostok 1"),
+        (("天安门是什么？", "城门。", "它在哪里？"), "天安门"),
+        (("什么是神舟五号？", "载人飞船。", "它在哪里？"), "神舟五号"),
+        (("谁是杨利伟？", "航天员。", "他多大了？"), "杨利伟"),
+        (("爱因斯坦是谁？", "物理学家。", "他的妻子是谁？"), "爱因斯坦"),
+        (("Who is the CEO of Apple?", "Tim Cook.", "How old is he?"), "Tim Cook"),
+        (("Who wrote Hamlet?", "William Shakespeare.", "When did he die?"), "William Shakespeare"),
+        (("What is the capital of France?", "Paris.", "How big is it?"), "Paris"),
+        (("美国总统是谁？", "林肯。", "他多大了？"), "林肯"),
+        (("苹果公司的创始人是谁？", "史蒂夫·乔布斯。", "他多大了？"), "史蒂夫·乔布斯"),
+    ],
+)
+def test_an_answer_that_says_what_a_name_is_gives_no_other_name(turns: tuple[str, ...], text: str) -> None:
+    assert after(*turns).antecedents == (text,)
+
+
+@pytest.mark.parametrize(
+    ("turns", "text"),
+    [
+        (("誰寫了《紅樓夢》？", "曹雪芹。", "他是哪裡人？"), "曹雪芹是哪裡人？"),
+        (("介紹一下李白", "詩人。", "他什麼時候出生？"), "李白什麼時候出生？"),
+        (("北京有多少人口？", "兩千萬。", "那麼上海呢？"), "上海有多少人口？"),
+        (("長城有多長？", "很長。", "為什麼？"), "為什麼（長城有多長）？"),
+        (("北京有多少人口？", "兩千萬。", "這個城市有多大？"), "這個城市有多大（北京）？"),
+        (("什麼是光合作用？", "植物的過程。", "它需要什麼條件？"), "光合作用需要什麼條件？"),
+        (("屠呦呦為什麼獲獎？", "因為青蒿素。", "她發現了什麼？"), "屠呦呦發現了什麼？"),
+        (("楊利偉是誰？", "杨利伟是航天员。", "他是哪裡人？"), "楊利偉是哪裡人？"),
+    ],
+)
+def test_a_turn_in_traditional_characters_is_understood_as_one_in_simplified(turns: tuple[str, ...], text: str) -> None:
+    done = after(*turns)
+    assert done.text == text
+    assert done.followup
+    assert not done.unresolved
+
+
+@pytest.mark.parametrize(
+    ("before", "turn", "text"),
+    [
+        ("What is the GDP of China?", "What about India?", "What is the GDP of India?"),
+        ("When was the Battle of Hastings?", "And Waterloo?", "When was the Battle of Waterloo?"),
+        ("When was the Battle of Hastings?", "And the Siege of Paris?", "When was the Siege of Paris?"),
+        ("Who is the President of the United States?", "And France?", "Who is the President of France?"),
+        ("Who wrote Lord of the Rings?", "And Hamlet?", "And Hamlet (Who wrote Lord of the Rings)?"),
+        ("Who is Apple's CEO?", "And Microsoft?", "And Microsoft (Who is Apple's CEO)?"),
+        ("北京的面积是多少？", "人口呢？", "人口呢（北京的面积是多少）？"),
+        ("北京的面积是多少？", "天津的呢？", "天津的面积是多少？"),
+        ("特斯拉的创始人是谁？", "总部呢？", "总部呢（特斯拉的创始人是谁）？"),
+        ("珠穆朗玛峰的高度是多少？", "乔戈里峰呢？", "乔戈里峰的高度是多少？"),
+        ("怎样申请签证？", "要多少钱呢？", "要多少钱呢（怎样申请签证）？"),
+        ("张艺谋导演了哪些电影？", "冯小刚呢？", "冯小刚呢（张艺谋导演了哪些电影）？"),
+        ("汉江有多长？", "流域面积呢？", "流域面积呢（汉江有多长）？"),
+        ("怎么安装Docker？", "那Windows上呢？", "那Windows上呢（怎么安装Docker）？"),
+        ("GitHub是谁创办的？", "eBay呢？", "eBay是谁创办的？"),
+    ],
+)
+def test_another_name_takes_no_more_than_its_place(before: str, turn: str, text: str) -> None:
+    assert after(before, "42.", turn).text == text
+
+
 def test_what_happened_is_the_question_before_and_no_person() -> None:
     flown = ("When did Yuri Gagarin fly into space?", "On 12 April 1961.")
     done = after(*flown, "How long did it take?")

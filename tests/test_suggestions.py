@@ -3,6 +3,7 @@
 import pytest
 
 from models.words import language_of
+from service.suggestions import alike
 from tests.serving import Served
 
 FIRST = ("Who commanded Apollo 11?", "How tall was the Saturn V?", "神舟五号是哪一年发射的？")
@@ -36,6 +37,24 @@ def test_without_an_answer_nothing_is_suggested(served: Served) -> None:
     assert served.client.get(path.format(unanswered)).json() == {"suggestions": []}
     served.client.delete(f"/v1/conversations/{unanswered}")
     assert served.client.get(path.format("none")).json()["error"]["code"] == "not_found"
+
+
+def test_suggestions_are_in_the_script_of_their_document(served: Served) -> None:
+    text = "盧溝驛是一座古老的車站。盧溝驛位於河北省西部。盧溝驛建成於1908年。盧溝驛佔地72平方公里。"
+    served.client.post("/v1/documents", json={"id": "station", "title": "盧溝驛", "text": text})
+    try:
+        answer = served.client.post("/v1/chat", json={"message": "卢沟驿占地多少平方公里？"}).json()
+        path = f"/v1/conversations/{answer['conversation_id']}/suggestions"
+        found = served.client.get(path).json()["suggestions"]
+    finally:
+        served.client.delete("/v1/documents/station")
+    texts = {each["text"] for each in found if each["document_id"] == "station"}
+    assert texts
+    assert texts <= {"盧溝驛是什麼？", "盧溝驛位於哪裡？", "盧溝驛建成於哪一年？"}
+
+
+def test_a_question_asked_in_the_other_script_is_the_same_question() -> None:
+    assert alike("盧溝驛位於哪裡？", "卢沟驿位于哪里？")
 
 
 def test_a_document_that_was_deleted_is_not_suggested(served: Served) -> None:
