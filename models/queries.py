@@ -2,9 +2,10 @@
 
 import re
 
+from indexing.chinese import simplified
 from indexing.types import Query
 from models.mentions import english_names
-from models.words import CHINESE_STOP_PATTERN, CJK, STOP_WORDS, content_words, language_of
+from models.words import CHINESE_STOP_PATTERN, CJK, STOP_WORDS, content_words, language_of, stretches
 
 COMPARE_EN = re.compile(
     r"(?:difference|differences|comparison) between (?:the )?(?P<a>.+?) and (?:the )?(?P<b>.+?)[?.!\s]*$|"
@@ -64,14 +65,16 @@ def english_parts(question: str) -> str | None:
 
 def chinese_parts(question: str) -> str | None:
     """The second part of a Chinese two-part question, or the second thing compared."""
-    pair = COMPARE_ZH.search(question)
-    if pair and re.search("区别|不同|差别|相比|比较|哪个|哪一个|异同|关系|谁", question):
-        return pair["b"]
-    two = TWO_PARTS_ZH.match(question.rstrip("？?。 "))
+    plain = simplified(question)
+    pair = COMPARE_ZH.search(plain)
+    if pair and re.search("区别|不同|差别|相比|比较|哪个|哪一个|异同|关系|谁", plain):
+        return question[slice(*pair.span("b"))]
+    two = TWO_PARTS_ZH.match(plain.rstrip("？?。 "))
     asked = "什么|谁|哪|几|多少|怎|为何|何时|吗"
     if two and re.search(asked, two["a"]) and re.search(asked, two["b"]):
-        topic = chinese_keywords(two["a"]).split(" ")[0]
-        return two["b"] if topic in two["b"] else f"{topic} {two['b']}"
+        first, second = (question[slice(*two.span(part))] for part in ("a", "b"))
+        topic = chinese_keywords(first).split(" ")[0]
+        return second if topic in second else f"{topic} {second}"
     return None
 
 
@@ -83,5 +86,5 @@ def english_keywords(question: str) -> str:
 
 def chinese_keywords(question: str) -> str:
     """What is left between words of grammar, in order."""
-    spaced = CHINESE_STOP_PATTERN.sub(" ", re.sub(r"[^\w《》·]+", " ", question))
-    return " ".join(dict.fromkeys(spaced.split()))
+    runs = re.findall(r"[\w《》·]+", question)
+    return " ".join(dict.fromkeys(word for run in runs for _, word in stretches(run, CHINESE_STOP_PATTERN)))

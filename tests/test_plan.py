@@ -99,6 +99,9 @@ def test_queries_differ(planner: Planner) -> None:
         ("谁发明了地动仪？", "发明 地动仪", "keywords"),
         ("长征五号和长征七号有什么区别？", "长征七号", "decomposition"),
         ("地球的半径是多少？", "地球 半径", "keywords"),
+        ("誰發明了地動儀？", "發明 地動儀", "keywords"),
+        ("長征五號和長征七號有什麼區別？", "長征七號", "decomposition"),
+        ("紅樓夢是誰寫的，為什麼沒有寫完？", "紅樓夢 為什麼沒有寫完", "decomposition"),
     ],
 )
 def test_the_variant_says_the_need_in_other_words(question: str, text: str, origin: str) -> None:
