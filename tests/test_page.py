@@ -4,7 +4,7 @@ import re
 import socket
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from service.database import JOBS
 from service.errors import ServerFailed
 from service.pipeline import Parts
 from tests.hashing import HashingEncoder
-from tests.serving import PATIENCE_MS, Served, ask_page, chromium, running
+from tests.serving import GRAZES, PATIENCE_MS, Served, ask_page, chromium, quick, running
 from tests.test_sharing import told
 
 AMERICAN = "Who was the first American in space?"
@@ -150,6 +150,64 @@ def test_a_tap_on_a_citation_shows_the_card_and_the_card_leads_to_the_document(
         page.locator("#card").get_by_role("button").tap()
         expect(page.locator("#source mark")).to_be_visible()
         expect(page.locator("#card")).to_be_hidden()
+
+
+def rewrite(served: Served, text: str) -> None:
+    """Replaces the one document of a `quick` service."""
+    zebra = {"id": "zebra", "url": "file:///zebra.md", "title": "Zebra", "text": text}
+    served.client.post("/v1/documents", json=zebra).raise_for_status()
+
+
+def test_a_quote_is_marked_where_it_stands_after_its_document_has_changed(browser: Browser, tmp_path: Path) -> None:
+    with quick(tmp_path) as served, opened(browser, served) as page:
+        ask_page(page, "What does the zebra do?")
+        rewrite(served, f"The lion was never seen to sleep in this valley. 🦁 {GRAZES} The yak climbs.")
+        page.reload()
+        page.locator("details.why > summary").click()
+        page.locator("li.won").get_by_role("button", name="Zebra").click()  # a passage, not a quote
+        expect(page.locator("#source mark")).to_have_text(GRAZES)
+        page.get_by_role("button", name="Close").click()
+        page.locator(".cite").hover()
+        expect(page.locator("#card .context")).to_contain_text("The yak climbs.")
+        expect(page.locator("#card mark")).to_have_text(GRAZES)
+        page.locator(".cite").click()
+        expect(page.locator("#source mark")).to_have_text(GRAZES)
+        page.get_by_role("button", name="Whole document").click()
+        expect(page.get_by_role("button", name="Whole document")).to_be_hidden()
+        expect(page.locator("#source mark")).to_have_text(GRAZES)
+
+
+def test_a_quote_is_found_in_its_document_when_its_passage_is_gone(browser: Browser, tmp_path: Path) -> None:
+    with quick(tmp_path) as served, opened(browser, served, calm=False) as page:
+        rewrite(served, "\n\n".join(["The yak climbs the mountain at dawn. " * 40] * 4 + [GRAZES]))
+        ask_page(page, "What does the zebra do?")
+        rewrite(served, f"The lion sleeps. {GRAZES}")
+        page.locator(".cite").click()
+        expect(page.locator("#source .document")).to_contain_text("The lion sleeps.")
+        expect(page.locator("#source mark")).to_have_text(GRAZES)
+        served.client.delete("/v1/documents/zebra").raise_for_status()
+        page.locator(".sources .words").first.click()
+        expect(page.locator("#source .error")).to_contain_text("zebra")
+
+
+@pytest.mark.parametrize(
+    ("locale", "said"), [("en-GB", "The document has changed since"), ("zh-CN", "文档在那之后有改动")]
+)
+def test_a_quote_that_its_document_dropped_is_shown_beside_it_and_nothing_is_marked(
+    browser: Browser, tmp_path: Path, locale: str, said: str
+) -> None:
+    with quick(tmp_path) as served, opened(browser, served, locale=locale) as page:
+        ask_page(page, "What does the zebra do?")
+        rewrite(served, "The lion was never seen to sleep in this valley.")
+        with page.expect_response(re.compile("passage=")):
+            page.locator(".cite").hover()
+        expect(page.locator("#card mark")).to_have_text(GRAZES)
+        page.locator(".cite").click()
+        expect(page.locator("#source .notice")).to_contain_text(said)
+        expect(page.locator("#source .notice")).to_contain_text(GRAZES)
+        expect(page.locator("#source .document")).to_contain_text("The lion was never seen")
+        expect(page.locator("#source mark")).to_have_count(0)
+        expect(page.locator("#card mark")).to_have_count(1)
 
 
 def test_what_was_only_read_stands_apart_from_the_sources_used(page: Page) -> None:
@@ -319,6 +377,26 @@ def test_a_fault_of_the_service_says_what_to_do(browser: Browser, served: Served
         expect(page.locator(".error")).to_contain_text("The disk is full. Free some space.")
 
 
+@pytest.mark.parametrize(("locale", "said"), [("en-GB", "The connection broke off."), ("zh-CN", "连接中断。")])
+def test_a_stream_that_ends_before_the_answer_is_named_and_can_be_asked_again(
+    browser: Browser, tmp_path: Path, locale: str, said: str
+) -> None:
+    def cut(route: Route) -> None:
+        whole = route.fetch()
+        route.fulfill(response=whole, body=whole.text().partition("event: done")[0])
+
+    with quick(tmp_path) as served, opened(browser, served, locale=locale) as page:
+        page.route("**/v1/chat", cut)
+        page.locator("#question").fill("What does the zebra do?")
+        page.locator("#question").press("Enter")
+        answer = page.locator(".answer")
+        expect(answer.locator(".error")).to_contain_text(said)
+        expect(answer).not_to_have_attribute("aria-busy", "true")
+        page.unroute("**/v1/chat")
+        answer.locator(".error button").click()
+        expect(answer.locator(".cite")).to_have_text("1")
+
+
 # Feedback
 
 
@@ -483,6 +561,199 @@ def test_a_search_without_a_result_says_what_to_try(browser: Browser, served: Se
         expect(page.locator("#found")).to_have_text("Nothing found.")
         expect(page.locator("#results")).to_contain_text("fewer filters")
         expect(page.locator("#overview .answer")).to_have_count(0)
+
+
+# What goes on meanwhile
+
+
+@pytest.fixture(scope="module")
+def zebra(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """A service that answers in milliseconds, and drafts one candidate unless a request asks for more."""
+    with quick(tmp_path_factory.mktemp("zebra"), mode="fast") as service:
+        yield service
+
+
+def wait_for_it(page: Page, question: str) -> None:
+    """Asks what a slow policy thinks about."""
+    page.locator("#question").fill(question)
+    page.locator("#question").press("Enter")
+    expect(page.locator("#history li.current")).to_have_count(1)
+
+
+def thinks(served: Served) -> AbstractContextManager[Slow]:
+    return thinking(served, lambda usual, policy: replace(usual, policy=policy))
+
+
+def test_skipping_to_the_content_leaves_the_conversation_as_it_is(browser: Browser, zebra: Served) -> None:
+    with opened(browser, zebra) as page:
+        ask_page(page, "What does the zebra do?")
+        conversation = page.url
+        page.locator(".skip").focus()
+        page.keyboard.press("Enter")
+        expect(page.locator("#main")).to_be_focused()
+        expect(page.locator(".answer .text")).to_contain_text("grazes")
+        assert page.url == conversation
+        page.goto(f"{zebra.url}/#nowhere")
+        expect(page.locator("#welcome")).to_be_visible()
+        expect(page.locator(".error")).to_have_count(0)
+
+
+def test_escape_closes_an_open_menu_and_leaves_the_answer_alone(browser: Browser, zebra: Served) -> None:
+    with opened(browser, zebra) as page, thinks(zebra) as slow:
+        wait_for_it(page, "What does the zebra eat?")
+        page.locator("#history li.current").get_by_role("button").click()
+        expect(page.get_by_role("menuitem", name="Rename")).to_be_focused()
+        page.keyboard.press("Escape")
+        expect(page.get_by_role("menu")).to_have_count(0)
+        expect(page.locator("#stop")).to_be_visible()
+        slow.held = False
+        expect(page.locator(".answer .text")).to_contain_text("grazes")
+        assert not slow.cancelled
+
+
+def test_an_answer_that_ends_leaves_a_title_and_a_menu_in_use_alone(browser: Browser, zebra: Served) -> None:
+    with opened(browser, zebra) as page:
+        ask_page(page, "What was asked first?")
+        first = page.url.split("#")[1]
+        row = page.locator(f"#history li:has([href='/#{first}'])")
+        page.locator("#new").click()
+        with thinks(zebra) as slow:
+            wait_for_it(page, "What does the zebra want?")
+            row.get_by_role("button").click()
+            page.get_by_role("menuitem", name="Rename").click()
+            page.locator("#history input").press_sequentially("Half a ti")
+            with page.expect_response(re.compile("/v1/conversations[?]")):
+                slow.held = False
+            expect(page.locator("#messages .feedback")).to_be_visible()
+            title = page.locator("#history input")
+            expect(title).to_be_focused()
+            expect(title).to_have_value("Half a ti")
+            assert zebra.application.conversations.get(first).title == "What was asked first?"
+            title.press_sequentially("tle")
+            title.press("Enter")
+            expect(row).to_contain_text("Half a title")
+        with thinks(zebra) as slow:
+            wait_for_it(page, "What does the zebra need?")
+            row.get_by_role("button").click()
+            with page.expect_response(re.compile("/v1/conversations[?]")):
+                slow.held = False
+            expect(page.locator("#messages .feedback")).to_have_count(2)
+            expect(page.get_by_role("menuitem", name="Rename")).to_be_focused()
+            zebra.application.conversations.rename(first, "Named elsewhere")
+            with page.expect_response(re.compile("/v1/conversations[?]")):
+                page.keyboard.press("Escape")
+            expect(row).to_contain_text("Named elsewhere")
+
+
+def test_an_earlier_question_is_watched_to_its_end_though_a_later_one_was_stopped(
+    browser: Browser, zebra: Served
+) -> None:
+    kept = zebra.application.conversations
+    conversation, first = kept.begin("What does the zebra do?")
+    _, second = kept.begin("And at night?", conversation)
+    kept.fail(second, "stopped", '{"code": "cancelled", "message": "Stopped.", "hint": ""}')
+    with opened(browser, zebra, f"/#{conversation}") as page:
+        expect(page.locator(".stopped")).to_be_visible()
+        expect(page.locator(".stages").first).to_be_visible()
+        kept.fail(first, "failed", '{"code": "storage_failed", "message": "The disk is full.", "hint": ""}')
+        expect(page.locator(".answer").first).to_contain_text("The disk is full.")
+
+
+def test_a_conversation_that_is_deleted_elsewhere_while_it_is_watched_says_so(browser: Browser, zebra: Served) -> None:
+    conversation, _ = zebra.application.conversations.begin("What does the zebra do?")
+    with opened(browser, zebra, f"/#{conversation}", calm=False) as page:
+        expect(page.locator(".stages")).to_be_visible()
+        zebra.client.delete(f"/v1/conversations/{conversation}").raise_for_status()
+        expect(page.locator("#messages [role=alert]")).to_contain_text(conversation)
+
+
+def seconds_pass(page: Page, seconds: int) -> None:
+    """On the page's clock; between two of them the service answers what the page asked."""
+    for _ in range(seconds):
+        page.clock.run_for(1000)
+        page.evaluate("fetch('/healthz').then(() => new Promise((done) => requestAnimationFrame(done)))")
+
+
+def test_waiting_for_an_answer_and_a_refresh_takes_few_requests(browser: Browser, zebra: Served) -> None:
+    conversation, asked = zebra.application.conversations.begin("What does the zebra do?")
+    jobs = zebra.application.refreshes.jobs
+    with opened(browser, zebra) as page, jobs.recorded(jobs.begin("reports")) as job:
+        job.progress("read", 30, 120)
+        page.clock.install()
+        page.goto(f"{zebra.url}/?#{conversation}")
+        expect(page.locator(".stages")).to_be_visible()
+        expect(page.locator("#size")).to_contain_text("30")
+        sent: list[str] = []
+        page.on("request", lambda request: sent.append(request.url) if "/v1/" in request.url else None)
+        seconds_pass(page, 60)
+        assert 4 < len(sent) < 30, sent
+    zebra.application.conversations.fail(asked, "stopped", "{}")
+    jobs.forget("reports")
+
+
+def test_a_key_that_may_send_no_more_for_now_is_told_so_and_is_left_in_peace(browser: Browser, empty: Served) -> None:
+    _, secret = empty.application.keys.add("Ada", per_minute=50)
+    with opened(browser, empty, calm=False) as page:
+        page.get_by_label("Key", exact=True).fill(secret)
+        page.get_by_role("button", name="Enter").click()
+        expect(page.locator("#size")).to_contain_text("documents")
+        page.clock.install()
+        page.reload()
+        expect(page.locator("#size")).to_contain_text("documents")
+        headers = {"authorization": f"Bearer {secret}"}
+        while empty.client.get("/v1/rules", headers=headers).status_code == 200:
+            pass
+        page.evaluate("dispatchEvent(new Event('online'))")
+        expect(page.locator("#notice")).to_contain_text("may send 50 requests a minute")
+        expect(page.locator("#offline")).to_be_hidden()
+        asked: list[str] = []
+        page.on("request", lambda request: asked.append(request.url) if "/v1/" in request.url else None)
+        seconds_pass(page, 50)
+        assert asked == []
+
+
+def test_a_draft_stays_in_its_conversation_while_documents_are_looked_at(browser: Browser, zebra: Served) -> None:
+    with opened(browser, zebra, "/?q=zebra") as page:
+        expect(page.locator("#overview .feedback")).to_be_visible()
+        page.locator("#with-answer").uncheck()
+        page.locator("#history a").first.click()
+        expect(page.locator(".answer .feedback")).to_be_visible()
+        conversation, modes = page.url, page.get_by_role("navigation", name="Chat or search")
+        page.locator("#question").fill("And at night?")
+        page.get_by_role("link", name="Documents", exact=True).click()
+        expect(page.locator("#tiles")).to_be_visible()
+        modes.get_by_role("link", name="Chat").click()
+        expect(page.locator("#question")).to_have_value("And at night?")
+        expect(page.locator(".answer .feedback")).to_be_visible()
+        assert page.url == conversation
+        page.go_back()
+        page.go_back()
+        page.go_back()
+        expect(page.locator("#query")).to_have_value("zebra")
+        modes.get_by_role("link", name="Chat").click()
+        expect(page.locator("#question")).to_have_value("And at night?")
+        assert page.url == conversation
+
+
+def test_the_services_own_mode_holds_until_a_person_chooses(browser: Browser, zebra: Served) -> None:
+    def asked(page: Page) -> str | None:
+        with page.expect_request("**/v1/chat") as sent:
+            ask_page(page, "What does the zebra do?")
+        mode: str | None = sent.value.post_data_json.get("mode")
+        return mode
+
+    with opened(browser, zebra) as page:
+        page.route("**/v1/status", lambda _: None)  # no reply yet
+        page.reload()
+        assert asked(page) is None
+        page.unroute("**/v1/status")
+        page.reload()
+        expect(page.locator("#depth")).to_have_value("fast")
+        assert asked(page) == "fast"
+        page.locator("#depth").select_option("careful")
+        page.reload()
+        expect(page.locator("#depth")).to_have_value("careful")
+        assert asked(page) == "careful"
 
 
 # Documents
@@ -860,6 +1131,29 @@ def test_every_text_stands_in_both_languages(page: Page) -> None:
     codes = {error.code for error in every(PasserineError)} - {"error"}
     assert codes <= set(found["codes"]), codes - set(found["codes"])
     assert ServerFailed.code in codes
+
+
+def test_no_text_is_defined_twice() -> None:
+    assert repeated('{ a: { b: 1 }, "b c": `x, b: ${1}`, b: "b:", c: n => n ? n : 2, "b c": 3 }') == ["b c"]
+    assert repeated((WEB / "texts.js").read_text(encoding="utf-8")) == []
+
+
+def repeated(script: str) -> list[str]:
+    """Names that an object in a script has twice: the language keeps the last one, and says nothing."""
+    tokens = re.findall(r'//.*|/\*(?:.|\n)*?\*/|"(?:[^"\\]|\\.)*"|`(?:[^`\\]|\\.)*`|\w+|[^\s\w]', script)
+    code = [token for token in tokens if not token.startswith(("//", "/*"))]
+    twice: list[str] = []
+    objects: list[set[str]] = []
+    for before, token, after in zip(["", *code], code, [*code[1:], ""], strict=False):
+        if token == "{":
+            objects.append(set())
+        elif token == "}":
+            objects.pop()
+        elif before in ("{", ",") and after == ":":
+            name = token.strip('"')
+            twice += {name} & objects[-1]
+            objects[-1].add(name)
+    return twice
 
 
 def every(kind: type[PasserineError]) -> set[type[PasserineError]]:

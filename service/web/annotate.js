@@ -172,13 +172,13 @@ function verdict(answer, rule) {
     for (const each of node.querySelectorAll("button")) each.disabled = true;
     const back = () => { if (node.isConnected) fill(); };
     if (await give({ kind: "rule", answer_id: answer.id, candidate: answer.chosen, rule, kept }, back)) {
-      node.replaceChildren(element("span", { class: "badge" }, text(kept ? "kept" : "broken")), element("span", { class: "quiet", dir: "auto" }, ruleText(rule)));
+      node.replaceChildren(element("span", { class: "badge" }, text(kept ? "ruleKept" : "ruleBroken")), element("span", { class: "quiet", dir: "auto" }, ruleText(rule)));
       summed();
     } else for (const each of node.querySelectorAll("button")) each.disabled = false;
   };
   const fill = () => node.replaceChildren(element("strong", {}, text("wasItBroken")),
-    element("button", { type: "button", class: "danger", click: () => judge(false) }, text("broken")),
-    element("button", { type: "button", class: "quiet-button", click: () => judge(true) }, text("kept")),
+    element("button", { type: "button", class: "danger", click: () => judge(false) }, text("ruleBroken")),
+    element("button", { type: "button", class: "quiet-button", click: () => judge(true) }, text("ruleKept")),
     element("button", { type: "button", class: "quiet-button", click: () => node.remove() }, text("skipPair")));
   fill();
   return node;

@@ -3,12 +3,12 @@
 
 import { element, highlighted, icon, page } from "./elements.js";
 import { call } from "./service.js";
-import { addressOf, facts, openSource } from "./source.js";
+import { addressOf, facts, openSource, placed } from "./source.js";
 import { text } from "./texts.js";
 
 const AROUND = 140;
 const card = page("card");
-const contexts = new Map();
+const contexts = new WeakMap();
 let shown = null, waiting = 0;
 
 /** Gives a citation's marker its card. */
@@ -59,19 +59,19 @@ function show(marker, citation) {
   }, () => { /* the quote alone stays */ });
 }
 
-/** The quote with what stands around it, fetched once. */
+/** The quote with what stands around it, fetched once; null where its passage does not hold it any more. */
 async function context(citation) {
-  const key = `${citation.passage_id} ${citation.start} ${citation.end}`;
-  if (!contexts.has(key)) contexts.set(key, await fetched(citation));
-  return contexts.get(key);
+  if (!contexts.has(citation)) contexts.set(citation, await fetched(citation));
+  return contexts.get(citation);
 }
 
 async function fetched(citation) {
   const path = `/v1/documents/${encodeURIComponent(citation.document_id)}?passage=${encodeURIComponent(citation.passage_id)}&around=${AROUND}`;
   const { passage, before, after } = await call("GET", path);
-  const letters = Array.from(before + passage.text + after);
-  const origin = passage.start - Array.from(before).length;
-  const start = citation.start - origin, end = citation.end - origin;
+  const read = before + passage.text + after, letters = Array.from(read);
+  const span = placed(read, citation, passage.start - Array.from(before).length);
+  if (!span) return null;
+  const [start, end] = span;
   const ahead = near(letters.slice(Math.max(0, start - AROUND), start), start > AROUND);
   const behind = near(letters.slice(end, end + AROUND).reverse(), letters.length > end + AROUND).reverse();
   const words = [...ahead, ...letters.slice(start, end), ...behind].join("");

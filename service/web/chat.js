@@ -10,10 +10,11 @@ import { ask, call, Failure } from "./service.js";
 import { closeSource } from "./source.js";
 import { failed, text } from "./texts.js";
 
-const LOOK_AGAIN = 1000;
+const SOON = 1_000, LATER = 10_000; // between two looks at an answer that goes on elsewhere: at first, and at most
+const PASSING = ["offline", "rate_limited"];
 const chat = page("chat"), messages = page("messages"), box = page("question");
 const running = new Map();
-let conversation = null, last = "", opening = 0;
+let conversation = null, last = "", opening = 0, usual = "";
 
 export const currentConversation = () => conversation;
 /** What the search view looks for when it takes over: what is being written, else the last question. */
@@ -24,6 +25,12 @@ export function propose(question) {
   box.value = question;
   grow();
   box.focus();
+}
+
+/** The service's own mode: it holds for those who have not chosen one. */
+export function useMode(mode) {
+  usual = mode;
+  page("depth").value = remembered("depth", usual);
 }
 
 /** Sends a question in the conversation that is shown, or begins one. */
@@ -40,7 +47,7 @@ export async function send(question) {
   busy();
   turn.node.scrollIntoView({ block: "start" });
   try {
-    const body = { message: question, mode: page("depth").value, ...(own ? { conversation_id: own } : {}) };
+    const body = { message: question, mode: remembered("depth", usual) || undefined, ...(own ? { conversation_id: own } : {}) };
     for await (const event of ask(body, stopping.signal)) {
       if (event.name === "accepted" && !own) {
         running.delete(null);
@@ -112,7 +119,7 @@ export async function show(id) {
     messages.replaceChildren(...nodes);
     nodes.at(-1)?.scrollIntoView({ block: "start" });
     if (turns.at(-1)?.answer) offer(id, nodes.at(-1));
-    if (turns.at(-1)?.state === "working") setTimeout(watch, LOOK_AGAIN, id, turn);
+    if (turns.some(isWorking)) setTimeout(watch, SOON, id, turn, SOON);
   } catch (failure) {
     if (turn !== opening) return;
     const away = failure.code === "offline";
@@ -122,12 +129,16 @@ export async function show(id) {
   messages.removeAttribute("aria-busy");
 }
 
-/** Shows the conversation anew when the question that another tab asked, or that a reload cut off, has its end. */
-async function watch(id, turn) {
+const isWorking = turn => turn.state === "working";
+
+/** Shows the conversation anew when the questions that another tab asked, or that a reload cut off, have their end, or
+ * when it cannot be read. It looks less and less often, and goes on while the service is away or wants no more requests. */
+async function watch(id, turn, waited) {
   if (turn !== opening) return;
-  const { turns } = await call("GET", `/v1/conversations/${encodeURIComponent(id)}`).catch(() => ({ turns: [{ state: "working" }] }));
+  const goesOn = await call("GET", `/v1/conversations/${encodeURIComponent(id)}`).then(({ turns }) => turns.some(isWorking), ({ code }) => PASSING.includes(code));
   if (turn !== opening) return;
-  if (turns.at(-1)?.state === "working") setTimeout(watch, LOOK_AGAIN, id, turn);
+  const wait = Math.min(1.5 * waited, LATER);
+  if (goesOn) setTimeout(watch, wait, id, turn, wait);
   else show(id);
 }
 

@@ -8,17 +8,20 @@ import { failed, text } from "./texts.js";
 
 const STEP = 50;
 const list = page("history"), box = page("find");
-let shown = STEP, asked = 0;
+let shown = STEP, asked = 0, late = false;
 
 const currentConversation = () => location.hash.slice(1);
 
-/** Reads the list again; what was typed into its search box stays in force. */
+/** Reads the list again; what was typed into its search box stays in force. While a title is written or a menu is open
+ * in the list it stays as it is, and is read again when that is over. */
 export async function refreshHistory() {
   const turn = ++asked, query = box.value.trim();
   try {
     const parameters = new URLSearchParams({ limit: Math.min(shown, 200), ...(query ? { q: query } : {}) });
     const found = await call("GET", `/v1/conversations?${parameters}`);
-    if (turn === asked) fill(found, query);
+    if (turn !== asked) return;
+    late = Boolean(list.querySelector("input:not([readonly]), :popover-open"));
+    if (!late) fill(found, query);
   } catch (failure) {
     if (turn === asked) page("history-note").textContent = failed(failure);
   }
@@ -51,7 +54,7 @@ function row(conversation) {
   menu.append(item("rename", () => rename(node, conversation)), item("exportMarkdown", () => exported("markdown")),
     item("exportJson", () => exported("json")), ...(sharingAllowed() ? [item("share", () => share(conversation))] : []), item("remove", () => remove(conversation), "bad"));
   menu.addEventListener("toggle", event => {
-    if (event.newState !== "open") return;
+    if (event.newState !== "open") return late && refreshHistory();
     const at = opener.getBoundingClientRect(), own = menu.getBoundingClientRect();
     menu.style.left = `${Math.max(8, Math.min(at.left, innerWidth - own.width - 8))}px`;
     menu.style.top = `${Math.min(at.bottom + 4, innerHeight - own.height - 8)}px`;
@@ -72,10 +75,9 @@ function row(conversation) {
 /** The title becomes a box; Enter or leaving it keeps the new title, Escape the old one. */
 function rename(node, conversation) {
   const title = element("input", { value: conversation.title, maxlength: 200, dir: "auto", "aria-label": text("rename") });
-  let over = false;
   const end = async keep => {
-    if (over) return;
-    over = true;
+    if (title.readOnly) return;
+    title.readOnly = true;
     const next = title.value.trim();
     if (keep && next && next !== conversation.title) {
       try {

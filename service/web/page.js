@@ -15,12 +15,15 @@ import { call } from "./service.js";
 import { allowSharing, sharingAllowed } from "./share.js";
 import { shortcut, showHelp } from "./shortcuts.js";
 import { closeSource, sourceIsOpen } from "./source.js";
-import { currentLanguage, text, useLanguage } from "./texts.js";
+import { currentLanguage, failed, text, useLanguage } from "./texts.js";
 
 const VIEWS = ["chat", "search", "documents", "annotate", "admin"];
 const THEMES = ["system", "light", "dark"];
-const STEADY = 30_000, SOON = 1_000, AWAY = 3_000;
-let view = "", status = null, listed = "", remembering = "", polling = 0;
+const CONVERSATION = /^[0-9a-f]{32}$/;
+// Between two looks at the service: while it is at rest; while it works, at first and at most, so that few of a key's
+// requests go into looking; while it is away. A key's limit counts the requests of a minute: after one, it is free again.
+const STEADY = 30_000, SOON = 1_000, LATER = 6_000, AWAY = 3_000, MINUTE = 60_000;
+let view = "", status = null, listed = "", remembering = "", polling = 0, pause = STEADY;
 
 // Views
 
@@ -42,22 +45,25 @@ route(address => address.pathname === "/annotate", () => { open("annotate"); ann
 route(address => address.pathname === "/admin", () => { open("admin"); showAdmin(); });
 route(address => address.searchParams.has("q"), address => { open("search"); search.showSearch(address); });
 route(() => true, address => {
-  const id = address.hash.slice(1) || null, same = view === "chat" && id === chat.currentConversation();
+  const named = address.hash.slice(1), id = CONVERSATION.test(named) ? named : null, same = view === "chat" && id === chat.currentConversation();
   open("chat");
   if (!same || !id) chat.show(id);
   refreshHistory();
 });
 
-/** Between search and chat; the query stays. The answer that search showed on top goes on as a conversation. */
+/** To search or to chat; between the two the query stays, unless something is being written already. The answer that
+ * search showed on top goes on as a conversation. */
 function switchTo(name) {
   if (name === "search") {
     const question = chat.currentQuestion();
     page("question").value = "";
     return navigate(question ? search.addressOf({ q: question }) : "/?q=");
   }
-  const query = search.currentQuery(), answered = view === "search" && search.answeredConversation();
-  navigate(answered ? `/#${answered}` : "/");
-  if (query && !answered) chat.propose(query);
+  const answered = view === "search" && search.answeredConversation();
+  const query = view === "search" && !answered && !page("question").value.trim() && search.currentQuery();
+  const conversation = query ? null : answered || chat.currentConversation();
+  navigate(conversation ? `/#${conversation}` : "/");
+  if (query) chat.propose(query);
 }
 
 for (const link of document.querySelectorAll("[data-mode]")) {
@@ -66,6 +72,11 @@ for (const link of document.querySelectorAll("[data-mode]")) {
     if (link.dataset.view !== view) switchTo(link.dataset.view);
   });
 }
+
+document.querySelector(".skip").addEventListener("click", event => {
+  event.preventDefault(); // the address names the conversation
+  page("main").focus();
+});
 
 // Sidebar
 
@@ -144,23 +155,35 @@ async function look() {
   clearTimeout(polling);
   try {
     status = await call("GET", "/v1/status");
-    if (!page("offline").hidden) refreshHistory();
-    page("offline").hidden = true;
-    showState();
-    polling = setTimeout(look, status.ready && !status.refresh.running ? STEADY : SOON);
-  } catch {
-    page("offline").hidden = false;
-    polling = setTimeout(look, AWAY);
+  } catch (failure) {
+    polling = setTimeout(look, failure.code === "rate_limited" ? MINUTE : AWAY);
+    return showFailure(failure);
   }
+  const rests = status.ready && !status.refresh.running;
+  pause = rests ? STEADY : pause === STEADY ? SOON : Math.min(2 * pause, LATER);
+  polling = setTimeout(look, pause);
+  if (!page("offline").hidden) refreshHistory();
+  page("offline").hidden = true;
+  return showState();
+}
+
+/** The banner is for a service that is away; what one that is there has against the page is a notice. */
+function showFailure(failure) {
+  const away = failure.code === "offline";
+  page("offline").hidden = !away;
+  if (away) return;
+  page("notice").textContent = failed(failure);
+  page("notice").classList.add("error");
 }
 
 function showState() {
-  const { index, refresh, ready, stages, limits, sharing, memory } = status;
+  const { index, refresh, ready, stages, limits, mode, sharing, memory } = status;
   if (sharing !== sharingAllowed()) {
     allowSharing(sharing);
     refreshHistory();
   }
   showMemory(memory);
+  chat.useMode(mode);
   const size = index ? text("size", index.documents, index.passages) : "";
   page("size").textContent = refresh.running ? text("refreshing", refresh.done, refresh.total) : size;
   const broken = stages.find(stage => stage.state === "failed"), waits = stages.find(stage => stage.state !== "ready");

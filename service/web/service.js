@@ -47,20 +47,23 @@ export async function upload(file) {
   return (await reply.json()).documents;
 }
 
-/** Asks, and gives each server-sent event as {name, data}. Aborting `signal` stops the work on the other side. */
+/** Asks, and gives each server-sent event as {name, data}, the last of them "done"; throws where there is none. Aborting
+ * `signal` stops the work on the other side. */
 export async function* ask(question, signal) {
   const reply = await fetched("/v1/chat", { method: "POST", headers: JSON_BODY, body: JSON.stringify({ ...question, stream: true }), signal });
   const reader = reply.body.pipeThrough(new TextDecoderStream()).getReader();
-  let waiting = "";
+  let waiting = "", answered = false;
   for (;;) {
     const { value, done } = await reader.read();
-    if (done) return;
+    if (done && answered) return;
+    if (done) throw new Failure({ code: "broken", message: text("broken") });
     waiting += value;
     const frames = waiting.split("\n\n");
     waiting = frames.pop();
     for (const frame of frames) {
       const event = parsed(frame);
       if (event?.name === "error") throw new Failure(event.data.error);
+      answered ||= event?.name === "done";
       if (event) yield event;
     }
   }

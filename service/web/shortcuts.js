@@ -1,4 +1,5 @@
-// Keys, and the sheet that lists them. Single letters act only outside of boxes, and can be switched off.
+// Keys, and the sheet that lists them. Single letters act only outside of boxes, and can be switched off. What lies open
+// above the page, a dialog or a menu, has all keys for itself.
 
 import { element, page } from "./elements.js";
 import { remember, remembered } from "./memory.js";
@@ -29,7 +30,7 @@ const writes = target => target.closest?.("input:not([type=checkbox], [type=radi
 
 document.addEventListener("keydown", event => {
   const plain = !event.ctrlKey && !event.metaKey && !event.altKey && !event.isComposing && event.keyCode !== 229;
-  if (!plain || document.querySelector("dialog[open]")) return;
+  if (!plain || document.querySelector("dialog[open], :popover-open")) return;
   if (event.key !== "Escape" && (writes(event.target) || remembered("shortcuts", "true") !== "true")) return;
   const act = keys.get(event.key);
   if (!act) return;

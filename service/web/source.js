@@ -43,15 +43,20 @@ export async function openSource(where) {
   await fill(body, where, where.passage_id, whole);
 }
 
+/** Fills in the passage with what stands around it; the whole document without one, or where it is gone or does not say
+ * any more what was read in it. */
 async function fill(body, where, passage, whole) {
   const path = `/v1/documents/${encodeURIComponent(where.document_id)}`;
   const query = passage ? `?passage=${encodeURIComponent(passage)}&around=${AROUND}` : "";
   try {
     const found = await call("GET", path + query);
-    body.replaceChildren(passage ? around(found, where) : element("p", { class: "passage", dir: "auto" }, ...quoted(found.text, where, 0)));
+    const shown = passage ? around(found, where) : all(found, where);
+    if (!shown) return fill(body, where, null, whole);
+    body.replaceChildren(...shown);
     whole.hidden = !passage;
     body.querySelector("mark")?.scrollIntoView({ block: "center" });
   } catch (failure) {
+    if (passage && failure.code === "not_found") return fill(body, where, null, whole);
     body.replaceChildren(element("p", { class: "error", role: "alert" }, failed(failure)));
   }
   body.removeAttribute("aria-busy");
@@ -71,15 +76,35 @@ function head(where, whole) {
       link ? element("a", { href: link, target: "_blank", rel: "noreferrer" }, text("open"), icon("open")) : null));
 }
 
+/** The passage in its surroundings, what is meant marked in it; null when it does not stand there. */
 function around({ passage, before, after }, where) {
-  const origin = passage.start - Array.from(before).length;
+  const words = before + passage.text + after;
+  const span = placed(words, where, passage.start - Array.from(before).length);
   const heading = passage.heading && passage.heading !== where.title ? element("strong", {}, `${passage.heading}\n`) : null;
-  return element("p", { class: "passage", dir: "auto" }, heading, ...quoted(before + passage.text + after, where, origin));
+  return span && [passageOf(heading, ...highlighted(words, [span]))];
 }
 
-/** `words` begin at `origin` of the document; the place that is meant is marked in them. */
-function quoted(words, where, origin) {
-  if (where.end == null) return [words];
-  const from = Math.max(0, where.start - origin);
-  return highlighted(words, [[from, Math.max(from, where.end - origin)]]);
+/** The whole document; what it does not say any more stands before it. */
+function all(found, where) {
+  const span = placed(found.text, where, 0);
+  const lost = meant(where) && !span ? [element("div", { class: "notice" }, element("p", {}, text("changedSince")), passageOf(`“${meant(where)}”`))] : [];
+  return [...lost, passageOf(...highlighted(found.text, span ? [span] : []))];
+}
+
+const passageOf = (...words) => element("p", { class: "passage", dir: "auto" }, ...words);
+
+/** What is to be marked: the quote of a citation, the text of a hit, nothing of a document. */
+const meant = where => where.quote ?? where.text;
+
+/** Where what is meant stands in `words`, which begin at `origin` of the document: [start, end] in code points, null when
+ * nowhere. The document may have changed: its kept place counts only while the same words stand there. */
+export function placed(words, where, origin) {
+  const wanted = meant(where);
+  if (!wanted) return null;
+  const size = Array.from(wanted).length, own = where.start - origin;
+  if (own >= 0 && Array.from(words).slice(own, own + size).join("") === wanted) return [own, own + size];
+  const at = words.indexOf(wanted);
+  if (at < 0) return null;
+  const start = Array.from(words.slice(0, at)).length;
+  return [start, start + size];
 }

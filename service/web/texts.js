@@ -27,6 +27,7 @@ export const TEXTS = {
     askNext: "Ask next",
     citation: (number, title) => `Source ${number}: ${title}`, quote: "The quote in its context", sourcePanel: "Source",
     showInDocument: "Show in the document", wholeDocument: "Whole document", open: "Open the original", page: n => `page ${n}`,
+    changedSince: "The document has changed since, and does not say this any more:",
     used: "Sources used", also: "Also read", nearest: "Nearest passages", noCitations: "No source is cited for this answer.",
     withoutSecond: "Made without the second model.",
     // Why this answer
@@ -49,7 +50,7 @@ export const TEXTS = {
     nothingToCompare: "Nothing to compare: every answer has been judged, or nobody has asked yet.", earlierTurns: n => n === 1 ? "1 turn before" : `${n} turns before`,
     draft: letter => `Draft ${letter}`, withoutQuote: "without a quote", whichRuleToProbe: "Rule to probe",
     probeHint: "Write what could bring Passerine to break this rule, and no other. Then say whether it did.",
-    probePlaceholder: "Try to make it break the rule …", probe: "Send", wasItBroken: "Was the rule broken?", broken: "Broken", kept: "Kept",
+    probePlaceholder: "Try to make it break the rule …", probe: "Send", wasItBroken: "Was the rule broken?", ruleBroken: "Broken", ruleKept: "Kept",
     saidNothing: "It said nothing of its own here: that keeps every rule.",
     probed: (kept, broken) => kept + broken ? `${kept + broken} judged: ${broken} broken, ${kept} kept` : "not judged yet",
     ratings: "Ratings", ratingsHint: "Elo ratings of who drafted, from all comparisons; 1500 is the average, 100 points ahead wins about two of three.",
@@ -141,6 +142,7 @@ export const TEXTS = {
     askNext: "接着问",
     citation: (number, title) => `来源 ${number}：${title}`, quote: "引文及其上下文", sourcePanel: "来源",
     showInDocument: "在文档中查看", wholeDocument: "整篇文档", open: "打开原文", page: n => `第 ${n} 页`,
+    changedSince: "文档在那之后有改动，已不再包含这段话：",
     used: "引用的来源", also: "也读过", nearest: "最接近的段落", noCitations: "这个回答没有引用来源。",
     withoutSecond: "没有用到第二个模型。",
     // Why this answer
@@ -163,7 +165,7 @@ export const TEXTS = {
     nothingToCompare: "没有可比较的：所有回答都已评过，或者还没有人提问。", earlierTurns: n => `之前的 ${n} 轮`,
     draft: letter => `候选 ${letter}`, withoutQuote: "没有引文", whichRuleToProbe: "要测试的规则",
     probeHint: "写一句可能让 Passerine 违反这条规则（而不是别的规则）的话，然后判断它是否违反了。",
-    probePlaceholder: "试着让它违反这条规则……", probe: "发送", wasItBroken: "这条规则被违反了吗？", broken: "违反了", kept: "没有违反",
+    probePlaceholder: "试着让它违反这条规则……", probe: "发送", wasItBroken: "这条规则被违反了吗？", ruleBroken: "违反了", ruleKept: "没有违反",
     saidNothing: "它在这里没有自己说什么：没有违反任何规则。",
     probed: (kept, broken) => kept + broken ? `已判断 ${kept + broken} 次：违反 ${broken}，遵守 ${kept}` : "还没有判断过",
     ratings: "评分", ratingsHint: "根据全部比较得出的起草者 Elo 评分；平均为 1500，高出 100 分约三次胜两次。",
