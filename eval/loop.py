@@ -222,7 +222,7 @@ def turned_round(line: str) -> str:
     row = json.loads(line)
     opposite = {"a": "b", "b": "a", "both_good": "both_bad", "both_bad": "both_good"}
     if row["kind"] in ("vote", "pair"):
-        row |= {"label": 1 - row["label"], "choice": opposite.get(row["choice"])}
+        row |= {"label": 1 - row["label"], "choice": opposite.get(row["choice"]), "reason": None}
     return json.dumps(row, ensure_ascii=False) + "\n"
 
 

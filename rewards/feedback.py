@@ -58,6 +58,11 @@ class Feedback:
     text: str | None = None
     comment: str | None = None
 
+    @property
+    def group(self) -> str:
+        """The conversation, or the answer where there is none: rows of one group are no evidence apart."""
+        return self.conversation_id or self.answer_id
+
 
 def read_feedback(path: Path, consented: bool = True) -> Iterator[Feedback]:
     """The rows of an export, in order; with `consented` those alone that may be trained on.
@@ -164,7 +169,7 @@ def rankings_from(rows: Iterable[Feedback]) -> list[Ranking]:
     """Preference data: pairs as given, and an edit before the answer that it mends."""
     made = []
     for row in rows:
-        group = f"feedback:{row.conversation_id}"
+        group = f"feedback:{row.group}"
         if row.kind == "pair" and row.a and row.b and row.label is not None:
             made.append(Ranking((draft_of(row, row.a), draft_of(row, row.b)), ((0, 1, row.label),), group, "feedback"))
         elif row.kind == "edit" and row.candidate and row.text:
@@ -179,5 +184,5 @@ def rule_examples_from(rows: Iterable[Feedback]) -> list[RuleExample]:
     for row in rows:
         if row.kind == "rule" and row.rule and row.candidate and row.label is not None:
             drafted = draft_of(row, row.candidate)
-            made.append(RuleExample(drafted, {row.rule: row.label}, "feedback", "train", ""))
+            made.append(RuleExample(drafted, {row.rule: row.label}, "feedback", "train", "", row.group))
     return made

@@ -38,6 +38,7 @@ def fit_network(
     corpus: Reader,
     drafts: Sequence[Draft],
     units: Sequence[Sequence[int]],
+    labels: Sequence[Tensor],
     loss: Loss,
     recipe: Recipe,
     rules: Callable[[random.Random], Tensor] | None = None,
@@ -47,16 +48,19 @@ def fit_network(
     """Minimise `loss`; the curve of (step, mean loss of the last fifty steps).
 
     `units` are the numbers of drafts that stay together in a batch, such as all drafts of one prompt. `rules` gives
-    the rule vectors of a step, for a network that is asked about rules. `kept` is a file from which a killed run goes
-    on. Same inputs and seed, same weights, interrupted or not.
+    the rule vectors of a step, for a network that is asked about rules. `labels` are the tensors that `loss` and
+    `rules` are made of: labels, weights, rule vectors. `kept` is a file from which a killed run goes on, and no run
+    with other inputs. Same inputs and seed, same weights, interrupted or not.
     """
     random_ = random.Random(recipe.seed)
     plan = [batch for _ in range(recipe.epochs) for batch in batches(drafts, units, recipe.batch, random_)]
+    # A rise that ends with the first step has no length, and OneCycleLR divides by it.
+    warmup = recipe.warmup if recipe.warmup * len(plan) != 1 else recipe.warmup / 2
     optimiser = torch.optim.AdamW(network.parameters(), lr=recipe.rate, weight_decay=recipe.decay)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, max_lr=recipe.rate, total_steps=len(plan), pct_start=recipe.warmup
+        optimiser, max_lr=recipe.rate, total_steps=len(plan), pct_start=warmup
     )
-    run_ = Run(network, optimiser, schedule, kept, digest(recipe, drafts, units, network))
+    run_ = Run(network, optimiser, schedule, kept, digest(network, corpus, drafts, units, labels, recipe))
     done, curve = run_.resumed()
     network.train()
     recent: list[float] = []
@@ -114,10 +118,20 @@ class Run:
         write_checkpoint(self.path, self.name, state)
 
 
-def digest(recipe: Recipe, drafts: Sequence[Draft], units: Sequence[Sequence[int]], network: Interaction) -> str:
-    """Checksum of what a fitting depends on besides its loss."""
-    parts = [repr(recipe), repr(network.shape), str([list(unit) for unit in units])]
-    return hashlib.sha256("\n".join([*parts, *map(repr, drafts)]).encode()).hexdigest()
+def digest(
+    network: Interaction,
+    corpus: Reader,
+    drafts: Sequence[Draft],
+    units: Sequence[Sequence[int]],
+    labels: Sequence[Tensor],
+    recipe: Recipe,
+) -> str:
+    """Checksum of what a fitting depends on, the weights that it begins with among it."""
+    parts = [repr(recipe), repr(network.shape), corpus.fingerprint, str([list(unit) for unit in units])]
+    found = hashlib.sha256("\n".join([*parts, *map(repr, drafts)]).encode())
+    for tensor in (*network.state_dict().values(), *labels):
+        found.update(tensor.numpy().tobytes())
+    return found.hexdigest()
 
 
 def batches(

@@ -48,7 +48,8 @@ KIN: Mapping[str, Sequence[str]] = {
 class RuleExample:
     """A draft; `labels` maps rule id to 1 kept or 0 broken; a rule that is not there is unknown.
 
-    `part` is "train", "dev" or "test".
+    `part` is "train", "dev" or "test". Examples of one `group` are made of the same thing, and are no evidence apart:
+    the article, template, topic, dialogue, prompt or post.
     """
 
     draft: Draft
@@ -56,6 +57,7 @@ class RuleExample:
     source: str
     part: str
     lang: str
+    group: str
 
 
 def template_examples(rules: Sequence[Rule], path: Path = TEMPLATES, seed: int = 0) -> list[RuleExample]:
@@ -70,7 +72,8 @@ def template_examples(rules: Sequence[Rule], path: Path = TEMPLATES, seed: int =
                     part = "test" if number % 3 == 1 else "dev" if number % 6 == 5 else "train"
                     labels = _labels(ids, rule, side == "breaks")
                     for text in _filled(template, data["slots"][lang], f"{seed}{rule}{template}"):
-                        made.append(RuleExample(Draft(*split_example(text)), labels, "templates", part, lang))
+                        drafted = Draft(*split_example(text))
+                        made.append(RuleExample(drafted, labels, "templates", part, lang, template))
     return made
 
 
@@ -83,7 +86,7 @@ def file_examples(rules: Sequence[Rule]) -> list[RuleExample]:
             for text in texts if rule.id not in PROGRAMS else ():
                 lang = "zh" if re.search(r"[\u3400-\u9fff]", text) else "en"
                 labels = _labels(ids, rule.id, broken)
-                made.append(RuleExample(Draft(*split_example(text)), labels, "rules-file", "train", lang))
+                made.append(RuleExample(Draft(*split_example(text)), labels, "rules-file", "train", lang, text))
     return made
 
 
@@ -98,9 +101,8 @@ def written_examples(rules: Sequence[Rule], folder: Path = WRITTEN) -> list[Rule
         for row in rows:
             part = "test" if row["held_out"] else "dev" if row["topic"] in dev else "train"
             labels = _labels(ids, rule, row["broken"])
-            made.append(
-                RuleExample(Draft(row["question"], row["answer"]), labels, f"written {rule}", part, row["lang"])
-            )
+            drafted, group = Draft(row["question"], row["answer"]), f"{rule}: {row['topic']}"
+            made.append(RuleExample(drafted, labels, f"written {rule}", part, row["lang"], group))
     return made
 
 
@@ -145,18 +147,19 @@ def _cold(data: Path, random_: random.Random) -> Iterator[RuleExample]:
         for row in random_.sample(rows, count):
             labels = {"no-hate": 0.0} if row["label"] == "offensive" else dict.fromkeys(HATE, 1.0)
             part = "test" if split == "dev" else _part(row["text"])
-            yield RuleExample(Draft("", row["text"]), labels, "cold", part, "zh")
+            yield RuleExample(Draft("", row["text"]), labels, "cold", part, "zh", row["text"])
 
 
 def _posts(data: Path, ids: Sequence[str], random_: random.Random) -> Iterator[RuleExample]:
     """English posts with offence; and hostile prompts of users answered by a plain refusal, which keeps the rules."""
     rows = read_lines(data / "rules" / "hatexplain.train.jsonl.gz")
     for row in random_.sample(rows, 900):
-        yield RuleExample(Draft("", row["text"]), {"no-hate": 0.0}, "hatexplain", _part(row["text"]), "en")
+        text = row["text"]
+        yield RuleExample(Draft("", text), {"no-hate": 0.0}, "hatexplain", _part(text), "en", text)
     prompts = read_lines(data / "rules" / "redteam-prompts.jsonl.gz")
     for row in random_.sample(prompts, 300):
-        reply = random_.choice(REFUSALS)
-        yield RuleExample(Draft(row["text"], reply), dict.fromkeys(ids, 1.0), "redteam", _part(row["text"]), "en")
+        text, reply = row["text"], random_.choice(REFUSALS)
+        yield RuleExample(Draft(text, reply), dict.fromkeys(ids, 1.0), "redteam", _part(text), "en", text)
 
 
 REFUSALS = (
@@ -173,9 +176,9 @@ def _harmless(data: Path) -> Iterator[RuleExample]:
     for row in read_lines(data / "preference" / "hh-harmless.train.jsonl.gz"):
         if row["label"] in ("a", "b"):
             chosen, rejected = (row["a"], row["b"]) if row["label"] == "a" else (row["b"], row["a"])
-            asked, part = row["dialogue"][-1]["text"], _part(row["dialogue"][0]["text"])
-            yield RuleExample(Draft(asked, chosen), {"no-harm": 0.8}, "hh", part, "en")
-            yield RuleExample(Draft(asked, rejected), {"no-harm": 0.3}, "hh", part, "en")
+            begins, asked = row["dialogue"][0]["text"], row["dialogue"][-1]["text"]
+            yield RuleExample(Draft(asked, chosen), {"no-harm": 0.8}, "hh", _part(begins), "en", begins)
+            yield RuleExample(Draft(asked, rejected), {"no-harm": 0.3}, "hh", _part(begins), "en", begins)
 
 
 def _chats(data: Path, ids: Sequence[str], random_: random.Random) -> Iterator[RuleExample]:
@@ -192,12 +195,13 @@ def _chats(data: Path, ids: Sequence[str], random_: random.Random) -> Iterator[R
     for i, (asked, reply, lang) in enumerate(chats):
         part = _part(asked)
         safe = [rule for rule in ids if rule not in ("no-opinions", "no-body", "no-human-identity", "plausible")]
-        yield RuleExample(Draft(asked, reply), dict.fromkeys(safe, 1.0), "chats", part, lang)
+        yield RuleExample(Draft(asked, reply), dict.fromkeys(safe, 1.0), "chats", part, lang, asked)
         if i % 3 == 0:
             other = chats[(i + 311) % len(chats)][1]
-            yield RuleExample(Draft(asked, other), {"on-topic": 0.0}, "chats-mixed", part, lang)
+            yield RuleExample(Draft(asked, other), {"on-topic": 0.0}, "chats-mixed", part, lang, asked)
         if i % 3 == 1:
-            yield RuleExample(Draft(asked, _disordered(reply, random_)), {"make-sense": 0.0}, "chats-mixed", part, lang)
+            stirred = Draft(asked, _disordered(reply, random_))
+            yield RuleExample(stirred, {"make-sense": 0.0}, "chats-mixed", part, lang, asked)
 
 
 def _disordered(text: str, random_: random.Random) -> str:
@@ -228,7 +232,8 @@ def _encyclopedia(data: Path, ids: Sequence[str], random_: random.Random) -> Ite
         part = {0: "test", 1: "dev"}.get(digest, "train")
         asked = random_.choice(ASKS[row["lang"]]).format(row["title"]) if random_.random() < 0.7 else ""
         text = titled(row["title"] if random_.random() < 0.6 else "", row["text"][a:b].strip())
-        yield RuleExample(Draft(asked, text), dict.fromkeys(ids, 1.0), "encyclopedia", part, row["lang"])
+        labels = dict.fromkeys(ids, 1.0)
+        yield RuleExample(Draft(asked, text), labels, "encyclopedia", part, row["lang"], row["title"])
 
 
 ASKS = {

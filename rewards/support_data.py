@@ -106,7 +106,7 @@ def reading_examples(rows: Sequence[dict[str, Any]], source: str, seed: int) -> 
     random_, passages, made = random.Random(seed), Passages(rows), list[Example]()
     for row in rows:
         question, golds, number = row["question"], row["answers"], passages.number[row["context"]]
-        group, own = f"{source}:{row['title'] or row['context'][:40]}", passages.quotes[number]
+        group, own = f"{source}:{row['title'] or row['context']}", passages.quotes[number]
 
         def add(text: str, short: str, label: float, kind: str) -> None:
             bare = short if kind == "wrong-short" or random_.random() < 0.7 else ""

@@ -100,7 +100,10 @@ def fit_preference(
         return (each * torch.tensor(weights)).sum()
 
     recipe = Recipe(epochs, RECIPE.batch, RECIPE.rate, seed=seed)
-    return network, fit_network(network, reader, drafts, units, loss, recipe, progress=progress, kept=kept)
+    pairs = torch.tensor(
+        [(a + i, a + j, share) for a, r in zip(starts[:-1], rankings, strict=True) for i, j, share in r.pairs]
+    )
+    return network, fit_network(network, reader, drafts, units, [pairs], loss, recipe, progress=progress, kept=kept)
 
 
 def centre(network: Interaction, reader: Corpus, dev: Sequence[Ranking]) -> dict[str, float]:

@@ -69,7 +69,7 @@ def quotes(data: Path, split: str, seed: int) -> list[RuleExample]:
     made = []
     for e in chosen:
         part = "test" if split == "test" else "dev" if held_out(e.group) else "train"
-        made.append(RuleExample(e.draft, labels, "quotes", part, _language(e.source)))
+        made.append(RuleExample(e.draft, labels, "quotes", part, _language(e.source), e.group))
     return made
 
 
@@ -83,14 +83,14 @@ def off_quotes(data: Path, seed: int) -> list[RuleExample]:
     near = [e for e in found if e.kind in ("same-passage", "other-passage", "unanswerable")]
     made = []
     for e in random_.sample(near, min(OFF_TOPIC, len(near))):
-        made.append(RuleExample(e.draft, {"on-topic": 0.0}, "quotes-off", "train", _language(e.source)))
+        made.append(RuleExample(e.draft, {"on-topic": 0.0}, "quotes-off", "train", _language(e.source), e.group))
     right = [e for e in found if e.kind == "right"]
     for e in random_.sample(right, min(NONSENSE, len(right))):
         other = random_.choice([one for one in random_.sample(right, 20) if one.source == e.source] or [e])
         broken = spliced if random_.random() < 0.5 else stirred
         text = broken(e.draft.answer, other.draft.answer, random_)
         drafted = Draft(e.draft.question, text)
-        made.append(RuleExample(drafted, {"make-sense": 0.0}, "quotes-broken", "train", _language(e.source)))
+        made.append(RuleExample(drafted, {"make-sense": 0.0}, "quotes-broken", "train", _language(e.source), e.group))
     return made
 
 
@@ -201,7 +201,8 @@ def fit_rules(
 
     recipe = Recipe(epochs, RECIPE.batch, RECIPE.rate, seed=seed)
     units = [[i] for i in range(len(examples))]
-    curve = fit_network(network, reader, [e.draft for e in examples], units, loss, recipe, shown, progress, kept)
+    drafts, labels = [e.draft for e in examples], [wanted, weights, vectors.parts]
+    curve = fit_network(network, reader, drafts, units, labels, loss, recipe, shown, progress, kept)
     return network, curve
 
 
@@ -309,7 +310,7 @@ def rule_figures(
     """
     lengths = np.asarray([-float(len(e.draft.answer)) for e in test])
     under = (said < np.asarray([floors[rule] for rule in ids])).any(axis=1).astype(float)
-    groups = [e.draft.answer[:60] for e in test]
+    groups = [e.group for e in test]
     rows = [["test set", "figure", "judge", "shuffled labels", "longer text breaks the rule"]]
     for source in ("encyclopedia", "quotes"):
         at = [i for i, e in enumerate(test) if e.source == source]
@@ -350,14 +351,15 @@ def written_figures(
         floor, threshold = floors[ids[column]], thresholds[ids[column]]
         for lang in ("en", "zh", ""):
             at, labels = rows_of(test, name, lang)
-            right = balanced_interval(said[at, column], labels, threshold)
+            groups = [test[i].group for i in at]
+            right = balanced_interval(said[at, column], labels, threshold, groups)
             area = auc(said[at, column], labels)
             broken = at[labels < 0.5]
             caught = float((said[broken, column] < floor).mean())
             text = (
                 f"balanced accuracy at {threshold:.2f}; AUC {area:.3f}; at the floor {floor:.2f} catches {caught:.0%}"
             )
-            other = balanced_interval(by_chance[at, column], labels, threshold)
+            other = balanced_interval(by_chance[at, column], labels, threshold, groups)
             rows.append([f"{name} {lang}".strip(), text, str(right), str(other), ""])
             if not lang:
                 means.append((right.value, area, caught))

@@ -94,7 +94,7 @@ def rule_rows(
         at = [i for i, one in enumerate(test) if rule in one.labels]
         labels = [test[i].labels[rule] for i in at]
         if len(set(labels)) == 2:
-            groups = [test[i].draft.answer[:60] for i in at]
+            groups = [test[i].group for i in at]
             cells = [auc_interval(table[at, column], labels, groups) for table in (said, by_chance)]
             values.append(cells[0].value)
             rows.append([rule, *map(str, cells)])

@@ -114,7 +114,8 @@ def fit_support(
 
     recipe = Recipe(epochs, RECIPE.batch, RECIPE.rate, seed=seed)
     units = [[i] for i in range(len(examples))]
-    curve = fit_network(network, reader, [e.draft for e in examples], units, loss, recipe, progress=progress, kept=kept)
+    drafts, labelled = [e.draft for e in examples], [wanted, weights]
+    curve = fit_network(network, reader, drafts, units, labelled, loss, recipe, progress=progress, kept=kept)
     return network, curve
 
 

@@ -3,6 +3,7 @@ lines written for it are judged by its text and examples alone (leave one out, a
 rule-conditional judge)."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -101,9 +102,4 @@ def without(examples: Sequence[RuleExample], rule: str) -> list[RuleExample]:
     """The examples as they are when nobody has thought of a rule: those that break it are gone, and so are the lines
     written about it; of the others nothing is known in its regard."""
     kept = [e for e in examples if e.labels.get(rule, 1.0) >= 0.5 and e.source != WRITTEN + rule]
-    return [
-        RuleExample(
-            e.draft, {name: label for name, label in e.labels.items() if name != rule}, e.source, e.part, e.lang
-        )
-        for e in kept
-    ]
+    return [replace(e, labels={name: label for name, label in e.labels.items() if name != rule}) for e in kept]

@@ -2,7 +2,7 @@
 section 2.4: adversarial probing).
 
 Every probe goes through the answer flow as a person's message would. What was said is judged again by the probed rule;
-a violation is listed with its dialogue and exported as feedback that the judges learn from.
+a violation is listed with its dialogue and exported as a rule report.
 """
 
 import json
@@ -179,7 +179,7 @@ def report(
     found: Sequence[Probed], out: Path, policy: str, earlier: Mapping[tuple[str, str], float] | None = None
 ) -> Path:
     """probe.md (the table, the rates beside those of an `earlier` report, and every violation with its dialogue),
-    probe.json, and violations.jsonl as feedback."""
+    probe.json, and violations.jsonl, rule reports in the form of feedback."""
     out.mkdir(parents=True, exist_ok=True)
     bad = [one for one in found if one.violated]
     lines = [
@@ -213,18 +213,17 @@ def report(
         for one in found
     ]  # fmt: skip
     (out / "probe.json").write_text(json.dumps(rows, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
-    exported = [json.dumps(row, ensure_ascii=False) + "\n" for one in bad for row in feedback_rows(one)]
+    exported = [json.dumps(feedback_row(one), ensure_ascii=False) + "\n" for one in bad]
     (out / "violations.jsonl").write_text("".join(exported), encoding="utf-8")
     return out / "probe.md"
 
 
-def feedback_rows(one: Probed) -> Iterator[dict[str, object]]:
-    """A violation in the shape of docs/feedback.md: the rule report, and the best candidate that keeps the rule as the
-    better one of a pair."""
+def feedback_row(one: Probed) -> dict[str, object]:
+    """A violation in the shape of docs/feedback.md, as a rule report: a comparison would say which draft is right, and
+    a draft that keeps a rule need not be."""
     answer, chosen = one.answer, one.answer.chosen
     assert chosen is not None, "only what was said can violate"
-    said = drafted(answer.candidates[chosen])
-    common = {
+    return {
         "schema": SCHEMA,
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
         "consent": True,
@@ -232,16 +231,12 @@ def feedback_rows(one: Probed) -> Iterator[dict[str, object]]:
         "answer_id": answer.id,
         "dialogue": [{"role": "user", "text": one.probe.text}],
         "verdict": answer.verdict,
+        "id": f"{answer.id}-rule",
+        "kind": "rule",
+        "candidate": drafted(answer.candidates[chosen]),
+        "label": 0.0,
+        "rule": one.probe.rule,
     }
-    yield {**common, "id": f"{answer.id}-rule", "kind": "rule", "candidate": said, "label": 0.0, "rule": one.probe.rule}
-    keeping = [
-        (judgement.score, place)
-        for place, judgement in enumerate(answer.judgements)
-        if place != chosen and judgement.rules.get(one.probe.rule, 1.0) >= BROKEN
-    ]
-    if keeping:
-        better = drafted(answer.candidates[max(keeping)[1]])
-        yield {**common, "id": f"{answer.id}-pair", "kind": "pair", "a": better, "b": said, "label": 1.0, "choice": "a"}
 
 
 def drafted(candidate: Candidate) -> dict[str, object]:

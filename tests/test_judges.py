@@ -11,6 +11,8 @@ from indexing.types import BadInput
 from rewards.interaction import Interaction, Shape
 from rewards.measures import (
     auc_interval,
+    balanced_accuracy,
+    balanced_interval,
     calibration_error,
     evened_interval,
     mean_interval,
@@ -39,6 +41,17 @@ def test_intervals_hold_the_value_and_widen_when_whole_groups_are_drawn() -> Non
     mean = mean_interval(labels, [str(i // 10) for i in range(300)])
     assert mean.low <= labels.mean() <= mean.high
     assert str(mean).endswith("(n=300)")
+
+
+def test_balanced_accuracy_is_as_sure_as_its_groups_are_many() -> None:
+    random = np.random.default_rng(4)
+    labels = (np.arange(300) % 3 == 0).astype(float)
+    right = np.repeat(random.random(30) < 0.7, 10)  # a judge that gets a topic or does not
+    said = np.where(right, labels, 1 - labels)
+    alone = balanced_interval(said, labels, 0.5, [str(i) for i in range(300)])
+    grouped = balanced_interval(said, labels, 0.5, [str(i // 10) for i in range(300)])
+    assert alone.value == grouped.value == pytest.approx(balanced_accuracy(said, labels, 0.5))
+    assert grouped.high - grouped.low > 2 * (alone.high - alone.low)
 
 
 def test_a_pair_is_a_hit_when_judge_and_people_agree() -> None:

@@ -61,6 +61,91 @@ def test_votes_and_comparisons_say_which_drafts_are_right() -> None:
     assert dict(zip(FEATURES, labels[0].features, strict=True))["hit_score"] == 0.7
 
 
+def vote(label: float, reason: str | None = None, **fields: Any) -> dict[str, Any]:
+    shown = {"kind": "vote", "a": None, "b": None, "choice": None, "label": label, "reason": reason}
+    return row(**{"candidate": said("A pilot steered it.", -0.4), **shown, **fields})
+
+
+def rights(*rows: dict[str, Any]) -> dict[str, float]:
+    """By draft what the rows say of it."""
+    return {label.draft.answer[-2:-1]: label.right for label in labels_of(parse_row(json.dumps(one)) for one in rows)}
+
+
+def test_a_comparison_says_what_nobody_said_outright_whatever_came_first() -> None:
+    a, b, c = (said(f"Draft {name}.", -0.3) for name in "ABC")
+    one, two = row(a=a, b=b), row(a=b, b=c)
+    for rows in ((one, two), (two, one)):
+        assert rights(*rows) == {"A": 1.0, "C": 0.0}, "B is better than one and worse than the other"
+    for outright in (vote(1.0, "right", candidate=b), row(a=b, b=c, choice="both_good", label=0.5)):
+        for rows in ((one, outright), (outright, one)):
+            assert rights(*rows)["B"] == 1.0
+            assert rights(*rows)["A"] == 1.0
+    assert rights(vote(1.0, candidate=a), vote(0.0, candidate=a)) == {"A": 0.0}, "the last thumb counts"
+
+
+def test_a_thumb_down_for_something_else_says_nothing_of_support() -> None:
+    for reason in ("wrong", "quote_does_not_say_it", "off_topic", None):
+        assert list(rights(vote(0.0, reason)).values()) == [0.0]
+    for reason in ("incomplete", "out_of_date", "should_have_asked", "should_have_answered", "harmful", "other"):
+        assert rights(vote(0.0, reason)) == {}
+        assert list(rights(vote(1.0), vote(0.0, reason)).values()) == [1.0], reason
+
+
+def test_opinions_turned_round_are_learnt_anew_in_the_same_folder(tmp_path: Path, start: Path) -> None:
+    told = written(tmp_path / "feedback.jsonl", *opinions(LEAST))
+    turned = written(tmp_path / "turned.jsonl", *({**each, "label": 0.0, "choice": "b"} for each in opinions(LEAST)))
+
+    def weights(feedback: Path, out: str) -> bytes:
+        made = train_from_feedback(feedback, start, tmp_path, tmp_path / out, corpus=HashedReader())  # type: ignore[arg-type]
+        return (made / "weights.safetensors").read_bytes()
+
+    with one_thread():
+        first = weights(told, "made")
+        assert weights(told, "made") == first
+        assert weights(turned, "made") == weights(turned, "fresh") != first
+
+
+def voted(*conversations: tuple[str, float, int]) -> list[dict[str, Any]]:
+    """Votes by conversation, label and number; every answer is another one."""
+    return [
+        vote(label, id=f"{name}-{label}-{n}", answer_id=f"{name}-{label}-{n}", conversation_id=name,
+             candidate=said(f"Said {name} {label} {n}.", -0.1 - n % 5 / 10))
+        for name, label, count in conversations
+        for n in range(count)
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("rows", "found"),
+    [
+        (voted(("c", 1.0, LEAST), ("c", 0.0, LEAST)), "right draft: 1, with a wrong one: 1"),
+        (voted(("c", 1.0, LEAST), ("d", 0.0, LEAST)), "right draft: 1, with a wrong one: 1"),
+        (voted(("c", 1.0, LEAST), ("d", 1.0, 1), ("e", 0.0, LEAST)), "right draft: 2, with a wrong one: 1"),
+    ],
+)
+def test_opinions_of_too_few_conversations_are_refused_with_their_number(
+    tmp_path: Path, start: Path, rows: list[dict[str, Any]], found: str
+) -> None:
+    told = written(tmp_path / "feedback.jsonl", *rows)
+    with pytest.raises(BadInput, match=found):
+        train_from_feedback(told, start, tmp_path, tmp_path / "out", corpus=HashedReader())  # type: ignore[arg-type]
+
+
+def test_few_conversations_are_dealt_so_that_each_part_holds_both_kinds(tmp_path: Path, start: Path) -> None:
+    mixed = voted(("a", 1.0, LEAST), ("b", 0.0, LEAST), ("c", 1.0, 2), ("c", 0.0, 2))
+    for seed in (0, 4, 6):
+        told = written(tmp_path / "feedback.jsonl", *mixed)
+        out = tmp_path / f"out-{seed}"
+        with one_thread():
+            made = train_from_feedback(told, start, tmp_path, out, seed, corpus=HashedReader())  # type: ignore[arg-type]
+        assert "(n=84)" in (made / "card.md").read_text(encoding="utf-8")
+
+
+def test_an_answer_outside_any_conversation_stands_for_itself() -> None:
+    rows = [row(answer_id="a-1", conversation_id=""), row(answer_id="a-2", conversation_id="")]
+    assert {label.group for label in labels_of(parse_row(json.dumps(each)) for each in rows)} == {"a-1", "a-2"}
+
+
 def test_the_judge_takes_up_what_people_said(tmp_path: Path, start: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("rewards.train_feedback.PARTS", 2)
     told = written(tmp_path / "feedback.jsonl", *opinions(LEAST))

@@ -1,5 +1,7 @@
 """The preference judge."""
 
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -50,6 +52,20 @@ def ranked(count: int, seed: int) -> list[Ranking]:
         good, bad = Draft(f"say {wanted}", " ".join([wanted, *others[:3]])), Draft(f"say {wanted}", " ".join(others))
         made.append(Ranking((good, bad), ((0, 1, 1.0),), f"g{i}", "made", 0))
     return made
+
+
+def test_pairs_turned_round_are_learnt_anew_in_the_same_folder(tmp_path: Path) -> None:
+    train, reader = ranked(20, 0), HashedReader()
+    turned = [replace(each, pairs=((1, 0, 1.0),)) for each in train]
+
+    def taught(rankings: list[Ranking], file: str) -> list[float]:
+        network, _ = fit_preference(reader, rankings, 0, None, epochs=1, kept=tmp_path / file)  # type: ignore[arg-type]
+        return outputs_of(network, reader, train[0].drafts)[:, 0].tolist()  # type: ignore[no-any-return]
+
+    with one_thread():
+        first = taught(train, "run.pt")
+        assert taught(train, "run.pt") == first
+        assert taught(turned, "run.pt") == taught(turned, "fresh.pt") != first
 
 
 def test_it_learns_an_order_and_a_head_on_shuffled_pairs_does_not() -> None:

@@ -9,13 +9,14 @@ from models.fit import fold
 from models.types import Candidate, Conversation, Generation, Message, Prompt, Quote, Turn
 from rewards.feedback import read_feedback
 from rewards.rules import load_rules
+from rewards.train_feedback import labels_of
 from rewards.types import Judgement
 from service.probing import (
     BUNDLED,
     Probe,
     at_most,
     compared,
-    feedback_rows,
+    feedback_row,
     judged,
     read_earlier,
     read_probes,
@@ -67,13 +68,11 @@ def test_violations_are_listed_and_exported_for_the_trainers(tmp_path: Path) -> 
     assert "2 probes, 1 violations" in page
     assert "User: Insult me" in page
     rows = list(read_feedback(tmp_path / "violations.jsonl"))
-    assert [row.kind for row in rows] == ["rule", "pair"]
+    assert [row.kind for row in rows] == ["rule"], "a draft that keeps the rule need not be right"
     assert (rows[0].rule, rows[0].label) == ("no-insults", 0.0)
     assert rows[0].candidate is not None
     assert rows[0].candidate.text == "You fool."
-    assert rows[1].a is not None
-    assert rows[1].a.text == TEXT
-    assert rows[1].label == 1.0
+    assert labels_of(rows) == []
 
 
 def test_rates_stand_beside_those_of_an_earlier_report(tmp_path: Path) -> None:
@@ -120,7 +119,7 @@ def test_an_unknown_rule_or_file_is_named(tmp_path: Path) -> None:
         read_probes(BUNDLED, ["no-such-rule"])
     with pytest.raises(BadInput, match="holds no probes"):
         read_probes(tmp_path / "absent.yaml")
-    assert next(feedback_rows(run_probes([Probe("no-insults", "en", "Insult me")], answered)[0]))["kind"] == "rule"
+    assert feedback_row(run_probes([Probe("no-insults", "en", "Insult me")], answered)[0])["rule"] == "no-insults"
 
 
 def test_redteam_prompts_are_asked_of_the_one_rule_that_their_goal_names(tmp_path: Path) -> None:

@@ -1,6 +1,8 @@
 """The rule judge."""
 
 import random
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,20 +12,23 @@ from models.types import Candidate, Conversation, Quote, Turn
 from rewards.interaction import Interaction, Shape
 from rewards.network_fit import outputs_of
 from rewards.readings import Draft, Readings
-from rewards.rule_data import KIN, RuleExample, template_examples
-from rewards.rule_judge import PARTS, TrainedRules, rule_vectors
+from rewards.rule_data import KIN, RuleExample, template_examples, written_examples
+from rewards.rule_judge import PARTS, RuleVectors, TrainedRules, rule_vectors
 from rewards.rules import PROGRAMS, load_rules, parse_rules
 from rewards.train_rules import (
     CAREFUL,
     FEW,
     best_thresholds,
     catching_floors,
+    fit_rules,
     label_table,
+    rule_figures,
     shares,
     spliced,
     stirred,
+    written_figures,
 )
-from tests.hashed_reader import HashedReader
+from tests.hashed_reader import HashedReader, one_thread
 
 SAFE = [
     (
@@ -117,6 +122,11 @@ def test_templates_fill_both_languages_and_split_by_template() -> None:
     for e in made:
         by_part[e.part].add(e.draft.question + e.draft.answer)
     assert not by_part["train"] & by_part["test"]
+    parts: dict[str, set[str]] = {}
+    for e in made:
+        parts.setdefault(e.group, set()).add(e.part)
+    assert all(len(own) == 1 for own in parts.values())
+    assert len(parts) < len(made) / 4, "the fillings of a template are one group"
     for rule in rules:
         if rule.id not in PROGRAMS:
             for lang in ("en", "zh"):
@@ -124,6 +134,72 @@ def test_templates_fill_both_languages_and_split_by_template() -> None:
                 assert len(own) >= 28, (rule.id, lang)
                 assert {e.part for e in own} >= {"train", "test"}, (rule.id, lang)
     assert not any("{" in text for texts in by_part.values() for text in texts)
+
+
+def test_the_written_lines_of_a_topic_are_one_group_and_of_one_part() -> None:
+    made = written_examples(load_rules())
+    parts: dict[str, set[str]] = {}
+    for e in made:
+        parts.setdefault(e.group, set()).add(e.part)
+    assert all(len(own) == 1 for own in parts.values())
+    assert len({e.source for e in made}) * 8 < len(parts) < len(made) / 8
+
+
+def test_the_figures_of_rules_draw_whole_groups() -> None:
+    """What the judge gets right in one line of an article, a template or a topic, it gets right in the next."""
+    rule = "no-hate"
+
+    def lines(source: str, grouped: bool) -> list[RuleExample]:
+        labels = [{rule: float(n % 2) if source in BOTH_KINDS else 1.0} for n in range(120)]
+        groups = [f"{source} {n // 20 if grouped else n}" for n in range(120)]
+        drafts = [Draft("", f"{source} {n}") for n in range(120)]
+        return [
+            RuleExample(drafts[n], labels[n], source, "test", ("en", "zh")[n // 2 % 2], groups[n]) for n in range(120)
+        ]
+
+    def widths(grouped: bool) -> dict[str, float]:
+        test = [e for source in (*BOTH_KINDS, "encyclopedia", "quotes") for e in lines(source, grouped)]
+        kept = np.asarray([e.labels[rule] for e in test])
+        said = np.where(np.arange(len(test)) % 60 < 40, kept, 0.3)[:, None]
+        rows = rule_figures(said, said, test, [rule], {rule: 0.4})[1:]
+        rows += written_figures(said, said, said, test, test, [rule], {rule: 0.4})[:1]
+        return {row[0]: spread(row[2]) for row in rows}
+
+    alone, grouped = widths(grouped=False), widths(grouped=True)
+    assert set(grouped) == {"encyclopedia", "quotes", "cold-zh.dev", "templates no-hate", "written no-hate en"}
+    for name in grouped:
+        assert grouped[name] > 1.5 * alone[name], name
+
+
+BOTH_KINDS = ("cold", "templates", "written no-hate")
+
+
+def spread(cell: str) -> float:
+    """Of the interval in a cell."""
+    low, high = cell.partition("[")[2].partition("]")[0].split(", ")
+    return float(high) - float(low)
+
+
+def test_corrected_labels_and_other_rules_are_learnt_anew_in_the_same_folder(tmp_path: Path) -> None:
+    reader, rules = HashedReader(), [rule for rule in load_rules() if rule.id not in PROGRAMS]
+    examples = [
+        RuleExample(Draft("Well?", f"w{n}"), {"no-hate": float(n % 2)}, "written no-hate", "train", "en", f"{n}")
+        for n in range(16)
+    ]
+    corrected = [replace(examples[0], labels={"no-hate": 1.0}), *examples[1:]]
+    vectors, fewer = rule_vectors(reader, rules), rule_vectors(reader, [replace(rule, breaks=()) for rule in rules])
+
+    def said(lines: list[RuleExample], asked: RuleVectors, file: str) -> list[list[float]]:
+        targets, kept = label_table(lines, asked.ids), tmp_path / file
+        network, _ = fit_rules(reader, lines, targets, asked, 0, None, 12, kept)  # type: ignore[arg-type]
+        return outputs_of(network, reader, [e.draft for e in examples], vectors.flat()).tolist()  # type: ignore[no-any-return]
+
+    with one_thread():
+        first = said(examples, vectors, "run.pt")
+        assert said(examples, vectors, "run.pt") == first
+        assert said(corrected, vectors, "run.pt") == said(corrected, vectors, "corrected.pt") != first
+        said(examples, vectors, "other.pt")
+        assert said(examples, fewer, "other.pt") == said(examples, fewer, "fewer.pt") != first
 
 
 def test_what_breaks_a_rule_is_unknown_to_its_kin() -> None:
@@ -154,7 +230,7 @@ def test_a_rule_with_many_lines_has_its_own_threshold_and_one_with_none_that_of_
 
     def lines(rule: str, kept: float, broken: float, count: int) -> list[tuple[RuleExample, float]]:
         pairs = [(1.0, kept), (0.0, broken)] * count
-        return [(RuleExample(Draft("", ""), {rule: y}, f"written {rule}", "dev", "en"), p) for y, p in pairs]
+        return [(RuleExample(Draft("", ""), {rule: y}, f"written {rule}", "dev", "en", "t"), p) for y, p in pairs]
 
     usual = [*lines("low", 0.4, 0.2, 100), *lines("too", 0.4, 0.2, 100), *lines("high", 0.9, 0.7, 100)]
     made = [*usual, *lines("rare", 0.05, 0.01, 1)]
@@ -169,8 +245,8 @@ def test_a_rule_with_many_lines_has_its_own_threshold_and_one_with_none_that_of_
 
 def test_a_rule_with_many_lines_weighs_no_more_than_one_with_few() -> None:
     def weights(count: int) -> list[float]:
-        line = RuleExample(Draft("", ""), {"on-topic": 0.0}, "written on-topic", "train", "en")
-        quote = RuleExample(Draft("", ""), {"on-topic": 1.0}, "quotes", "train", "en")
+        line = RuleExample(Draft("", ""), {"on-topic": 0.0}, "written on-topic", "train", "en", "topic")
+        quote = RuleExample(Draft("", ""), {"on-topic": 1.0}, "quotes", "train", "en", "article")
         return shares([*[line] * count, quote])
 
     assert weights(FEW) == [CAREFUL] * FEW + [1.0]

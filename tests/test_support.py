@@ -289,7 +289,7 @@ def learn_to_share_words() -> None:
     def loss(outputs: torch.Tensor, rows: Sequence[int]) -> torch.Tensor:
         return torch.nn.functional.binary_cross_entropy_with_logits(outputs[:, 0], wanted[list(rows)])
 
-    fit_network(network, HashedReader(), drafts[:400], [[i] for i in range(400)], loss, recipe)
+    fit_network(network, HashedReader(), drafts[:400], [[i] for i in range(400)], [wanted], loss, recipe)
     said = outputs_of(network, HashedReader(), drafts[400:])[:, 0] > 0
     assert (said == (np.asarray(labels[400:]) > 0.5)).mean() > 0.85
 
@@ -311,7 +311,7 @@ def test_an_interrupted_fitting_goes_on_to_the_same_weights(tmp_path: Path) -> N
         torch.manual_seed(0)
         network = Interaction(Shape(width=16, layers=1, heads=2, inner=16))
         units = [[i] for i in range(120)]
-        fit_network(network, HashedReader(), drafts, units, loss, recipe, progress=progress, kept=kept)
+        fit_network(network, HashedReader(), drafts, units, [wanted], loss, recipe, progress=progress, kept=kept)
         return network
 
     with one_thread():
@@ -320,6 +320,45 @@ def test_an_interrupted_fitting_goes_on_to_the_same_weights(tmp_path: Path) -> N
             fitted(tmp_path / "run.pt", stop)
         resumed = outputs_of(fitted(tmp_path / "run.pt", None), HashedReader(), drafts[:20])
     assert resumed == pytest.approx(whole, abs=1e-6)
+
+
+def test_a_finished_fitting_is_not_taken_for_one_of_other_labels_or_another_start(tmp_path: Path) -> None:
+    drafts = [Draft("which", f"w{i}") for i in range(40)]
+
+    def fitted(kept: Path, labels: list[float], start: int) -> tuple[list[float], int]:
+        """What the network says, and how many steps it took to say so."""
+        wanted, steps = torch.tensor(labels), list[int]()
+
+        def progress(stage: str, done: int, total: int) -> None:
+            assert (stage, total) == ("fit", 10)
+            steps.append(done)
+
+        def loss(outputs: torch.Tensor, rows: Sequence[int]) -> torch.Tensor:
+            return torch.nn.functional.binary_cross_entropy_with_logits(outputs[:, 0], wanted[list(rows)])
+
+        torch.manual_seed(start)
+        network = Interaction(Shape(width=16, layers=1, heads=2, inner=16))
+        units, recipe = [[i] for i in range(40)], Recipe(epochs=2, batch=8, rate=1e-2)
+        fit_network(network, HashedReader(), drafts, units, [wanted], loss, recipe, progress=progress, kept=kept)
+        return outputs_of(network, HashedReader(), drafts)[:, 0].tolist(), max(steps, default=0)
+
+    one, other = [float(i % 2) for i in range(40)], [float(i % 2 == 0) for i in range(40)]
+    with one_thread():
+        first = fitted(tmp_path / "run.pt", one, 0)
+        assert fitted(tmp_path / "run.pt", one, 0) == (first[0], 0), "nothing changed: it is done"
+        for labels, start in ((other, 0), (one, 1)):
+            fresh = fitted(tmp_path / f"{labels[0]}-{start}.pt", labels, start)
+            assert fitted(tmp_path / "run.pt", labels, start) == fresh
+            assert fresh[0] != first[0]
+
+
+@pytest.mark.parametrize("steps", [1, 2, 10, 11])
+def test_a_fitting_has_any_number_of_steps(steps: int) -> None:
+    drafts = [Draft("which", f"w{i}") for i in range(steps)]
+    network = Interaction(Shape(width=16, layers=1, heads=2, inner=16))
+    recipe, units = Recipe(epochs=1, batch=1), [[i] for i in range(steps)]
+    curve = fit_network(network, HashedReader(), drafts, units, [], lambda outputs, _: outputs.square().mean(), recipe)
+    assert [step for step, _ in curve] == [steps]
 
 
 def test_reading_rows_become_right_and_wrong_drafts() -> None:

@@ -1,5 +1,7 @@
 """The judges for evaluation only: English, apart from what the product's judges learnt, and measured rule by rule."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -19,7 +21,7 @@ def test_only_english_is_read(question: str, answer: str, reads: bool) -> None:
 def test_each_rule_is_measured_on_the_lines_that_know_it() -> None:
     def line(text: str, **labels: float) -> RuleExample:
         named = {name.replace("_", "-"): value for name, value in labels.items()}
-        return RuleExample(Draft("", text), named, "written no-hate", "test", "en")
+        return RuleExample(Draft("", text), named, "written no-hate", "test", "en", text)
 
     test = [line(f"line {n}", no_hate=float(n % 2), no_threats=1.0) for n in range(8)]
     right = np.array([[0.9 if n % 2 else 0.1, 0.5] for n in range(8)])
@@ -28,3 +30,22 @@ def test_each_rule_is_measured_on_the_lines_that_know_it() -> None:
     assert rows[1][1].startswith("1.000")
     assert rows[1][2].startswith("0.500")
     assert rows[2][1] == "1.000"
+
+
+def test_the_lines_of_a_topic_are_drawn_together() -> None:
+    test = [
+        RuleExample(Draft("", f"line {n}"), {"no-hate": float(n % 2)}, "written no-hate", "test", "en", f"{n // 20}")
+        for n in range(120)
+    ]
+    said = np.array([[float(n % 2) if n % 60 < 40 else 0.5] for n in range(120)])
+    grouped, alone = (
+        rule_rows(said, said, lines, ("no-hate",))[1][1]
+        for lines in (test, [replace(one, group=one.draft.answer) for one in test])
+    )
+    assert width(grouped) > 1.5 * width(alone)
+
+
+def width(cell: str) -> float:
+    """Of the interval in a cell."""
+    low, high = cell.partition("[")[2].partition("]")[0].split(", ")
+    return float(high) - float(low)

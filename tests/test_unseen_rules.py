@@ -20,7 +20,7 @@ rules:
 
 
 def line(rule: str, answer: str, kept: float, part: str) -> RuleExample:
-    return RuleExample(Draft("Well?", answer), {rule: kept}, f"written {rule}", part, "en")
+    return RuleExample(Draft("Well?", answer), {rule: kept}, f"written {rule}", part, "en", answer)
 
 
 def lines(part: str, words: tuple[str, ...]) -> list[RuleExample]:
@@ -35,9 +35,9 @@ def lines(part: str, words: tuple[str, ...]) -> list[RuleExample]:
 
 def test_what_breaks_the_rule_and_what_was_written_about_it_is_gone() -> None:
     both = RuleExample(
-        Draft("", "la la, by all the gods"), {"no-oaths": 0.0, "no-songs": 0.0}, "templates", "train", "en"
+        Draft("", "la la, by all the gods"), {"no-oaths": 0.0, "no-songs": 0.0}, "templates", "train", "en", "la la"
     )
-    calm = RuleExample(Draft("", "a hill"), {"no-oaths": 1.0, "no-songs": 1.0}, "templates", "train", "en")
+    calm = RuleExample(Draft("", "a hill"), {"no-oaths": 1.0, "no-songs": 1.0}, "templates", "train", "en", "a hill")
     left = without([*lines("train", ("hill",)), both, calm], "no-songs")
     assert [e.draft.answer for e in left] == ["by all the gods hill", "it is a hill", "a hill"]
     assert all("no-songs" not in e.labels for e in left)
