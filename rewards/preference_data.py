@@ -10,7 +10,7 @@ from typing import Any
 from indexing.split import sentences
 from models.json_lines import read_lines
 from rewards.readings import Draft
-from rewards.support_data import Example, words
+from rewards.support_data import BEGINNING, Example, words
 
 BUILT_KINDS = (
     *("right", "same-passage", "other-passage", "wrong-short"),
@@ -56,7 +56,7 @@ def pair_rankings(rows: Iterable[dict[str, Any]], source: str) -> Iterator[Ranki
         share = {"a": 1.0, "b": 0.0, "tie": 0.5}
         pairs = tuple((place[r["a"]], place[r["b"]], share[r["label"]]) for r in group if r["a"] != r["b"])
         if pairs:
-            yield Ranking(drafts, pairs, f"{source}:{group[0]['dialogue'][0]['text'][:80]}", source)
+            yield Ranking(drafts, pairs, f"{source}:{group[0]['dialogue'][0]['text'][:BEGINNING]}", source)
 
 
 def ordered_rankings(rows: Iterable[dict[str, Any]], source: str) -> Iterator[Ranking]:
@@ -65,7 +65,7 @@ def ordered_rankings(rows: Iterable[dict[str, Any]], source: str) -> Iterator[Ra
         drafts = tuple(Draft(row["dialogue"][-1]["text"], text) for text in row["responses"])
         pairs = tuple((i, j, 1.0) for i, j in itertools.combinations(range(len(drafts)), 2))
         if pairs:
-            yield Ranking(drafts, pairs, f"{source}:{row['dialogue'][0]['text'][:80]}", source, 0)
+            yield Ranking(drafts, pairs, f"{source}:{row['dialogue'][0]['text'][:BEGINNING]}", source, 0)
 
 
 def built_rankings(examples: Sequence[Example], seed: int = 0) -> Iterator[Ranking]:

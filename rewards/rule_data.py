@@ -10,9 +10,11 @@ from typing import Any
 
 import yaml
 
+from models.fit import fold
 from models.json_lines import read_lines
 from rewards.readings import Draft, titled
 from rewards.rules import PROGRAMS, load_rules, split_example
+from rewards.support_data import BEGINNING
 from rewards.types import Rule
 
 WRITTEN = Path(__file__).parent / "examples"
@@ -130,14 +132,14 @@ def public_examples(data: Path, rules: Sequence[Rule], seed: int = 0) -> list[Ru
     """Samples of public data whose licences let trained weights be released."""
     random_ = random.Random(seed)
     ids = [rule.id for rule in rules if rule.id not in PROGRAMS]
-    made = [*_cold(data, random_), *_posts(data, ids, random_), *_harmless(data), *_chats(data, ids, random_)]
+    made = [*_cold(data, random_), *_posts(data, ids, random_), *harmless(data), *_chats(data, ids, random_)]
     made += _encyclopedia(data, ids, random_)
     return made
 
 
 def _part(key: str) -> str:
-    """Every tenth text is development data."""
-    return "dev" if hashlib.sha256(key.encode()).digest()[0] % 10 == 0 else "train"
+    """A fifth is development data, the same fifth as in every trainer."""
+    return "dev" if fold(key) == 0 else "train"
 
 
 def _cold(data: Path, random_: random.Random) -> Iterator[RuleExample]:
@@ -171,12 +173,12 @@ REFUSALS = (
 )
 
 
-def _harmless(data: Path) -> Iterator[RuleExample]:
+def harmless(data: Path) -> Iterator[RuleExample]:
     """Of two answers to a hostile user the rejected one tends to break no-harm; the chosen one tends to keep it."""
     for row in read_lines(data / "preference" / "hh-harmless.train.jsonl.gz"):
         if row["label"] in ("a", "b"):
             chosen, rejected = (row["a"], row["b"]) if row["label"] == "a" else (row["b"], row["a"])
-            begins, asked = row["dialogue"][0]["text"], row["dialogue"][-1]["text"]
+            begins, asked = row["dialogue"][0]["text"][:BEGINNING], row["dialogue"][-1]["text"]
             yield RuleExample(Draft(asked, chosen), {"no-harm": 0.8}, "hh", _part(begins), "en", begins)
             yield RuleExample(Draft(asked, rejected), {"no-harm": 0.3}, "hh", _part(begins), "en", begins)
 

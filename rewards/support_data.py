@@ -44,6 +44,10 @@ class Example:
     kind: str
 
 
+BEGINNING = 80
+"""Characters of a dialogue's first turn by which it falls into a group."""
+
+
 def held_out(group: str) -> bool:
     """Whether a group is development data: a fifth of the titles by hash, the same in every trainer."""
     return fold(group.partition(":")[2]) == 0

@@ -1,13 +1,19 @@
 """The judges for evaluation only: English, apart from what the product's judges learnt, and measured rule by rule."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from models.fit import fold
+from models.reader_rows import read_rows
+from rewards.preference_data import pair_rankings
 from rewards.readings import Draft
-from rewards.rule_data import RuleExample
+from rewards.rule_data import RuleExample, harmless
+from rewards.support_data import held_out, reading_examples
 from rewards.train_second import english, rule_rows
+from tests.evaluation_data import lines, put
 
 
 @pytest.mark.parametrize(
@@ -49,3 +55,28 @@ def width(cell: str) -> float:
     """Of the interval in a cell."""
     low, high = cell.partition("[")[2].partition("]")[0].split(", ")
     return float(high) - float(low)
+
+
+def test_a_dialogue_and_a_passage_are_on_one_side_for_every_trainer(tmp_path: Path) -> None:
+    asked = "Is it wrong to keep a purse that one has found, and what would you do with the money? "
+    begins = [f"{number} {asked * 2}" for number in range(60)]
+    dialogues = [
+        {"dialogue": [{"text": text}], "a": "Yes.", "b": "No.", "label": "a", "evidence": ""} for text in begins
+    ]
+    put(tmp_path, "preference/hh-harmless.train.jsonl.gz", lines(dialogues))
+    sides = {one.draft.question: one.part == "dev" for one in harmless(tmp_path)}
+    ranked = {one.drafts[0].question: held_out(one.group) for one in pair_rankings(dialogues, "hh-harmless")}
+    assert sides == ranked
+    assert set(sides.values()) == {True, False}
+
+    context = "A long passage without a title about a purse that was found beside number {}."
+    texts = [context.format(number) for number in range(60)]
+    rows = [
+        {"title": "", "context": text, "question": "What was found?", "answers": ["a purse"], "id": text, "lang": "en",
+         "answerable": True}
+        for text in texts
+    ]  # fmt: skip
+    put(tmp_path, "qa/qamr.train.jsonl.gz", lines(rows))
+    learnt = {row.context: fold(row.article) == 0 for row in read_rows(tmp_path / "qa" / "qamr.train.jsonl.gz")}
+    judged = {one.group.partition(":")[2]: held_out(one.group) for one in reading_examples(rows, "qamr", 0)}
+    assert judged == learnt
