@@ -35,6 +35,7 @@ from models.heads import file_sha256
 from models.processes import Processes, processes
 from models.prompts import QUERY_MARK
 from models.weights import model_folder
+from models.written import files
 
 BASE = "smollm2-135m-instruct"
 COPIED = 0.25
@@ -95,6 +96,7 @@ def train_sft(
     if start is not None:
         check_adapter(start, base)
     model = continued(generator.model, start) if start else with_adapter(generator.model, adapter)
+    read = {name: data / name for name in FILES} | files()
     facts = {
         "name": "sft",
         "base": BASE,
@@ -102,7 +104,7 @@ def train_sft(
         "recipe": asdict(recipe),
         "adapter": asdict(adapter),
         "shares": asdict(shares or Shares()),
-        "data": {name: file_sha256(data / name) for name in FILES},
+        "data": {name: file_sha256(path) for name, path in read.items()},
     }
     if start is not None:
         facts["start"] = file_sha256(start / "adapter_model.safetensors")
@@ -351,8 +353,9 @@ decide what kind of reply it is, are likelier than not. Curves: curves.png. Weig
 
 Data: SQuAD (CC BY-SA 4.0), QAMR (MIT), CANARD (CC BY-SA 4.0), Disfl-QA (CC BY 4.0), questions of R1-Searcher and
 StrategyQA (MIT), titles of Wikipedia (CC BY-SA), the releasable sources of the search decision (CLINC150, CC BY 3.0;
-ChatterBot, BSD-3-Clause; TREC CAsT, MIT; templates), red-team prompts (Apache-2.0), and replies and small talk written
-for this project. Checksums are in passerine.json.
+ChatterBot, BSD-3-Clause; TREC CAsT, MIT; templates), red-team prompts (Apache-2.0), and documents with questions
+("written"), replies and small talk written for this project. "Together" are several questions about one passage, one
+after another. Checksums are in passerine.json.
 
 Limits: English. Of Chinese it knows small talk and sums; its vocabulary spells Chinese byte by byte, and it has read no
 Chinese passage. It answers with words of the passage, so that it cannot join what two sentences say.
