@@ -10,7 +10,8 @@ NAME = re.compile(
     r"(?:[A-Z]\.|(?:\b[a-z]+(?=[A-Z]))?[A-Z0-9][\w'’\-]*(?:\.\w+)*)"
     r"(?:\s+(?:(?:of|the|de|van|von|der|la|al|for|and)\s+){0,2}(?:[A-Z]\.|[A-Z][\w'’\-]*(?:\.\w+)*|\d+\b))*"
 )
-QUOTED = re.compile(r"[\"“]([^\"”]{2,60})[\"”]|《([^》]{1,40})》")
+QUOTED = re.compile(r"[\"“]([^\"”。！？，；]{2,60})[\"”]|《([^》]{1,40})》")
+"""A title, no sentence that an answer quotes."""
 OPENERS = STOP_WORDS | frozenset(
     """yes however although after before during since because despite according although besides name list compare
     anything something everything nothing anyone someone everyone nobody yeah ok okay thanks hello hi

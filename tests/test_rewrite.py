@@ -241,3 +241,9 @@ def test_a_long_earlier_message_is_asked_about_by_its_end() -> None:
     assert after(f"{pasted}Who was Ada Lovelace?", "A writer.", "When was she born?").text == (
         "When was Ada Lovelace born?"
     )
+
+
+def test_a_sentence_that_the_answer_quotes_is_no_name() -> None:
+    said = "杨利伟。“神舟五号是中国第一艘载人飞船，航天员是杨利伟。”"
+    turns = (Turn("user", "谁是中国第一位航天员？"), Turn("assistant", said), Turn("user", "他什么时候飞上太空？"))
+    assert rewrite(Conversation(turns)).text.startswith("杨利伟什么时候飞上太空")
