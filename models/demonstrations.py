@@ -132,7 +132,7 @@ def readings(rows: Sequence[Row], others: Sequence[Row], rng: random.Random) -> 
         passages[row.article].append(row)
     for row in rows:
         shown, reply = row.context, said(row).text
-        if row.answers and passages and rng.random() < WRONG_PASSAGE:
+        if row.answers and rng.random() < WRONG_PASSAGE:
             wrong = wrong_passage(row, passages[row.article], rng)
             shown, reply = (wrong, NOT_SAID) if wrong else (shown, reply)
         earlier: tuple[Turn, ...] = ()
@@ -142,8 +142,7 @@ def readings(rows: Sequence[Row], others: Sequence[Row], rng: random.Random) -> 
             earlier = (Turn("user", before.question), Turn("assistant", answered(before, rng)))
         question = written_by(row, rng)
         conversation = Conversation((*earlier, Turn("user", question)))
-        title = row.article if row.article != row.context else ""
-        prompt = evidence_prompt(conversation, (hit_of(title, shown),), question, BRIEF)
+        prompt = evidence_prompt(conversation, (hit_of(row.article, shown),), question, BRIEF)
         kind = f"{row.source} {'said' if reply != NOT_SAID else 'not said'}"
         yield Demonstration((*prompt, Message("assistant", reply)), 1 + len(earlier), kind, row.article)
 
