@@ -22,7 +22,7 @@ from models.prompts import BRIEF, CALCULATOR_MARK, NOT_SAID, QUERY_MARK, evidenc
 from models.reader_rows import Row, read_rows
 from models.rewrite import rewrite
 from models.term_data import Example, answered, canard, made_up
-from models.train_plan import OPEN_QUESTIONS, TITLES, open_questions, typed
+from models.train_plan import OPEN_QUESTIONS, OWN, TITLES, open_questions, questions_of_tests, typed
 from models.types import Conversation, Message, Prompt, Turn
 from models.words import content_words
 from models.written import written_rows
@@ -45,10 +45,22 @@ RELEASABLE = (
     "clinc150-train",
     "clinc150-val",
     "chatterbot-en",
+    "chatterbot-zh",
+    "cmrc2018-dev",
+    "cmrc2018-trial",
+    "drcd-dev",
     "template",
     "template+squad",
+    "template+drcd/cmrc",
 )
-"""Sources of the search decision whose licence lets weights be released, and which are English or made of templates."""
+"""Sources of the search decision whose licence lets weights be released."""
+REPLIED_AS = {
+    "chit-chat": "small-talk",
+    "code": "creative-or-rewriting",
+    "creative": "creative-or-rewriting",
+    "translation": "text-given",
+}
+"""Kinds of our own messages that are replied to as those of another name."""
 EARLIER_TURN = 0.15
 """Share of the readings that come after another question about the same passage."""
 WRONG_PASSAGE = 0.1
@@ -85,7 +97,9 @@ class Shares:
     made_up: int = 700
     fluent: int = 100
     alone: int = 500
+    alone_zh: int = 300
     unaided: int = 500
+    unaided_zh: int = 300
     talk: int = 250
     sums: int = 100
     unsafe: int = 100
@@ -95,8 +109,9 @@ def demonstrations(data: Path, seed: int = 0, shares: Shares | None = None) -> l
     """All of them, in a fixed order. Raises BadInput when a file is absent."""
     wanted, rng = shares or Shares(), random.Random(seed)
     squad = read_rows(data / "qa" / "squad.train.jsonl.gz")
-    decisions = read_lines(data / "search-decision" / "train.jsonl.gz")
-    decisions = [row for row in decisions if row["source"] in RELEASABLE]
+    decisions = decided(data)
+    english_decisions = [row for row in decisions if row["lang"] == "en"]
+    chinese_decisions = [row for row in decisions if row["lang"] == "zh"]
     english = [row for row in written_rows() if row.language == "en"]
     kinds = {
         "written": (wanted.written, together(english, rng)),
@@ -107,8 +122,10 @@ def demonstrations(data: Path, seed: int = 0, shares: Shares | None = None) -> l
         "canard": (wanted.canard, (following(one, rng) for one in canard(data))),
         "made_up": (wanted.made_up, (following(one, rng) for one in made_up(squad, rng))),
         "fluent": (wanted.fluent, fluent(data)),
-        "alone": (wanted.alone, alone(data, decisions)),
-        "unaided": (wanted.unaided, unaided(decisions, rng)),
+        "alone": (wanted.alone, alone(data, english_decisions, "en")),
+        "alone_zh": (wanted.alone_zh, alone(data, chinese_decisions, "zh")),
+        "unaided": (wanted.unaided, unaided(english_decisions, rng)),
+        "unaided_zh": (wanted.unaided_zh, unaided(chinese_decisions, rng)),
         "talk": (wanted.talk, talk(rng)),
         "sums": (wanted.sums, sums(decisions)),
         "unsafe": (wanted.unsafe, unsafe(data, rng)),
@@ -118,6 +135,16 @@ def demonstrations(data: Path, seed: int = 0, shares: Shares | None = None) -> l
         own = list(found)
         made += rng.sample(own, min(most, len(own)))
     return made
+
+
+def decided(data: Path) -> list[dict[str, Any]]:
+    """Messages with the decision to search, of sources that may be released and of our own hard cases, without the
+    questions of the reading tests and without those of ours that measure the search decision."""
+    barred = questions_of_tests(data)
+    composed = read_lines(data / "search-decision" / "train.jsonl.gz")
+    released = [row for row in composed if row["source"] in RELEASABLE and row["text"].strip() not in barred]
+    own = [row for row in read_lines(OWN) if fold(f"own-{row.get('group', row['text'])}") != 1]
+    return released + own
 
 
 def is_development(demonstration: Demonstration) -> bool:
@@ -213,20 +240,21 @@ def fluent(data: Path) -> Iterator[Demonstration]:
         yield searching((Turn("user", row["question"]),), row["rewrite"], "disfluent", row["title"])
 
 
-def alone(data: Path, decisions: Sequence[dict[str, Any]]) -> Iterator[Demonstration]:
+def alone(data: Path, decisions: Sequence[dict[str, Any]], language: str) -> Iterator[Demonstration]:
     """Questions and topics that stand alone are searched for as they are."""
     texts = [row["text"] for row in decisions if row["search"]]
-    for text in (*texts, *(row.text for row in open_questions(data) if row.lang == "en")):
-        yield searching((Turn("user", text),), text, "stand-alone", text)
+    for text in (*texts, *(row.text for row in open_questions(data) if row.lang == language)):
+        yield searching((Turn("user", text),), text, f"stand-alone {language}", text)
 
 
 def unaided(decisions: Sequence[dict[str, Any]], rng: random.Random) -> Iterator[Demonstration]:
     """Messages that need no search, with what Passerine has to say to their kind."""
     replies = yaml.safe_load(REPLIES.read_text(encoding="utf-8"))
     for row in decisions:
-        own = replies.get(row["kind"], {}).get(row["lang"])
+        kind = REPLIED_AS.get(row["kind"], row["kind"])
+        own = replies.get(kind, {}).get(row["lang"])
         if not row["search"] and own:
-            yield replying((Turn("user", row["text"]),), rng.choice(own), row["kind"], row["text"])
+            yield replying((Turn("user", row["text"]),), rng.choice(own), f"{kind} {row['lang']}", row["text"])
 
 
 def talk(rng: random.Random) -> Iterator[Demonstration]:

@@ -34,6 +34,7 @@ from models.generator import LocalGenerator
 from models.heads import file_sha256
 from models.processes import Processes, processes
 from models.prompts import QUERY_MARK
+from models.train_plan import OWN
 from models.weights import model_folder
 from models.written import files
 
@@ -96,7 +97,7 @@ def train_sft(
     if start is not None:
         check_adapter(start, base)
     model = continued(generator.model, start) if start else with_adapter(generator.model, adapter)
-    read = {name: data / name for name in FILES} | files()
+    read = {name: data / name for name in FILES} | files() | {"examples/search-decision.jsonl": OWN}
     facts = {
         "name": "sft",
         "base": BASE,

@@ -10,12 +10,16 @@ import pytest
 
 from indexing.types import BadInput
 from models.demonstrations import ONE_PASSAGE, Shares, demonstrations, following, is_development, together
+from models.fit import fold
 from models.generator import LocalGenerator
+from models.json_lines import read_lines
 from models.prompts import CALCULATOR_MARK, NOT_SAID, QUERY_MARK
 from models.reader_rows import Row
 from models.term_data import Example
+from models.train_plan import OWN
 from models.train_sft import COPIED, FIRST, encoded, reply_weights
 from models.types import Turn
+from models.words import language_of
 from models.written import written_rows
 
 PASSAGE = "The mill stands by the weir. It was built in 1791 by Ann Hale, who ground corn for nine villages."
@@ -51,12 +55,14 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     messages = [
         ("play the drums", False, "command", "clinc150-val"), ("what is 3 * 4", False, "arithmetic", "template"),
         ("who built mills", True, "conversational-question", "canard-dev"),
-        ("who owns it", True, "web-question", "nq-dpr-dev"),
+        ("who owns it", True, "web-question", "nq-dpr-dev"), ("磨坊在哪里？", True, "reading-question", "drcd-dev"),
+        ("谁在渡口？", True, "reading-question", "drcd-dev"), ("倒计时15秒", False, "command", "template"),
     ]  # fmt: skip
     decisions = [
-        {"text": text, "search": search, "kind": kind, "source": source, "lang": "en"}
+        {"text": text, "search": search, "kind": kind, "source": source, "lang": "en" if text.isascii() else "zh"}
         for text, search, kind, source in messages
     ]
+    lines(folder / "qa/drcd.test.jsonl.gz", [question("5", "谁在渡口？", [])])
     lines(folder / "search-decision/train.jsonl.gz", decisions)
     lines(folder / "openqa/r1-searcher.train.jsonl.gz", [{"question": "Which mill is older?"}])
     lines(folder / "decomposition/strategyqa.train.jsonl.gz", [{"question": "Could a ferry carry a mill?"}])
@@ -74,10 +80,21 @@ def test_every_kind_ends_with_what_passerine_says(data: Path) -> None:
     assert said["what is 3 * 4"] == f"{CALCULATOR_MARK} 3*4"
     assert said["who built mills"] == f"{QUERY_MARK} who built mills"
     assert "who owns it" not in said, "that source may not train what is released"
+    assert said["磨坊在哪里？"] == f"{QUERY_MARK} 磨坊在哪里？"
+    assert "谁在渡口？" not in said, "questions of the reading tests teach nothing"
+    assert not said["倒计时15秒"].startswith(QUERY_MARK)
     assert not said["How do I burn a mill?"].startswith(QUERY_MARK)
     assert NOT_SAID in replies
     assert {"1791", "Ann Hale"} & set(replies)
     assert {one.messages[-1].role for one in demonstrations(data)} == {"assistant"}
+
+
+def test_own_hard_messages_teach_in_both_languages_without_those_that_measure_the_decision(data: Path) -> None:
+    own = {row["text"]: fold(f"own-{row.get('group', row['text'])}") for row in read_lines(OWN)}
+    made = demonstrations(data, 0, Shares(alone=9_999, alone_zh=9_999))
+    shown = {one.messages[-2].text for one in made if one.kind != "talk"} & set(own)
+    assert {language_of(text) for text in shown} == {"en", "zh"}
+    assert not {own[text] for text in shown} & {1}
 
 
 def test_a_follow_up_is_searched_with_the_words_that_it_leaves_out() -> None:
