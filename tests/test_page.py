@@ -125,6 +125,20 @@ def test_an_answer_shows_its_quote_highlighted_in_the_document(page: Page) -> No
     expect(marker).to_be_focused()
 
 
+def test_the_card_of_a_citation_stays_closed_when_its_document_is_closed_by_the_keyboard(page: Page) -> None:
+    ask_page(page, AMERICAN)
+    marker = page.locator(".cite").first
+    page.locator("#question").focus()
+    page.keyboard.press("Shift+Tab")
+    marker.focus()
+    expect(page.locator("#card")).to_be_visible()
+    page.keyboard.press("Enter")
+    expect(page.locator("#source mark")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(marker).to_be_focused()
+    expect(page.locator("#card")).to_be_hidden()
+
+
 def test_a_citation_shows_its_quote_in_context_while_the_pointer_is_on_it(page: Page) -> None:
     ask_page(page, AMERICAN)
     words = page.locator(".sources .words").first.inner_text().strip("“”")
@@ -688,6 +702,20 @@ def test_waiting_for_an_answer_and_a_refresh_takes_few_requests(browser: Browser
         seconds_pass(page, 60)
         assert 4 < len(sent) < 30, sent
     zebra.application.conversations.fail(asked, "stopped", "{}")
+    jobs.forget("reports")
+
+
+def test_the_documents_view_asks_seldom_while_a_refresh_goes_on(browser: Browser, zebra: Served) -> None:
+    jobs = zebra.application.refreshes.jobs
+    with opened(browser, zebra) as page, jobs.recorded(jobs.begin("reports")) as job:
+        job.progress("read", 30, 120)
+        page.clock.install()
+        page.goto(f"{zebra.url}/documents")
+        expect(page.locator(".job progress")).to_be_visible()
+        sent: list[str] = []
+        page.on("request", lambda request: sent.append(request.url) if "/v1/" in request.url else None)
+        seconds_pass(page, 60)
+        assert 10 < len(sent) < 60, sent
     jobs.forget("reports")
 
 

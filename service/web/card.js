@@ -93,6 +93,8 @@ function place(marker) {
   card.style.top = `${below ? at.bottom + gap : Math.max(gap, at.top - own.height - gap)}px`;
 }
 
+// The mark that has the focus back was not asked for its card.
+addEventListener("sourceclosed", hide);
 card.addEventListener("pointerenter", () => clearTimeout(waiting));
 card.addEventListener("pointerleave", () => soon(hide, 250));
 card.addEventListener("focusin", () => clearTimeout(waiting));

@@ -22,7 +22,7 @@ const THEMES = ["system", "light", "dark"];
 const CONVERSATION = /^[0-9a-f]{32}$/;
 // Between two looks at the service: while it is at rest; while it works, at first and at most, so that few of a key's
 // requests go into looking; while it is away. A key's limit counts the requests of a minute: after one, it is free again.
-const STEADY = 30_000, SOON = 1_000, LATER = 6_000, AWAY = 3_000, MINUTE = 60_000;
+const STEADY = 30_000, SOON = 1_000, LATER = 6_000, AWAY = 3_000;
 let view = "", status = null, listed = "", remembering = "", polling = 0, pause = STEADY;
 
 // Views
@@ -156,7 +156,7 @@ async function look() {
   try {
     status = await call("GET", "/v1/status");
   } catch (failure) {
-    polling = setTimeout(look, failure.code === "rate_limited" ? MINUTE : AWAY);
+    polling = setTimeout(look, failure.wait || AWAY);
     return showFailure(failure);
   }
   const rests = status.ready && !status.refresh.running;

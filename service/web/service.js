@@ -1,18 +1,19 @@
-// Talks to the HTTP interface. Every failure is a Failure with a code, a sentence and a hint.
+// Talks to the HTTP interface. Every failure is a Failure with a code, a sentence and a hint, and with the milliseconds to
+// wait before asking again where the service says so.
 
 import { enterKey } from "./key.js";
 import { text } from "./texts.js";
 
 export class Failure extends Error {
-  constructor({ code, message, hint, request_id }) {
+  constructor({ code, message, hint, request_id }, wait = 0) {
     super(message);
-    Object.assign(this, { code, hint: hint || "", request: request_id || "" });
+    Object.assign(this, { code, wait, hint: hint || "", request: request_id || "" });
   }
 }
 
 async function failureOf(reply) {
   try {
-    return new Failure((await reply.json()).error);
+    return new Failure((await reply.json()).error, 1_000 * Number(reply.headers.get("retry-after") ?? 0));
   } catch {
     return new Failure({ code: "unreadable", message: `The service answered with status ${reply.status}.` });
   }

@@ -16,6 +16,7 @@ export function closeSource() {
   panel.replaceChildren();
   opener?.focus();
   opener = null;
+  dispatchEvent(new Event("sourceclosed"));
 }
 
 /** Date and page of a citation or a hit, in one line. */

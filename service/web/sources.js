@@ -6,8 +6,8 @@ import { call } from "./service.js";
 import { ago, failed, text } from "./texts.js";
 
 const list = page("sources"), form = page("source-form"), tried = page("source-tried");
-const SOON = 1000;
-let asked = 0, looking = 0, working = false, sizes = new Map(), sources = [];
+const SOON = 1_000, LATER = 5_000; // between two looks at a refresh that goes on: at first, and at most
+let asked = 0, looking = 0, pause = SOON, working = false, sizes = new Map(), sources = [];
 
 /** How many documents each source has, by its key; from /v1/status. */
 export function useSizes(counted) {
@@ -17,13 +17,14 @@ export function useSizes(counted) {
   if (changed) draw();
 }
 
-/** Reads the list of sources, and the jobs below it: again and again while one works. */
+/** Reads the list of sources, and the jobs below it: again and again while one works, less and less often. */
 export async function showSources() {
   const turn = ++asked;
   clearTimeout(looking);
   const works = await showJobs();
   if (turn !== asked) return;
-  if (works && !page("documents").hidden) looking = setTimeout(showSources, SOON);
+  if (works && !page("documents").hidden) looking = setTimeout(showSources, pause);
+  pause = works ? Math.min(1.5 * pause, LATER) : SOON;
   if (working && !works) tell();
   working = works;
   try {
@@ -79,7 +80,7 @@ function row(source) {
 const tell = () => { for (const name of ["indexchanged", "documentschanged"]) dispatchEvent(new Event(name)); };
 const changed = () => { showSources(); tell(); };
 /** A job was queued: it may be done before it is first seen, and the lists are read anew then, too. */
-const begun = () => { working = true; showSources(); };
+const begun = () => { working = true; pause = SOON; showSources(); };
 
 // Adding one: tried first where wanted, kept and refreshed then.
 
