@@ -354,10 +354,10 @@ decide what kind of reply it is, are likelier than not. Curves: curves.png. Weig
 
 Data: SQuAD (CC BY-SA 4.0), QAMR (MIT), CANARD (CC BY-SA 4.0), Disfl-QA (CC BY 4.0), questions of R1-Searcher and
 StrategyQA (MIT), titles of Wikipedia (CC BY-SA), the releasable sources of the search decision (CLINC150, CC BY 3.0;
-ChatterBot, BSD-3-Clause; TREC CAsT, MIT; templates), red-team prompts (Apache-2.0), and documents with questions
-("written"), replies and small talk written for this project. "Together" are several questions about one passage, one
-after another. Checksums are in passerine.json.
+ChatterBot, BSD-3-Clause; TREC CAsT, MIT; DRCD and CMRC 2018, CC BY-SA; templates), red-team prompts (Apache-2.0), and
+documents with questions ("written"), messages, replies and small talk written for this project. "Together" are several
+questions about one passage, one after another. Checksums are in passerine.json.
 
-Limits: English. Of Chinese it knows small talk and sums; its vocabulary spells Chinese byte by byte, and it has read no
-Chinese passage. It answers with words of the passage, so that it cannot join what two sentences say.
+Limits: English. Of Chinese it knows small talk, sums, and when to search; its vocabulary spells Chinese byte by byte,
+and it has read no Chinese passage. It answers with words of the passage, so that it cannot join what two sentences say.
 """
