@@ -174,7 +174,7 @@ def search_figures(
     right: list[float] = []
     for i, row in enumerate(chosen, 1):
         plan = bench.parts.policy.plan(Conversation((Turn("user", row.text),)))
-        right.append(float(bool(plan.queries) == (row.label == "search")))
+        right.append(float((bool(plan.queries) and not plan.doubtful) == (row.label == "search")))
         if progress is not None and i % 50 == 0:
             progress("plan", i, len(chosen))
     common = Counter(row.label for row in chosen).most_common(1)[0][1] / len(chosen)

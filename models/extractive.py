@@ -7,11 +7,13 @@ assistant inside a passage are not even read (models/orders.py).
 import math
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Literal, Protocol
 
 from indexing.types import Cancelled as CancelledError
 from indexing.types import Hit
 from models.orders import OrderDetector, View, view_of, whole
+from models.plan import reason
 from models.quotes import CHINESE, quotes_of, sentence_bounds
 from models.reader import Reading
 from models.spans import Span
@@ -65,6 +67,10 @@ class Unaided(Protocol):
         """At most n, best first; `hits` are what was found."""
         ...
 
+    def ready(self, conversation: Conversation) -> list[Candidate]:
+        """Those that are there before anything is searched."""
+        ...
+
 
 class Reads(Protocol):
     """The reader (models/reader.py)."""
@@ -92,8 +98,11 @@ class ExtractivePolicy:
         self.name = name
 
     def plan(self, conversation: Conversation) -> Plan:
-        """The planner's plan."""
-        return self.planner.plan(conversation)
+        """The planner's plan; where that is in doubt and something can be said without documents, no search."""
+        plan = self.planner.plan(conversation)
+        if plan.doubtful and self.unaided is not None and self.unaided.ready(conversation):
+            return replace(plan, queries=(), reason=reason(conversation.question, (), plan.search_probability))
+        return plan
 
     def propose(
         self,

@@ -126,10 +126,11 @@ class Planner:
             features = turn_features([done.text], asked[None], [question], self.vector(question)[None])
         chance = float(head.probabilities(features)[0, 0])
         threshold = head.config.thresholds["search"] if self.threshold is None else self.threshold
+        doubtful = chance < threshold and is_worth_a_look(conversation)
         queries: tuple[Query, ...] = ()
-        if chance >= threshold and question.strip():
+        if (chance >= threshold or doubtful) and question.strip():
             queries = queries_of(conversation, completed(done.text, self.left_out(conversation, done)))
-        made = Plan(chance, queries, reason(question, queries, chance))
+        made = Plan(chance, queries, reason(question, queries, chance, doubtful), doubtful and bool(queries))
         self._plans = {conversation: made}
         return made
 
@@ -148,6 +149,16 @@ class Planner:
         # Replaced, not changed: another thread may be reading the old one.
         self._vectors = {**dict(list(self._vectors.items())[-7:]), text: made}
         return made
+
+
+def is_worth_a_look(conversation: Conversation) -> bool:
+    """Whether a turn that is rather no question to the documents may be one all the same: a question that is taken for
+    talk is lost, a search for talk costs a moment. An order or a text to work on is none, and of later turns only what
+    asks: after an answer, "nice" would find it again."""
+    question = conversation.question
+    if ORDER.search(question) or TEXT_GIVEN.search(question):
+        return False
+    return len(conversation.turns) == 1 or ASKS.search(question) is not None or question.rstrip()[-1:] in ("?", "？")
 
 
 def completed(text: str, left_out: Sequence[str]) -> str:
@@ -182,7 +193,7 @@ def before(text: str, conversation: Conversation) -> Query | None:
     return Query(f"{text} {earlier}", "history") if earlier else None
 
 
-def reason(question: str, queries: tuple[Query, ...], chance: float) -> str:
+def reason(question: str, queries: tuple[Query, ...], chance: float, doubtful: bool = False) -> str:
     """One sentence for people, in the language of the question."""
     share = f"{100 * chance:.0f}%"
     alone = queries[0].text if queries else question
@@ -190,8 +201,12 @@ def reason(question: str, queries: tuple[Query, ...], chance: float) -> str:
         if not queries:
             return f"这句话不需要查文档（需要检索的概率为 {share}）。"
         back = f"，并按前文理解为“{alone}”" if alone != question else ""
+        if doubtful:
+            return f"这句话未必需要查文档（概率 {share}），为稳妥起见仍然查了{back}。"
         return f"回答这句话需要查文档（概率 {share}）{back}。"
     if not queries:
         return f"This turn needs no documents (probability of needing them {share})."
     back = f', and is read with the conversation as "{alone}"' if alone != question else ""
+    if doubtful:
+        return f"This turn may need no documents (probability {share}); they were searched to be sure{back}."
     return f"This turn needs evidence from the documents (probability {share}){back}."

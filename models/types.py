@@ -47,18 +47,21 @@ class Conversation:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Search or not, and what for. `search_probability` is in [0, 1]; no queries means no search."""
+    """Search or not, and what for. `search_probability` is in [0, 1]; no queries means no search. A plan in doubt takes
+    the turn for one that needs no documents and searches nevertheless: what they say clearly is said."""
 
     search_probability: float
     queries: tuple[Query, ...] = ()
     reason: str = ""
+    doubtful: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Quote:
     """Words of a document: `document.text[start:end] == text`.
 
-    At most two sentences, and 60 words or 120 Chinese characters.
+    At most two sentences, and 60 words or 120 Chinese characters. A list counts as one with the words that introduce
+    it, and so do the items of a line between `；`.
     """
 
     document_id: str

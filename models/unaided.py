@@ -9,7 +9,7 @@ from indexing.types import Hit
 from models.ambiguity import AmbiguityDetector
 from models.approved import ApprovedAnswers, ApprovedFile
 from models.memory import recalled
-from models.plan import Planner
+from models.plan import ASKS, Planner
 from models.talk import Talk
 from models.tools import tools
 from models.types import Candidate, Conversation
@@ -50,22 +50,27 @@ class Unaided:
         gets a question back; without hits only a turn that points at nothing does."""
         question = conversation.question
         language = language_of(question)
-        vector = self.planner.vector(question)
-        made = self.approved.candidates(question, 1, vector)
-        made += tools(question, self.clock())
-        made += recalled(conversation)
+        made = self.ready(conversation)
         plan = self.planner.plan(conversation)
-        alike = self.talk.candidates(question, 2, vector)
-        made += [one for one in alike if one.log_prob == 0.0 or plan.search_probability < SURE]
         unclear = None
-        if self.ambiguity is not None and not made:
+        if self.ambiguity is not None and not made and not plan.doubtful:
             unclear = self.ambiguity.clarify(conversation, hits)
         if unclear is not None:
             made.append(unclear)
-        if plan.queries:
+        if plan.queries and not (plan.doubtful and (made or not ASKS.search(question))):
             # The surer the planner is that documents are needed, the likelier "not here" is what remains to be said.
             chance = log(max(plan.search_probability, 1e-9))
             made.append(Candidate(ABSENT[language], log_prob=min(0.0, chance), origin="absent", kind="absent"))
         elif not made:
             made.append(Candidate(OUTSIDE[language], origin="talk", kind="talk"))
         return made[:n]
+
+    def ready(self, conversation: Conversation) -> list[Candidate]:
+        """What is known of the turn before anything is searched: none for most questions."""
+        question = conversation.question
+        vector = self.planner.vector(question)
+        made = self.approved.candidates(question, 1, vector)
+        made += tools(question, self.clock())
+        made += recalled(conversation)
+        sure = self.planner.plan(conversation).search_probability >= SURE
+        return made + [one for one in self.talk.candidates(question, 2, vector) if one.log_prob == 0.0 or not sure]

@@ -9,7 +9,7 @@ r is the preference reward, p_i the probability that rule i is kept, s the suppo
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -23,6 +23,8 @@ Verdict = Literal["answered", "abstained", "refused", "clarify"]
 BUNDLED = Path(__file__).parent / "bundled" / "thresholds.json"
 EVASIONS = ("talk", "absent")
 """Kinds that state no fact: after a search they compete only if no supported candidate passes the threshold."""
+CLEAR = 0.4
+"""Least score of a statement where the plan doubts that documents are asked."""
 CERTAIN = ("approved", "tool")
 """Kinds whose words need no quote: a person reviewed them, or a program computed them."""
 
@@ -40,6 +42,10 @@ class Thresholds:
     abstain: float = 0.2
     floors: Mapping[str, float] = field(default_factory=dict)
     default_floor: float = 0.05
+
+    def doubting(self) -> "Thresholds":
+        """Those for a turn that may be no question to the documents: what they say must be clear."""
+        return replace(self, abstain=max(self.abstain, CLEAR))
 
     def floor(self, rule: str, book: Mapping[str, Rule]) -> float:
         """The floor of a rule: the one written in the book when there is one, else the fitted one."""

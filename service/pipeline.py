@@ -87,8 +87,9 @@ def answer(
     shown: list[Evidence] = [read] if counts.together and read else evidences
     candidates: tuple[Candidate, ...] = ()
     verdicts = Verdicts()
+    thresholds = parts.thresholds.doubting() if plan.doubtful else parts.thresholds
     alone: list[Evidence | None] = [None] * counts.without_evidence
-    asked = drafters(parts.policy, conversation)
+    asked = drafters(parts.policy, conversation)[: 1 if plan.doubtful else None]
     failed = ""
     for drafter in asked:
         with clock.stage("propose"):
@@ -113,7 +114,7 @@ def answer(
 
         with clock.stage("select"):
             selection = select(
-                plan, candidates, verdicts.preferences, verdicts.rules, verdicts.supports, parts.thresholds,
+                plan, candidates, verdicts.preferences, verdicts.rules, verdicts.supports, thresholds,
                 question=conversation.question, book=parts.rules,
             )  # fmt: skip
         final = drafter is asked[-1] or is_enough(selection, parts.enough)

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -53,6 +54,23 @@ class Greets:
 
     def propose(self, conversation: Conversation, n: int = 4, hits: Sequence[Hit] = ()) -> list[Candidate]:
         return [Candidate(f"Hello {number}", kind="talk", origin="talk") for number in range(n)]
+
+    def ready(self, conversation: Conversation) -> list[Candidate]:
+        return self.propose(conversation, int(conversation.question == "hello"))
+
+
+class Doubts(Planned):
+    """A planner that searches for everything, to be sure."""
+
+    def plan(self, conversation: Conversation) -> Plan:
+        return replace(super().plan(conversation), search_probability=0.1, doubtful=True)
+
+
+def test_a_search_in_doubt_is_left_out_where_something_can_be_said_without_it() -> None:
+    policy = ExtractivePolicy(Doubts(), Finds(), Greets())
+    assert policy.plan(asked("swift weight")).queries
+    assert policy.plan(asked("hello")).queries == ()
+    assert ExtractivePolicy(Planned(), Finds(), Greets()).plan(asked("hello")).queries
 
 
 def hit(text: str, name: str = "birds") -> Hit:

@@ -62,7 +62,19 @@ def test_questions_of_fact_are_searched(planner: Planner, question: str) -> None
 def test_talk_tasks_and_sums_are_not(planner: Planner, turn: str) -> None:
     plan = planner.plan(asks(turn))
     assert plan.search_probability < planner.head.config.thresholds["search"]
-    assert plan.queries == ()
+    assert plan.doubtful or not plan.queries
+
+
+def test_what_may_be_a_question_all_the_same_is_searched_in_doubt(planner: Planner) -> None:
+    for turn in ("can i pay cash", "mri cost", "员工内购打几折"):
+        assert planner.plan(asks(turn)).queries, turn
+    for turn in (
+        "Write me a poem about spring",
+        "写一首关于春天的诗",
+        "",
+        "Translate: “the good evening of all evenings”",
+    ):
+        assert not planner.plan(asks(turn)).queries, turn
 
 
 def test_the_first_query_holds_the_history(planner: Planner) -> None:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from indexing.types import BadInput, ModelDamaged, Query
 from models.types import Candidate, Kind, Plan, Quote
 from rewards.select import (
+    CLEAR,
     Selection,
     Thresholds,
     ambiguity,
@@ -224,3 +225,9 @@ def test_thresholds_survive_the_disk_and_damage_is_named(tmp_path: Path) -> None
             load_thresholds(path)
     with pytest.raises(ModelDamaged):
         load_thresholds(tmp_path / "none.json")
+
+
+def test_in_doubt_only_what_is_clear_is_said() -> None:
+    assert LIMITS.doubting().abstain == CLEAR
+    sure = Thresholds(abstain=0.7)
+    assert sure.doubting() == sure

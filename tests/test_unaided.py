@@ -55,6 +55,16 @@ def test_each_turn_gets_what_applies(unaided: Unaided, turn: str, kinds: set[str
     assert all(candidate.log_prob <= 0 and not candidate.evidence for candidate in drafted)
 
 
+@pytest.mark.parametrize(
+    ("turn", "text"),
+    [("when is salary paid", ABSENT["en"]), ("mri cost", OUTSIDE["en"]), ("Write me a poem", OUTSIDE["en"])],
+)
+def test_what_is_searched_in_doubt_is_said_to_be_absent_only_where_it_asks(
+    unaided: Unaided, turn: str, text: str
+) -> None:
+    assert [candidate.text for candidate in unaided.propose(ask(turn))] == [text]
+
+
 def test_an_approved_answer_stands_first(unaided: Unaided) -> None:
     assert unaided.propose(ask("Do you keep my data?"))[0].kind == "approved"
 
