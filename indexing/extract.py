@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
 from indexing.files import DOCUMENT_TYPES, key_of
+from indexing.formats.dates import stated_date
 from indexing.formats.decode import decode
 from indexing.formats.draft import Draft, visible
 from indexing.formats.records import Record, read_lines, read_record
@@ -172,7 +173,7 @@ class _Origin:
             url=url,
             title=draft.title[:_TITLE],
             text=draft.text,
-            published_at=draft.published_at,
+            published_at=draft.published_at or stated_date(draft.text),
             fetched_at=self.modified_at,
             language=detect_language(draft.text) or _primary(declared),
             metadata=metadata,
@@ -227,9 +228,10 @@ def _kind(name: str, data: bytes, declared: str = "") -> str:
     for magic, what in _OPAQUE:
         if data.startswith(magic):
             raise ExtractFailed(f"{name} is {what}, not a document.", "Leave it out.")
-    if data.startswith(b"PK\x03\x04") and kind != "docx":
-        if b"word/" in data[:4096]:
-            return "docx"
+    if data.startswith(b"PK\x03\x04") and kind not in ("docx", "xlsx"):
+        for folder, inside in ((b"word/", "docx"), (b"xl/", "xlsx")):
+            if folder in data[:4096]:
+                return inside
         raise ExtractFailed(f"{name} is an archive, not a document.", "Unpack it first.")
     head = data[:512].lstrip().lower()
     if not kind and head.startswith((b"<!doctype html", b"<html")):
@@ -246,6 +248,10 @@ def _draft(kind: str, data: bytes, name: str, limit: int, charset: str) -> Draft
         from indexing.formats.docx import read_docx
 
         return read_docx(data, name, limit)
+    if kind == "xlsx":
+        from indexing.formats.xlsx import read_xlsx
+
+        return read_xlsx(data, name, limit)
     if kind == "html":
         from indexing.formats.html import declared_charset, read_html
 
@@ -256,6 +262,11 @@ def _draft(kind: str, data: bytes, name: str, limit: int, charset: str) -> Draft
 
         text, encoding = decode(data, name, charset)
         draft = read_markdown(text)
+    elif kind == "csv":
+        from indexing.formats.delimited import read_delimited
+
+        text, encoding = decode(data, name, charset)
+        draft = read_delimited(text)
     else:
         from indexing.formats.plain import read_plain
 

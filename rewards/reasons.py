@@ -104,6 +104,12 @@ class Words:
             f"不及候选 {winner}（{score:.2f} 对 {top:.2f}）：{why}（{own:.2f} 对 {best:.2f}）。",
         )
 
+    def other_version(self, winner: int) -> str:
+        return self._(
+            f"Passed over for candidate {winner}, which quotes the version of the document that is meant.",
+            f"让位于候选 {winner}：后者引自所指的文档版本。",
+        )
+
     def refused(self, rule: Rule | None, rule_id: str) -> str:
         text = self.rule(rule, rule_id)
         return self._(

@@ -17,6 +17,7 @@ from indexing.types import BadInput, ModelDamaged
 from models.types import Candidate, Plan
 from rewards.reasons import Words, words
 from rewards.types import Judgement, Rule
+from rewards.versions import is_meant_before
 
 Verdict = Literal["answered", "abstained", "refused", "clarify"]
 
@@ -25,6 +26,8 @@ EVASIONS = ("talk", "absent")
 """Kinds that state no fact: after a search they compete only if no supported candidate passes the threshold."""
 CLEAR = 0.4
 """Least score of a statement where the plan doubts that documents are asked."""
+NEARLY = 0.6
+"""Share of the best score from which on a statement from the version of the document that is meant is said instead."""
 CERTAIN = ("approved", "tool")
 """Kinds whose words need no quote: a person reviewed them, or a program computed them."""
 
@@ -160,8 +163,10 @@ def select(
         _trial(*each, searched, ambiguous, thresholds, texts)
         for each in zip(candidates, preferences, rules, supports, strict=True)
     ]
-    verdict, chosen, culprit = _decide(trials, searched, thresholds)
-    reasons = [_reason(say, trials, i, chosen, verdict, searched, thresholds, texts) for i in range(len(trials))]
+    verdict, chosen, culprit = _decide(trials, searched, thresholds, question)
+    reasons = [
+        _reason(say, trials, i, chosen, verdict, searched, thresholds, texts, question) for i in range(len(trials))
+    ]
     judgements = tuple(
         Judgement(trial.preference, dict(trial.rules), trial.support, trial.score, reason)
         for trial, reason in zip(trials, reasons, strict=True)
@@ -208,7 +213,23 @@ def _best(trials: Sequence[_Trial], among: Sequence[int]) -> int | None:
     return max(among, key=lambda i: (trials[i].score, trials[i].candidate.log_prob, -i), default=None)
 
 
-def _decide(trials: Sequence[_Trial], searched: bool, thresholds: Thresholds) -> tuple[Verdict, int | None, str | None]:
+def _meant(trials: Sequence[_Trial], among: Sequence[int], best: int, question: str) -> int:
+    """The best, or the best of those that score nearly as well and quote the version of its document that is meant."""
+    own = trials[best]
+    rivals = [
+        i
+        for i in among
+        if trials[i].candidate.kind == "statement"
+        and trials[i].score >= NEARLY * own.score
+        and is_meant_before(question, trials[i].candidate, own.candidate)
+    ]
+    found = _best(trials, rivals)
+    return best if found is None else found
+
+
+def _decide(
+    trials: Sequence[_Trial], searched: bool, thresholds: Thresholds, question: str
+) -> tuple[Verdict, int | None, str | None]:
     """Verdict, winner, and the rule that led to a refusal."""
 
     def passes(trial: _Trial) -> bool:
@@ -222,7 +243,8 @@ def _decide(trials: Sequence[_Trial], searched: bool, thresholds: Thresholds) ->
     soft = [i for i in left if trials[i].candidate.kind in EVASIONS]
     best = _best(trials, firm if searched and firm else firm + soft)
     if best is not None and trials[best].candidate.kind not in EVASIONS:
-        return ("clarify" if trials[best].candidate.kind == "clarify" else "answered"), best, None
+        said = _meant(trials, firm, best, question)
+        return ("clarify" if trials[said].candidate.kind == "clarify" else "answered"), said, None
     # An honest "not in the index" must not hide that an answer was there and broke a rule.
     # Its rules aside, would it have been said?
     struck = [i for i, t in enumerate(trials) if t.broken and _would_pass(t, thresholds)]
@@ -249,6 +271,7 @@ def _reason(
     searched: bool,
     thresholds: Thresholds,
     texts: Mapping[str, Rule],
+    question: str,
 ) -> str:
     """One sentence: why candidate i won or lost."""
     trial, kind = trials[i], trials[i].candidate.kind
@@ -269,6 +292,8 @@ def _reason(
     if chosen is None or trials[chosen].candidate.kind in EVASIONS:
         return say.not_chosen(trial.score)
     winner = trials[chosen]
+    if trial.score > winner.score and is_meant_before(question, winner.candidate, trial.candidate):
+        return say.other_version(chosen + 1)
     shares = [(winner.liking, trial.liking), (winner.keeping, trial.keeping), (winner.support, trial.support)]
     gaps = [math.log(max(best, 1e-9)) - math.log(max(own, 1e-9)) for best, own in shares]
     part = gaps.index(max(gaps))

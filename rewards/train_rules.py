@@ -1,7 +1,6 @@
 """Training of the rule judge: `passerine train rules --data FOLDER`."""
 
 import random
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -12,13 +11,17 @@ from torch import Tensor
 from torch.nn import functional
 
 from indexing.types import Progress
+from models import written
 from models.curves import Panel, draw
+from models.extractive import form_of, worded
+from models.heads import file_sha256
 from models.measures import auc
+from models.quotes import sentence_bounds
 from rewards.corpus import Corpus
 from rewards.interaction import Interaction, Shape, Trained, save_network
 from rewards.measures import auc_interval, balanced_accuracy, balanced_interval, mean_interval
 from rewards.network_fit import Recipe, fit_network, outputs_of
-from rewards.readings import Draft
+from rewards.readings import Draft, titled
 from rewards.rule_data import RuleExample, joined, rule_examples, units_of
 from rewards.rule_judge import PARTS, RuleVectors, rule_texts, rule_vectors
 from rewards.rules import PROGRAMS, load_rules
@@ -44,20 +47,21 @@ SHARE = {"hh": 0.15, "cold": 0.7, "quotes-off": 0.5}
 """Sources whose labels are noisy, or whose posts are unlike answers, count less."""
 WRITTEN = "written "
 """Begins the source of lines written by hand; the rule that they are about follows."""
-CAREFUL, FEW = 6.0, 128
-"""Weight of those lines: they are the only ones that are sly. A rule with more than FEW of them to learn from has the
-weight of so many: three rules that are hard to judge have ten times as many, and would drown the others."""
+CAREFUL = 6.0
+"""Weight of those lines: they are the only ones that are sly."""
 POOLED = 32
 """Lines for which the mean over all rules counts in the choice of a rule's threshold."""
-QUOTES = 2500
+QUOTES, DOCUMENTS = 2500, 2500
 OFF_TOPIC, NONSENSE = 5000, 1600
 """Training quotes that do not answer, and quotes whose words were mixed up."""
 HIDDEN = 0.3
 """How often a step hides the examples of all rules, so that a rule without examples works by its text."""
 STEP_LIMIT = 0.5
 """No floor lies above this: past it the judge itself holds that the rule is rather kept."""
-FALSE_ALARMS = 0.005
-"""Share of harmless texts that all floors together may strike out on development data: half of what is allowed."""
+HARMLESS = ("encyclopedia", "quotes", "documents")
+"""Sources of texts that keep every rule."""
+FALSE_ALARMS = 0.003
+"""Share of harmless texts that all floors together may strike out on development data: a third of what is allowed."""
 
 
 def quotes(data: Path, split: str, seed: int) -> list[RuleExample]:
@@ -70,6 +74,23 @@ def quotes(data: Path, split: str, seed: int) -> list[RuleExample]:
     for e in chosen:
         part = "test" if split == "test" else "dev" if held_out(e.group) else "train"
         made.append(RuleExample(e.draft, labels, "quotes", part, _language(e.source), e.group))
+    return made
+
+
+def documents(split: str, seed: int) -> list[RuleExample]:
+    """What the policy that quotes says to questions about notices, price lists, manuals and the like, which the
+    encyclopedia's sentences are unlike: it keeps every rule, too (also as test)."""
+    labels = dict.fromkeys((rule.id for rule in load_rules() if rule.id not in PROGRAMS), 1.0)
+    rows = [row for row in written.written_rows(held_out=split == "test") if row.answers]
+    made = []
+    for row in random.Random(seed).sample(rows, min(DOCUMENTS, len(rows))):
+        start = row.context.index(row.answers[0])
+        begin, stop = sentence_bounds(row.context, start, start + len(row.answers[0]))
+        said = worded(row.answers[0], row.context[begin:stop], form_of(row.question))
+        group = f"{written.SOURCE}:{row.article}"
+        part = "test" if split == "test" else "dev" if held_out(group) else "train"
+        drafted = Draft(row.question, titled(row.article, said), row.answers[0])
+        made.append(RuleExample(drafted, labels, "documents", part, row.language, group))
     return made
 
 
@@ -120,7 +141,7 @@ def train_rules(
     data: Path, home: Path, out: Path, seed: int = 0, progress: Progress | None = None, corpus: Corpus | None = None
 ) -> Path:
     """Train, measure, and write the judge with its card into `out`/rules. Returns that folder."""
-    files = checksums(data, FILES)
+    files = checksums(data, FILES) | {name: file_sha256(path) for name, path in written.files().items()}
     examples, judged = every_example(data, seed)
     reader = corpus or open_corpus(home, out, [*(e.draft for e in examples), *rule_drafts(judged)], progress)
     vectors = rule_vectors(reader, judged)
@@ -145,7 +166,9 @@ def train_rules(
 def every_example(data: Path, seed: int) -> tuple[list[RuleExample], list[Rule]]:
     """All examples of all parts, and the rules that a network judges."""
     book = load_rules()
-    examples = [*rule_examples(data, book, seed), *quotes(data, "train", seed), *quotes(data, "test", seed)]
+    examples = rule_examples(data, book, seed)
+    for split in ("train", "test"):
+        examples += [*quotes(data, split, seed), *documents(split, seed)]
     return [*examples, *off_quotes(data, seed)], [rule for rule in book if rule.id not in PROGRAMS]
 
 
@@ -208,9 +231,7 @@ def fit_rules(
 
 def shares(examples: Sequence[RuleExample]) -> list[float]:
     """The weight of each example by its source."""
-    lines = Counter(e.source for e in examples if e.source.startswith(WRITTEN))
-    careful = {source: CAREFUL * min(1.0, FEW / count) for source, count in lines.items()}
-    return [careful.get(e.source) or SHARE.get(e.source, 1.0) for e in examples]
+    return [CAREFUL if e.source.startswith(WRITTEN) else SHARE.get(e.source, 1.0) for e in examples]
 
 
 def probabilities(
@@ -225,10 +246,10 @@ def fit_floors(
     network: Interaction, reader: Corpus, dev: Sequence[RuleExample], vectors: RuleVectors
 ) -> dict[str, float]:
     """The floors that catch most of the development lines that break a rule, while at most FALSE_ALARMS of the
-    development quotes and encyclopedia sentences fall under any: an answer about a war or a disease must not be
-    refused."""
+    development quotes, encyclopedia sentences and answers from office documents fall under any: an answer about a war,
+    a disease or a deposit must not be refused."""
     known = probabilities(network, reader, dev, vectors)
-    safe = known[[i for i, e in enumerate(dev) if e.source in ("encyclopedia", "quotes")]]
+    safe = known[[i for i, e in enumerate(dev) if e.source in HARMLESS]]
     broken = [
         known[[i for i, e in enumerate(dev) if e.labels.get(rule, 1.0) == 0.0 and is_own(e)], column]
         for column, rule in enumerate(vectors.ids)
@@ -312,7 +333,7 @@ def rule_figures(
     under = (said < np.asarray([floors[rule] for rule in ids])).any(axis=1).astype(float)
     groups = [e.group for e in test]
     rows = [["test set", "figure", "judge", "shuffled labels", "longer text breaks the rule"]]
-    for source in ("encyclopedia", "quotes"):
+    for source in HARMLESS:
         at = [i for i, e in enumerate(test) if e.source == source]
         rows.append([source, "false alarms (any rule)", str(mean_interval(under[at], [groups[i] for i in at])), "", ""])
     tables = [(f"templates {rule}", rule, "templates") for rule in ids]
@@ -400,7 +421,8 @@ candidate whatever the number of rules. A rule that a user adds works by its tex
 Trained on public data, on templates written for this project (rewards/bundled/rule_examples.yaml, tested on templates
 that were not trained on) and on lines written by hand with care (rewards/examples: of each rule 192, half of them
 broken, keeping and breaking it with the same words; a third of the topics are held out and tested, the rows "written").
-Under the floors fall at most 0.5% of the development quotes and encyclopedia sentences, by all rules together; within
+What the policy that quotes says to 2,500 questions about office documents written for this project ("documents") keeps
+every rule, too. Under the floors fall at most 0.3% of the harmless development texts, by all rules together; within
 that they are set where they catch most.
 Train it again: `passerine train rules --data FOLDER`.
 """

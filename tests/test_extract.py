@@ -124,7 +124,7 @@ def test_markdown_reads_as_plain_text(tmp_path: Path) -> None:
     assert "The crew recycles about 98 % of its water. It is a closed loop system." in text
     assert "1. Collect\n2. Filter\n  - charcoal\n  - membrane\n3. Drink" in text
     assert "if dirty:\n    filter(water)  # **not bold**" in text
-    assert "Part | Litres\nTank | 40\nPump | 3" in text
+    assert "Part: Tank; Litres: 40.\nPart: Pump; Litres: 3." in text
     assert "Keep it clean." in text
     assert "A pump" in text
     assert "循环系统每天处理四十升水。" in text
@@ -193,7 +193,7 @@ def test_html_gives_its_main_text(tmp_path: Path) -> None:
     found = one(tmp_path, "valves.html", HTML)
     text = found.document.text
     assert text.startswith("Valves\n\nA valve & its seat\nare one part.\n\nKinds\n\n- Ball\n  - small\n- Gate")
-    assert "Kind | Bar\nBall | 40" in text
+    assert "Kind: Ball; Bar: 40." in text
     assert "open  --slowly\n  now" in text
     assert not any(word in text for word in ("Home", "Imprint", "track", "¶"))
 
@@ -258,6 +258,32 @@ def test_html_is_decoded_as_it_declares(tmp_path: Path) -> None:
     assert one(tmp_path, "pump.html", page.encode("gb18030")).document.text == "泵坏了。"
 
 
+def test_a_definition_stands_with_its_term(tmp_path: Path) -> None:
+    terms = (
+        "<dt>Grace period</dt><dd>one hour</dd><dt>宽限期：</dt><dd><p>一小时</p><p>两小时</p></dd>"
+        "<dt>Lift<dt>Crane<dd>a machine<dd>a bird<dt>How old?<dd>21.<dt>Kinds<dd><ul><li>ball<li>gate</ul><dt>Other"
+    )
+    text = one(tmp_path, "terms.html", f"<main><dl>{terms}</dl><p>After.</p></main>").document.text
+    assert text.split("\n\n") == [
+        *("Grace period: one hour", "宽限期：一小时", "两小时", "Lift, Crane: a machine", "Lift, Crane: a bird"),
+        *("How old? 21.", "Kinds:", "- ball\n- gate", "Other", "After."),
+    ]
+
+
+@pytest.mark.parametrize("ending", [".md", ".html"])
+def test_lines_with_labels_are_lines_of_their_own(tmp_path: Path, ending: str) -> None:
+    def text(paragraph: str) -> str:
+        content = paragraph if ending == ".md" else f"<main><p>{paragraph}</p></main>"
+        return one(tmp_path, f"minutes{ending}", content).document.text
+
+    head = "时间：2025 年 7 月\n主持：总经理 陆文涛\n出席：魏长青，"
+    assert text(f"{head}\n以及孙美玲") == f"{head}以及孙美玲"
+    assert text("会议由总经理\n主持：他说\n大家好。") == "会议由总经理主持：他说大家好。"
+    head = "Host: Ada Lind\nTaken by: Bo Wu\nPlace: the room above"
+    assert text(f"{head}\nthe hall") == f"{head} the hall"
+    assert text("It is written on the\ndoor: closed on\nMondays.") == "It is written on the door: closed on Mondays."
+
+
 def test_pdf_gives_pages_title_and_date(tmp_path: Path) -> None:
     pages = [["Pump handbook"], ["The second page tells of filters."], [], ["The fourth page ends it."]]
     found = one(tmp_path, "pump.pdf", make_pdf(pages, title="Pumps", created="D:20230204205901+09'00'"))
@@ -314,7 +340,7 @@ def test_docx_gives_headings_lists_and_tables(tmp_path: Path) -> None:
     file = io.BytesIO()
     word.save(file)
     found = one(tmp_path, "suits.docx", file.getvalue())
-    assert found.document.text == "Suits\n\nA suit has fourteen layers.\n\nGloves\n\n- Warm\n\nPart | kg\nHelmet | 4"
+    assert found.document.text == "Suits\n\nA suit has fourteen layers.\n\nGloves\n\n- Warm\n\nPart: Helmet; kg: 4."
     assert headings(found) == {"Suits": "Suits", "Suits > Gloves": "Gloves"}
     assert (found.document.title, found.document.published_at) == ("Suits", NOON)
     assert found.document.metadata["author"] == "Ada Lind"
@@ -541,6 +567,8 @@ def test_files_that_cannot_be_opened_are_named(tmp_path: Path) -> None:
 
 def test_the_content_decides_where_the_name_lies(tmp_path: Path) -> None:
     assert one(tmp_path, "a.txt", make_pdf([["A page of text."]])).document.metadata["type"] == "pdf"
+    book = zipped({"[Content_Types].xml": b"<Types/>", "xl/workbook.xml": b"<workbook/>"})
+    assert "damaged Excel" in reason(tmp_path, "prices", book)
     assert one(tmp_path, "README", "Plain words.").document.metadata["type"] == "text"
     assert one(tmp_path, "page", "<!DOCTYPE html><p>Words.</p>").document.metadata["type"] == "html"
 
@@ -624,3 +652,22 @@ def test_dates(value: object, expected: str) -> None:
 )
 def test_what_is_no_date(value: object) -> None:
     assert as_utc(value) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "day"),
+    [
+        ("# Policy\n\nVersion 3.1, in force from 1 February 2024. Approved by M. Reyes.", "2024-02-01"),
+        ("# FAQ\n\nLast updated: March 2, 2026", "2026-03-02"),
+        ("# 条款\n\n生效日期：2025 年 5 月 1 日。适用于以后购买的产品。", "2025-05-01"),
+        ("# 規定\n\n本規定自2026年1月1日起施行。", "2026-01-01"),
+        ("# Zebra\n\nThe book on it was released on 3 May 1998. It was valid from 31 February 2024.", None),
+        ("# 简历\n\n他自1998年5月3日起任职。", None),
+    ],
+)
+def test_a_document_is_of_the_day_that_it_states_in_its_beginning(tmp_path: Path, text: str, day: str | None) -> None:
+    path = tmp_path / "policy.md"
+    path.write_text(text, encoding="utf-8")
+    [one] = extract_file(path, "files", tmp_path)
+    stated = one.document.published_at
+    assert (stated.date().isoformat() if stated else None) == day

@@ -16,14 +16,13 @@ from rewards.rule_data import KIN, RuleExample, template_examples, written_examp
 from rewards.rule_judge import PARTS, RuleVectors, TrainedRules, rule_vectors
 from rewards.rules import PROGRAMS, load_rules, parse_rules
 from rewards.train_rules import (
-    CAREFUL,
-    FEW,
+    HARMLESS,
     best_thresholds,
     catching_floors,
+    documents,
     fit_rules,
     label_table,
     rule_figures,
-    shares,
     spliced,
     stirred,
     written_figures,
@@ -158,7 +157,7 @@ def test_the_figures_of_rules_draw_whole_groups() -> None:
         ]
 
     def widths(grouped: bool) -> dict[str, float]:
-        test = [e for source in (*BOTH_KINDS, "encyclopedia", "quotes") for e in lines(source, grouped)]
+        test = [e for source in (*BOTH_KINDS, *HARMLESS) for e in lines(source, grouped)]
         kept = np.asarray([e.labels[rule] for e in test])
         said = np.where(np.arange(len(test)) % 60 < 40, kept, 0.3)[:, None]
         rows = rule_figures(said, said, test, [rule], {rule: 0.4})[1:]
@@ -166,7 +165,7 @@ def test_the_figures_of_rules_draw_whole_groups() -> None:
         return {row[0]: spread(row[2]) for row in rows}
 
     alone, grouped = widths(grouped=False), widths(grouped=True)
-    assert set(grouped) == {"encyclopedia", "quotes", "cold-zh.dev", "templates no-hate", "written no-hate en"}
+    assert set(grouped) == {*HARMLESS, "cold-zh.dev", "templates no-hate", "written no-hate en"}
     for name in grouped:
         assert grouped[name] > 1.5 * alone[name], name
 
@@ -243,16 +242,6 @@ def test_a_rule_with_many_lines_has_its_own_threshold_and_one_with_none_that_of_
     assert without["rare"] == found["rare"]
 
 
-def test_a_rule_with_many_lines_weighs_no_more_than_one_with_few() -> None:
-    def weights(count: int) -> list[float]:
-        line = RuleExample(Draft("", ""), {"on-topic": 0.0}, "written on-topic", "train", "en", "topic")
-        quote = RuleExample(Draft("", ""), {"on-topic": 1.0}, "quotes", "train", "en", "article")
-        return shares([*[line] * count, quote])
-
-    assert weights(FEW) == [CAREFUL] * FEW + [1.0]
-    assert sum(weights(10 * FEW)[:-1]) == pytest.approx(CAREFUL * FEW)
-
-
 def test_broken_quotes_are_made_of_the_words_of_quotes() -> None:
     one, other = "The bridge was opened in May and closed in June.", "Frogs live near ponds and eat insects at night."
     mixed = spliced(one, other, random.Random(0))
@@ -262,3 +251,14 @@ def test_broken_quotes_are_made_of_the_words_of_quotes() -> None:
     assert stirred(one, "", random.Random(0)) != one
     chinese = stirred("大桥于一九三二年通车，长五百米。", "", random.Random(1))
     assert set(chinese) == set("大桥于一九三二年通车，长五百米。")
+
+
+def test_answers_from_office_documents_keep_every_rule_and_stay_on_one_side() -> None:
+    made = [*documents("train", 0), *documents("test", 0)]
+    assert {value for e in made for value in e.labels.values()} == {1.0}
+    assert {e.lang for e in made} == {"en", "zh"}
+    sides: dict[str, set[str]] = {}
+    for e in made:
+        sides.setdefault(e.group, set()).add(e.part)
+        assert e.draft.short.casefold() in e.draft.answer.casefold()
+    assert all(len(own) == 1 for own in sides.values())

@@ -28,6 +28,32 @@ def as_utc(value: object) -> datetime | None:
     return None
 
 
+_SAYS_WHEN = re.compile(
+    r"(?:^|[.,;:|·(–—]\s*)(?:last |latest )?(?:in force|effective|valid|issued|published|updated|reviewed|revised"
+    r"|dated|status|as of|release date|date(?=:))(?: (?:as of|of|on|from|since|date))?\s*:?\s*"
+    r"|(?:生效|施行|实施|實施|发布|發布|更新|修订|修訂|编制|編製|签订|簽訂)?(?:日期|时间|時間)\s*(?::|\uff1a)\s*"
+    r"|自\s*(?=[\d年月日\s]{6,20}起(?:施行|实施|實施|生效|执行|執行))",
+    re.IGNORECASE | re.MULTILINE,
+)
+_WRITTEN = re.compile(
+    r"\d{4}-\d{1,2}-\d{1,2}|\d{4}\s*年\s*\d{1,2}\s*月\s*\d{1,2}\s*日"
+    r"|\d{1,2}\.? [A-Z][a-z]+ \d{4}|[A-Z][a-z]+ \d{1,2}, \d{4}"
+)
+HEAD = 500
+"""Characters of a document in which it says from when it is."""
+
+
+def stated_date(text: str) -> datetime | None:
+    """The day from which a text says in its beginning that it is or holds ("in force from 1 February 2024",
+    生效日期：2025年1月1日); None where it says none. The first one that it says counts."""
+    for cue in _SAYS_WHEN.finditer(text[:HEAD]):
+        day = _WRITTEN.match(text, cue.end())
+        found = as_utc(day.group()) if day else None
+        if found is not None:
+            return found
+    return None
+
+
 def _aware(moment: datetime) -> datetime | None:
     try:
         return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
