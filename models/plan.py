@@ -43,6 +43,8 @@ ASKS = re.compile(
     r"\b(?:who|whom|whose|what|which|when|where|why|how)\b|谁|什么|哪|何|几(?=[个年次岁月天])|多少|怎|吗|呢|是否",
     re.IGNORECASE,
 )
+MORE_ASKS = re.compile(r"多[久长長大高远遠重深快]|[几幾]|怎|[什甚]麼|[吗嗎呢]")
+"""Chinese questions that ASKS, which the heads were fitted with, does not know."""
 TEXT_GIVEN = re.compile(r"[:：].{12,}|\n.+|[\"“][^\"”]{20,}[\"”]", re.DOTALL)
 USER = re.compile(r"\b(?:i|me|my|mine|i'm|i've)\b|我", re.IGNORECASE)
 PASSERINE = re.compile(r"\b(?:you|your|yours|yourself|passerine)\b|[你您]", re.IGNORECASE)
@@ -158,7 +160,8 @@ def is_worth_a_look(conversation: Conversation) -> bool:
     question = conversation.question
     if ORDER.search(question) or TEXT_GIVEN.search(question):
         return False
-    return len(conversation.turns) == 1 or ASKS.search(question) is not None or question.rstrip()[-1:] in ("?", "？")
+    asks = ASKS.search(question) or MORE_ASKS.search(question) or question.rstrip()[-1:] in ("?", "？")
+    return len(conversation.turns) == 1 or bool(asks)
 
 
 def completed(text: str, left_out: Sequence[str]) -> str:

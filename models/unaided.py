@@ -27,6 +27,9 @@ OUTSIDE = {
 SURE = 0.9
 """A turn that is so likely a question to the documents is small talk only to the letter: "在哪里" is not "在吗"."""
 
+LIKELY = 0.05
+"""What was searched in doubt, found nothing and is so likely a question is said to be absent, not to be no question."""
+
 
 class Unaided:
     """Drafts at most four candidates without evidence, each only where it applies."""
@@ -57,7 +60,8 @@ class Unaided:
             unclear = self.ambiguity.clarify(conversation, hits)
         if unclear is not None:
             made.append(unclear)
-        if plan.queries and not (plan.doubtful and (made or not ASKS.search(question))):
+        asks = plan.search_probability >= LIKELY or ASKS.search(question) is not None
+        if plan.queries and (not plan.doubtful or (asks and not made)):
             # The surer the planner is that documents are needed, the likelier "not here" is what remains to be said.
             chance = log(max(plan.search_probability, 1e-9))
             made.append(Candidate(ABSENT[language], log_prob=min(0.0, chance), origin="absent", kind="absent"))

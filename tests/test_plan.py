@@ -144,6 +144,11 @@ def test_the_same_turn_gives_the_same_plan_quickly(planner: Planner) -> None:
     assert perf_counter() - start < 0.025
 
 
+def test_a_later_turn_that_asks_is_searched_in_doubt(planner: Planner) -> None:
+    leave = asks("工作满12年年假有几天", "12 天。", "请5天要提前多久申请")
+    assert planner.plan(leave).queries
+
+
 @pytest.mark.parametrize(
     ("turn", "searched"),
     [
