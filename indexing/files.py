@@ -2,6 +2,7 @@
 
 import os
 import stat
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,11 +17,19 @@ DOCUMENT_TYPES = {
     **dict.fromkeys((".jsonl", ".ndjson"), "jsonl"),
     ".pdf": "pdf",
     ".docx": "docx",
+    ".xlsx": "xlsx",
+    **dict.fromkeys((".csv", ".tsv"), "csv"),
 }
 """File endings that a folder is searched for, and the kind of each."""
 
 _NOT_DOCUMENTS = frozenset({"_sources", "_static", "_images", "_downloads", "node_modules", "__pycache__"})
 """Folders of built documentation and of programs that hold no documents, or the same ones again."""
+
+_OWN = "passerine.db"
+"""What tells the folder that Passerine keeps its own files in, which nobody misses among the documents."""
+
+_LEFT_BEHIND = ("~$", "thumbs.db", "desktop.ini")
+"""How the names of files begin that Word and Windows leave in a folder and nobody wrote."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +47,12 @@ class File:
     error: str = ""
 
 
-def files(path: Path) -> Iterator[File]:
+def files(path: Path, skipped: Counter[str] | None = None) -> Iterator[File]:
     """The documents of a folder in a stable order, or the one file named (of whatever kind).
 
     Hidden files are left out, and files that are no documents. Links are followed, each folder and file
-    once. A folder or link that cannot be read is a file with an error.
+    once. A folder or link that cannot be read is a file with an error. `skipped` counts, by their endings, the files
+    that are left out because nothing here reads their kind.
     Raises BadInput when the path does not exist, OSError when it is a folder that cannot be listed.
     """
     if not os.path.lexists(path):
@@ -52,9 +62,9 @@ def files(path: Path) -> Iterator[File]:
         yield _file(path, path)
         return
     seen: set[tuple[int, int]] = set()
-    waiting: list[Path] = [path]  # the next one last
+    waiting = [(path, skipped)]  # the next one last
     while waiting:
-        current = waiting.pop()
+        current, counted = waiting.pop()
         try:
             found = current.stat()
             identity = found.st_dev, found.st_ino
@@ -70,7 +80,13 @@ def files(path: Path) -> Iterator[File]:
         seen.add(identity)
         if not folder:
             yield _file(current, path)
-        waiting.extend(Path(entry.path) for entry in entries if _wanted(entry))
+        if any(entry.name == _OWN for entry in entries):
+            counted = None
+        for entry in filter(_may_hold, entries):
+            if _is_folder(entry) or _read(entry.name):
+                waiting.append((Path(entry.path), counted))
+            elif counted is not None:
+                counted[_ending(entry.name)] += 1
 
 
 def key_of(path: Path, root: Path) -> str:
@@ -86,20 +102,40 @@ def key_of(path: Path, root: Path) -> str:
 def is_document(key: str) -> bool:
     """Whether a file of this key would be listed of a folder that holds it: by its ending, and not hidden."""
     *folders, name = key.split("/")
-    hidden = name.startswith(".") or any(each.startswith(".") or each in _NOT_DOCUMENTS for each in folders)
-    return not hidden and PurePosixPath(name).suffix.lower() in DOCUMENT_TYPES
+    return _read(name) and not (_hidden(name) or any(_hidden(each) or each in _NOT_DOCUMENTS for each in folders))
 
 
-def _wanted(entry: os.DirEntry[str]) -> bool:
-    if entry.name.startswith("."):
+def _may_hold(entry: os.DirEntry[str]) -> bool:
+    """Whether it is a file or a folder of somebody's: not hidden, not left behind by a program, no pipe or socket."""
+    if _hidden(entry.name):
         return False
+    if _is_folder(entry):
+        return entry.name not in _NOT_DOCUMENTS
     try:
-        if entry.is_dir():
-            return entry.name not in _NOT_DOCUMENTS
-        special = entry.is_file() is False and not entry.is_symlink()
+        return entry.is_file() or entry.is_symlink()
     except OSError:  # a link into itself
-        special = False
-    return not special and Path(entry.name).suffix.lower() in DOCUMENT_TYPES
+        return True
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link into itself
+        return False
+
+
+def _hidden(name: str) -> bool:
+    return name.startswith(".") or name.lower().startswith(_LEFT_BEHIND)
+
+
+def _read(name: str) -> bool:
+    """Whether the ending of a file's name is one that is read."""
+    return PurePosixPath(name).suffix.lower() in DOCUMENT_TYPES
+
+
+def _ending(name: str) -> str:
+    """What tells the kind of a file: its ending, or the name of one that has none."""
+    return PurePosixPath(name).suffix.lower() or name
 
 
 def _file(path: Path, root: Path, error: str = "") -> File:

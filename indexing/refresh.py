@@ -6,9 +6,10 @@ killed refresh finds finished items by their state and finished documents of an 
 """
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
@@ -26,27 +27,39 @@ UPLOADED = "api"
 
 KEPT = "Its earlier version stays in the index."
 
+SHOWN_ENDINGS = 5
+"""Kinds of skipped files that a line of counts names: a folder of programs has dozens."""
+
 COUNT_SECONDS = 1.0
 """Time between two reports of the counts: often enough for a person who watches."""
 
 
 @dataclass(frozen=True, slots=True)
 class RefreshReport:
-    """Documents added, changed, removed and found the same, and what failed."""
+    """Documents added, changed, removed and found the same, and what failed. `skipped` counts by their endings the
+    files whose kind nothing here reads."""
 
     added: int = 0
     changed: int = 0
     removed: int = 0
     same: int = 0
     failed: tuple[Failure, ...] = ()
+    skipped: Counter[str] = field(default_factory=Counter)
 
     @property
     def counts(self) -> str:
-        """The counts in one line."""
+        """The counts in one line; skipped files where there are any."""
+        skipped = f", {self.skipped.total()} skipped ({self.skipped_endings})" if self.skipped else ""
         return (
             f"{self.added} added, {self.changed} changed, {self.removed} removed, {self.same} same, "
-            f"{len(self.failed)} failed"
+            f"{len(self.failed)} failed{skipped}"
         )
+
+    @property
+    def skipped_endings(self) -> str:
+        """The endings of skipped files, the most frequent first."""
+        endings = sorted(self.skipped, key=lambda ending: (-self.skipped[ending], ending))
+        return ", ".join(endings[:SHOWN_ENDINGS]) + (", …" if len(endings) > SHOWN_ENDINGS else "")
 
     def __add__(self, other: "RefreshReport") -> "RefreshReport":
         return RefreshReport(
@@ -55,6 +68,7 @@ class RefreshReport:
             self.removed + other.removed,
             self.same + other.same,
             self.failed + other.failed,
+            self.skipped + other.skipped,
         )
 
 
@@ -225,7 +239,8 @@ class _SourceRefresh:
 
     @property
     def report(self) -> RefreshReport:
-        return RefreshReport(self.added, self.changed, self.removed, self.same, tuple(self.failed))
+        failed, skipped = tuple(self.failed), self.listing.skipped
+        return RefreshReport(self.added, self.changed, self.removed, self.same, failed, skipped)
 
     def _tick(self) -> None:
         self.writer.tick()

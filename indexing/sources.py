@@ -1,8 +1,9 @@
 """Where documents come from: a source lists its items, and each item is read when it has changed."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Protocol
@@ -61,7 +62,8 @@ def nothing(_known: Mapping[str, FileState]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """What a source holds now. `complete`: what is not listed is gone. `failed` is what hindered the listing.
+    """What a source holds now. `complete`: what is not listed is gone. `failed` is what hindered the listing, `skipped`
+    counts by their endings the files whose kind nothing here reads.
 
     `out_of_reach` says why an item that is no longer listed cannot be looked for; "" when it is really gone. `ahead` is
     told what is remembered of all items before they are read in their order, so that some can be fetched beforehand.
@@ -72,6 +74,7 @@ class Listing:
     failed: Sequence[Failure] = ()
     out_of_reach: Callable[[str], str] = gone
     ahead: Callable[[Mapping[str, FileState]], None] = nothing
+    skipped: Counter[str] = field(default_factory=Counter)
 
 
 class Source(Protocol):
@@ -98,16 +101,17 @@ class Folder:
         return str(self.root)
 
     def listing(self) -> Listing:
+        skipped: Counter[str] = Counter()
         try:
             self.root.stat()
-            found = list(files(self.root))
+            found = list(files(self.root, skipped))
         except OSError as error:
             raise BadInput(
                 f"{self.root} cannot be read: {error.strerror}.", "Check the path and its permissions."
             ) from None
         items = [Item(file.key, file.url, partial(self._read, file)) for file in found]
         unread = {file.key: file for file in found if file.error}
-        return Listing(items, out_of_reach=partial(self._out_of_reach, unread))
+        return Listing(items, out_of_reach=partial(self._out_of_reach, unread), skipped=skipped)
 
     def _out_of_reach(self, unread: Mapping[str, File], key: str) -> str:
         for folder in PurePosixPath(key).parents:

@@ -11,11 +11,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from indexing.lines import WIDE_CHARACTER
+from indexing.lines import ITEM, WIDE_CHARACTER
 from indexing.sentences import sentences
 from indexing.types import Document, Mark, Passage
 
-__all__ = ["CAP", "HEADING_SEPARATOR", "LIMIT", "TARGET", "fences", "sentences", "size", "split"]
+__all__ = ["CAP", "HEADING_SEPARATOR", "ITEM", "LIMIT", "TARGET", "fences", "sentences", "size", "split"]
 
 HEADING_SEPARATOR = " > "
 TARGET = 220
@@ -90,8 +90,8 @@ def split(document: Document, marks: Sequence[Mark] = ()) -> list[Passage]:
     """Passages of a document in order: `document.text[p.start:p.end] == p.text`, every visible character in one.
 
     A passage keeps to one heading when that leaves it more than a few lines; small neighbours under the same
-    parent share a passage, and its heading is what their paths have in common. `page` is the page that the
-    passage begins on. `id` is the document's id with the ordinal.
+    parent share a passage, and its heading is what their paths have in common. A question that is a heading begins a
+    passage of its own. `page` is the page that the passage begins on. `id` is the document's id with the ordinal.
     """
     text = document.text
     headings, pages = _headings(text, marks), [(m.position, m.page) for m in marks if m.page is not None]
@@ -247,8 +247,12 @@ def _common(one: tuple[str, ...], other: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _may_join(one: _Part, other: _Part) -> bool:
-    """Whether two neighbours are small and of one family."""
-    return min(one.size, other.size) < SMALL and one.size + other.size <= TARGET and _related(one, other)
+    """Whether two neighbours are small and of one family, and neither answers a question that is its heading: it would
+    be taken for the answer to the other's."""
+    shared = len(_common(one.path, other.path))
+    asks = any(name.endswith(("?", "？")) for name in (*one.path[shared:], *other.path[shared:]))
+    small = min(one.size, other.size) < SMALL and one.size + other.size <= TARGET
+    return small and not asks and _related(one, other)
 
 
 def _related(one: _Part, other: _Part) -> bool:

@@ -31,6 +31,7 @@ mentions        names and topics of a turn
 queries         the second query
 ambiguity       questions with several readings
 readings        what those readings are
+versions        of two versions of a document, the one that is meant
 
 Proposing:
 overlap         sentences that share words with a question

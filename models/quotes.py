@@ -2,9 +2,9 @@
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-from indexing.split import sentences
+from indexing.split import ITEM, sentences
 from indexing.types import Document, Hit
 from models.types import Quote
 
@@ -24,6 +24,7 @@ ANAPHOR = re.compile(
     re.IGNORECASE,
 )
 """How a sentence begins that points at the one before it."""
+SEMICOLON = re.compile(r"；[”’」』）》〉】)\"]*(?:\[\d{1,4}\])*$")
 
 
 def size(text: str) -> float:
@@ -31,6 +32,42 @@ def size(text: str) -> float:
     chinese = len(CHINESE.findall(text))
     words = len(WORD.findall(CHINESE.sub(" ", text)))
     return words / MOST_WORDS + chinese / MOST_CHINESE
+
+
+def whole_sentences(text: str) -> list[Bounds]:
+    """The sentences of a text as quotes count them, in order.
+
+    What `；` sets apart within a line is one, and so is a list with the words that introduce it (by a colon, or a
+    question): a cell, a condition or an item alone has lost what it speaks of. Where that is over the allowance, each
+    part is one.
+    """
+
+    def same_row(run: Sequence[Bounds], following: Bounds) -> bool:
+        begin, stop = run[-1]
+        return "\n" not in text[stop : following[0]] and SEMICOLON.search(text[begin:stop]) is not None
+
+    def same_list(run: Sequence[Bounds], following: Bounds) -> bool:
+        own_line = "\n" in text[run[-1][1] : following[0]]
+        if not text[slice(*run[0])].endswith((":", "：", "?", "？")):
+            return False
+        return ITEM.match(text, following[0]) is not None if own_line else len(run) > 1
+
+    return together(text, together(text, sentences(text), same_row), same_list)
+
+
+def together(text: str, bounds: Sequence[Bounds], goes_on: Callable[[Sequence[Bounds], Bounds], bool]) -> list[Bounds]:
+    """Neighbours that go on with the ones before them as one, where all of them fit the allowance."""
+    runs: list[list[Bounds]] = []
+    for each in bounds:
+        if runs and goes_on(runs[-1], each):
+            runs[-1].append(each)
+        else:
+            runs.append([each])
+    found: list[Bounds] = []
+    for run in runs:
+        one = run[0][0], run[-1][1]
+        found += [one] if size(text[slice(*one)]) <= 1 else run
+    return found
 
 
 def sentence_bounds(text: str, start: int, end: int, also: Bounds | None = None) -> Bounds:
@@ -43,7 +80,7 @@ def sentence_bounds(text: str, start: int, end: int, also: Bounds | None = None)
     """
     if not 0 <= start < end <= len(text):
         raise ValueError(f"the span {start}:{end} does not lie in a passage of {len(text)} characters")
-    bounds = sentences(text) or [(0, len(text))]
+    bounds = whole_sentences(text) or [(0, len(text))]
     first, last = touching(bounds, start, end)
     if last - first >= MOST_SENTENCES:
         last = first + MOST_SENTENCES - 1
@@ -140,7 +177,7 @@ def verify(quote: Quote, document: Document) -> bool:
         return False
     if document.text[quote.start : quote.end] != quote.text:
         return False
-    return bool(quote.text.strip()) and size(quote.text) <= 1 and len(sentences(quote.text)) <= MOST_SENTENCES
+    return bool(quote.text.strip()) and size(quote.text) <= 1 and len(whole_sentences(quote.text)) <= MOST_SENTENCES
 
 
 def align(text: str, passage: str) -> Bounds | None:

@@ -1,7 +1,8 @@
 """Spans of a passage: from the scores of its tokens to the stretches that can be what the question asks for."""
 
+import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from indexing.split import sentences
+from indexing.split import sentences, size
 from models.answer_type import Type, answer_type, counts, of_type
 from models.quotes import whole_words
 
@@ -19,6 +20,15 @@ MORE = 10
 """Characters: a preposition and a blank."""
 KEPT = 400
 """Best spans of a piece that are looked at; those across two sentences fall away."""
+
+SHORT = 20.0
+"""Tokens of the longest heading: sixteen words, or 25 Chinese characters."""
+BREAK = re.compile(r"\n(?:[^\S\n]*\n)+")
+NUMBER = re.compile(r"(?:[（(]?[\d.]+[）).、]?|第\d+[章节条])\s*")
+FACT = re.compile(r"^[^\w（(《“\"]|^[a-z]|\d|[:：]| \| |\t|[.!?;,。！？；，、…]$")
+"""What a heading lacks after its number: a bullet or a small letter (code) at its start, figures, "name: value", cells,
+and a mark at its end."""
+LINE, CELLS, FIGURE = re.compile(r"\n"), " | ", re.compile(r"\d")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,16 +106,93 @@ def apart(passage: str, spans: Sequence[Span], n: int) -> tuple[Span, ...]:
 def fitting(question: str, passage: str, spans: Sequence[Span]) -> list[Span]:
     """The spans that cut no word in two and can be what the question asks for, likeliest first. One that shares words
     with a likelier one that cannot be it is the same reading with other borders and left out too, unless it takes a
-    word or two more ("since 1951" for "1951")."""
+    word or two more ("since 1951" for "1951").
+
+    None lies in a heading or a question on lines of its own where something else is said; the sentence below a question
+    answers it, and is as likely as the question's likeliest span was.
+    """
     asked = answer_type(question)
     ordered = sorted(spans, key=lambda span: -span.probability)
     wrong = np.array([not may_be(asked, passage, span) for span in ordered], dtype=bool)
     left_out = wrong | (same_readings(ordered) & wrong).any(axis=1) if wrong.any() else wrong
-    return [
+    kept = [
         span
         for span, out in zip(ordered, left_out.tolist(), strict=True)
         if not out and whole_words(passage, span.start, span.end)
     ]
+    questions = answered(passage)
+    silent = [*questions, *headings(passage), *head_rows(passage)]
+    told = [span for span in kept if not any(within(span, bounds) for bounds in silent)]
+    for line, answer in questions.items():
+        chance = max((span.probability for span in spans if within(span, line)), default=0.0)
+        below = Span(*trim(passage, *answer), chance) if answer and chance else None
+        if below and may_be(asked, passage, below):
+            told.append(below)
+    return sorted(told, key=lambda span: -span.probability) or kept
+
+
+def within(span: Span, bounds: tuple[int, int]) -> bool:
+    """Whether a span lies inside other bounds."""
+    return bounds[0] <= span.start and span.end <= bounds[1]
+
+
+def answered(passage: str) -> dict[tuple[int, int], tuple[int, int] | None]:
+    """The questions that stand on lines of their own, as those of a FAQ do, and the sentence below each, if any."""
+    found: dict[tuple[int, int], tuple[int, int] | None] = {}
+    below: tuple[int, int] | None = None
+    for start, end in reversed(sentences(passage)):
+        begins = not passage[passage.rfind("\n", 0, start) + 1 : start].strip()
+        ends = below is None or "\n" in passage[end : below[0]]
+        if begins and ends and passage[start:end].endswith(("?", "？")):
+            found[start, end] = found.get(below, below) if below else None
+        below = start, end
+    return found
+
+
+def headings(passage: str) -> list[tuple[int, int]]:
+    """Lines that only name what follows.
+
+    A paragraph of one short line is one where neither the one above nor the one below is such a line too (a title with
+    its author, a list), and neither a colon nor a question introduces it.
+    """
+    paragraphs = list(stretches(passage, BREAK))
+    short = [is_name(passage[start:end].strip()) for start, end in paragraphs]
+    found = []
+    for place, bounds in enumerate(paragraphs[:-1]):
+        above = passage[slice(*paragraphs[place - 1])].rstrip() if place else ""
+        alone = not short[place + 1] and not (place and short[place - 1])
+        if short[place] and alone and not above.endswith((":", "：", "?", "？")):
+            found.append(bounds)
+    return found
+
+
+def head_rows(passage: str) -> list[tuple[int, int]]:
+    """The first rows of tables that have figures only below it: the names of their columns."""
+    found = []
+    rows = list(stretches(passage, LINE))
+    cells = [CELLS in passage[slice(*row)] for row in rows]
+    figures = [bool(FIGURE.search(passage, *row)) for row in rows]
+    for place in range(len(rows) - 1):
+        first = cells[place] and not (place and cells[place - 1])
+        if first and cells[place + 1] and figures[place + 1] and not figures[place]:
+            found.append(rows[place])
+    return found
+
+
+def stretches(text: str, border: re.Pattern[str]) -> Iterator[tuple[int, int]]:
+    """What lies between the borders."""
+    start = 0
+    for found in border.finditer(text):
+        yield start, found.start()
+        start = found.end()
+    yield start, len(text)
+
+
+def is_name(line: str) -> bool:
+    """Whether a line can be a heading, by its own words."""
+    number = NUMBER.match(line)
+    bare = line[number.end() :] if number else line
+    return bool(bare) and "\n" not in line and size(bare) <= SHORT and not FACT.search(bare)
 
 
 def may_be(asked: Type | None, passage: str, span: Span) -> bool:

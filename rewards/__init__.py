@@ -9,7 +9,6 @@ preference       the preference reward model
 rule_judge       the rule reward model
 names            names of a question, and those of a series
 support          does the quote answer the question and support the statement
-versions         of two versions of a document, the one that is meant
 select           the score and the verdict
 reasons          the reason in words, in both languages
 elo              ratings from pairwise comparisons

@@ -15,9 +15,9 @@ from typing import Literal
 
 from indexing.types import BadInput, ModelDamaged
 from models.types import Candidate, Plan
+from models.versions import is_meant_before
 from rewards.reasons import Words, words
 from rewards.types import Judgement, Rule
-from rewards.versions import is_meant_before
 
 Verdict = Literal["answered", "abstained", "refused", "clarify"]
 

@@ -40,7 +40,7 @@ from indexing.types import BadInput, Progress, StorageFailed
 from service.console import bar
 from service.errors import explain
 
-SCHEMA = "3"
+SCHEMA = "4"
 """Raised by one with every change of a table, not with a new one; a database of an earlier schema is brought up to it,
 one of another is refused, never half read."""
 Step = str | Callable[[Connection, Progress], None]
@@ -60,6 +60,13 @@ STEPS: Mapping[str, tuple[str, Sequence[Step]]] = {
             "ALTER TABLE feedback ADD COLUMN origin_b VARCHAR",
             "ALTER TABLE feedback ADD COLUMN label FLOAT",
             lambda connection, progress: fill_summed(connection, progress),
+        ],
+    ),
+    "3": (
+        "4",  # what a refresh passed over
+        [
+            "ALTER TABLE jobs ADD COLUMN skipped INTEGER DEFAULT '0' NOT NULL",
+            "ALTER TABLE jobs ADD COLUMN skipped_endings VARCHAR DEFAULT '' NOT NULL",
         ],
     ),
 }
@@ -189,6 +196,8 @@ JOBS = Table(
         Column(name, Integer, nullable=False)
         for name in ("done", "total", "encoded", "added", "changed", "removed", "same", "failed")
     ),
+    Column("skipped", Integer, nullable=False, server_default="0"),
+    Column("skipped_endings", String, nullable=False, server_default=""),
     Column("created_at", Moment, nullable=False),
     Column("started_at", Moment),
     Column("beat_at", Moment),

@@ -40,7 +40,7 @@ _COLUMNS = [column for column in JOBS.c if column.name != "owner"]
 @dataclass(frozen=True, slots=True)
 class Job:
     """One refresh of one source. `done` of `total` items are read, and `encoded` passages encoded; then the counts of
-    documents. `source` is a source's name, or the location of one that is not kept."""
+    documents, and of files whose kind is not read. `source` is a source's name, or the location of one not kept."""
 
     id: str
     source: str
@@ -54,6 +54,8 @@ class Job:
     removed: int
     same: int
     failed: int
+    skipped: int
+    skipped_endings: str
     created_at: datetime
     started_at: datetime | None
     beat_at: datetime | None
@@ -62,9 +64,10 @@ class Job:
 
     @property
     def counts(self) -> str:
-        """The counts in one line."""
+        """The counts in one line, as a report gives them."""
         counts = ("added", "changed", "removed", "same", "failed")
-        return ", ".join(f"{getattr(self, name)} {name}" for name in counts)
+        skipped = f", {self.skipped} skipped ({self.skipped_endings})" if self.skipped else ""
+        return ", ".join(f"{getattr(self, name)} {name}" for name in counts) + skipped
 
     @property
     def seconds(self) -> float:
@@ -114,6 +117,8 @@ class Recorder:
             **figures,
             **{name: getattr(self.report, name) for name in counts},
             "failed": len(self.report.failed),
+            "skipped": self.report.skipped.total(),
+            "skipped_endings": self.report.skipped_endings,
             "beat_at": now,
         }
 

@@ -141,7 +141,8 @@ class FailureOut(Given):
 
 class JobOut(Given):
     """One refresh of one source. `done` of `total` items are read, `rate` a second; `left_seconds` is null while it is
-    unknown. `died`: the process that ran it is gone; what it had done is kept."""
+    unknown. `skipped` files are of a kind that is not read, `skipped_endings` names the most frequent. `died`: the
+    process that ran it is gone; what it had done is kept."""
 
     id: str
     source: str
@@ -155,6 +156,8 @@ class JobOut(Given):
     removed: int
     same: int
     failed: int
+    skipped: int
+    skipped_endings: str
     created_at: datetime
     started_at: datetime | None
     beat_at: datetime | None

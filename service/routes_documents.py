@@ -97,8 +97,8 @@ def add(body: Posted, app: App) -> AddedDocumentsOut:
 
 
 async def upload(asked: Annotated[UploadIn, Query()], request: Request, app: App) -> AddedDocumentsOut:
-    """The file as the body: text, Markdown, HTML, PDF, DOCX or JSON Lines. Answers when it can be searched; the same
-    name again replaces its document."""
+    """The file as the body: text, Markdown, HTML, PDF, DOCX, XLSX, CSV or JSON Lines. Answers when it can be
+    searched; the same name again replaces its document."""
     data = await request.body()
     stored = await run_in_threadpool(add_file, app, asked, data)
     return AddedDocumentsOut(documents=stored)

@@ -144,16 +144,17 @@ def test_refresh_says_what_it_did(examples_home: Path, tmp_path: Path) -> None:
     folder.mkdir()
     (folder / "a.md").write_text("# Pond\n\nThe heron waits by the pond for hours.\n")
     (folder / "b.pdf").write_bytes(b"%PDF-1.4 broken")
+    (folder / "c.pptx").write_bytes(b"slides")
     home = tmp_path / "home"
     home.mkdir()
     (home / "models").symlink_to(examples_home / "models")
     status, out, err = run("--home", home, "refresh", folder, "--dry-run")
-    assert (status, out.strip()) == (3, "would be: 1 added, 0 changed, 0 removed, 0 same, 1 failed")
+    assert (status, out.strip()) == (3, "would be: 1 added, 0 changed, 0 removed, 0 same, 1 failed, 1 skipped (.pptx)")
     status, out, err = run("--home", home, "refresh", folder)
-    assert (status, out.strip()) == (3, "1 added, 0 changed, 0 removed, 0 same, 1 failed")
+    assert (status, out.strip()) == (3, "1 added, 0 changed, 0 removed, 0 same, 1 failed, 1 skipped (.pptx)")
     assert "b.pdf" in err
     status, out, _ = run("--home", home, "refresh", folder)
-    assert out.strip() == "0 added, 0 changed, 0 removed, 1 same, 1 failed"
+    assert out.strip() == "0 added, 0 changed, 0 removed, 1 same, 1 failed, 1 skipped (.pptx)"
     status, out, _ = run("--home", home, "status")
     assert re.search(r"documents\s+1 in 1 passages", out)
     status, out, _ = run("--home", home, "refresh", "--rebuild")

@@ -2,6 +2,7 @@
 
 import errno
 import os
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -124,3 +125,27 @@ def test_very_deep_folders_do_not_exhaust_the_stack(tmp_path: Path) -> None:
         deep = deep / "d"
     write(deep / "a.md")
     assert len(keys(tmp_path)) == 1
+
+
+def test_files_of_kinds_that_are_not_read_are_counted(tmp_path: Path) -> None:
+    for name in ("a.md", "b.pptx", "sub/c.PPTX", "d.png", "Makefile"):
+        write(tmp_path / name)
+    for name in (
+        ".DS_Store",
+        "Thumbs.db",
+        "desktop.ini",
+        "~$a.docx",
+        ".git/x.png",
+        "home/passerine.db",
+        "home/index/one.seg",
+    ):
+        write(tmp_path / name)
+    skipped: Counter[str] = Counter()
+    assert [file.key for file in files(tmp_path, skipped)] == ["a.md"]
+    assert skipped == {".pptx": 2, ".png": 1, "Makefile": 1}
+
+
+def test_tables_of_office_programs_are_documents(tmp_path: Path) -> None:
+    for name in ("machines.csv", "staff.tsv", "prices.XLSX", "photo.png"):
+        (tmp_path / name).write_bytes(b"x")
+    assert sorted(keys(tmp_path)) == ["machines.csv", "prices.XLSX", "staff.tsv"]

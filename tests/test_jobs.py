@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -40,7 +41,7 @@ def test_a_job_tells_how_far_it_is(jobs: Jobs) -> None:
     with jobs.recorded(job) as recorder:
         recorder.progress("read", 30, 120)
         recorder.progress("encode", 7, 0)
-        recorder.counted(RefreshReport(added=5, failed=(Failure("file:///x", "It is empty."),)))
+        recorder.counted(RefreshReport(5, failed=(Failure("file:///x", "It is empty."),), skipped=Counter({".png": 2})))
         wait_until(lambda: jobs.get(job.id).added == 5)
         shown = jobs.get(job.id)
         assert (shown.state, shown.stage, shown.done, shown.total, shown.encoded) == ("running", "encode", 30, 120, 7)
@@ -48,7 +49,7 @@ def test_a_job_tells_how_far_it_is(jobs: Jobs) -> None:
         assert shown.rate > 0
         assert shown.left_seconds == pytest.approx(90 / shown.rate)
     ended = jobs.get(job.id)
-    assert (ended.state, ended.counts) == ("done", "5 added, 0 changed, 0 removed, 0 same, 1 failed")
+    assert (ended.state, ended.counts) == ("done", "5 added, 0 changed, 0 removed, 0 same, 1 failed, 2 skipped (.png)")
     assert ended.finished_at
     assert ended.left_seconds is None
     assert jobs.failures(job.id) == [Failure("file:///x", "It is empty.")]

@@ -38,6 +38,11 @@ CREATE UNIQUE INDEX turns_in_order ON turns (conversation_id, ordinal);
 CREATE TABLE feedback (number INTEGER NOT NULL, id VARCHAR NOT NULL, at DATETIME NOT NULL, kind VARCHAR NOT NULL,
     consent BOOLEAN NOT NULL, conversation_id VARCHAR NOT NULL, answer_id VARCHAR NOT NULL, "row" TEXT NOT NULL,
     PRIMARY KEY (number), UNIQUE (id));
+CREATE TABLE jobs (id VARCHAR NOT NULL, source VARCHAR NOT NULL, state VARCHAR NOT NULL, stage VARCHAR NOT NULL,
+    done INTEGER NOT NULL, total INTEGER NOT NULL, encoded INTEGER NOT NULL, added INTEGER NOT NULL,
+    changed INTEGER NOT NULL, removed INTEGER NOT NULL, same INTEGER NOT NULL, failed INTEGER NOT NULL,
+    created_at DATETIME NOT NULL, started_at DATETIME, beat_at DATETIME, finished_at DATETIME, owner VARCHAR NOT NULL,
+    error TEXT NOT NULL, PRIMARY KEY (id));
 INSERT INTO properties VALUES ('schema', '1');
 INSERT INTO conversations VALUES ('c', 'When?', '2026-01-01 10:00:00', '2026-01-01 10:00:01');
 INSERT INTO turns VALUES ('q', 'c', 0, 'user', 'When?', 'done', NULL, NULL, '2026-01-01 10:00:00');

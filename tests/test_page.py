@@ -3,6 +3,7 @@
 import re
 import socket
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -14,6 +15,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, Route, expect
 from sqlalchemy import update
 
+from indexing.refresh import RefreshReport
 from indexing.types import BadInput, PasserineError
 from models.generative import GenerativePolicy
 from models.mixed import MixedPolicy
@@ -836,8 +838,17 @@ def test_a_refresh_shows_its_stage_its_rate_and_its_fault(browser: Browser, serv
         ):
             job.progress("read", 30, 120)
             job.progress("encode", 5, 9)
+            job.counted(RefreshReport(skipped=Counter({".pptx": 3})))
             row = page.locator(".job", has_text="reports")
-            for words in ("Encoding passages", "30 / 120", "a second", "left", "heartbeat", "5 passages encoded"):
+            for words in (
+                "Encoding passages",
+                "30 / 120",
+                "a second",
+                "left",
+                "heartbeat",
+                "5 passages encoded",
+                "3 skipped (.pptx)",
+            ):
                 expect(row).to_contain_text(words)
             raise BadInput("The folder is gone.")
         with opened(browser, served, "/documents") as page:

@@ -151,3 +151,31 @@ def test_a_stretch_that_fails_its_check_takes_the_others_with_it() -> None:
     hit = whole(ENGLISH, offset=4)
     assert [quote.start for quote in quotes_of(hit, [(0, 38), (109, len(ENGLISH))])] == [4, 113]
     assert quotes_of(hit, [(0, 38), (0, len(ENGLISH))]) == (), "three sentences are one too many"
+
+
+def test_what_semicolons_set_apart_in_a_line_is_quoted_with_its_subject() -> None:
+    row = "型号：AH-200；价格：1,200；保修：两年。"
+    text = f"型号：AH-100；价格：900；保修：一年。\n{row}\n另见目录。"
+    assert around(text, "两年") == row
+    assert around("员工可以报销打车费；晚上九点以前的除外。其他费用自理。", "打车费").endswith("除外。")
+    english = "City: London; Hotel limit: £165; Meals: £38."
+    assert around(f"City: Paris; Hotel limit: €150; Meals: €40.\n{english}", "£38") == english
+
+
+def test_semicolons_end_a_quote_where_all_of_them_would_be_too_much() -> None:
+    text = "；".join(f"第{n}项规定适用于全体员工以及他们的家属" for n in range(1, 12)) + "。"
+    assert around(text, "第5项") == "第5项规定适用于全体员工以及他们的家属；"
+
+
+def test_an_item_is_quoted_with_its_list_and_what_introduces_it() -> None:
+    documents = "You need these documents:\n\n- a passport\n- a visa. It must be valid.\n- two photos"
+    text = f"Apply online. {documents}\n\nIt takes a week."
+    assert around(text, "a passport") == around(text, "two photos") == around(text, "You need") == documents
+    assert around(text, "a week") == "It takes a week."
+    chinese = "办理时需要以下材料：\n（1）身份证；\n（2）户口本；\n（3）照片两张。"
+    assert around(f"{chinese}\n办理需要三天。", "户口本", offset=5) == chinese
+
+
+def test_an_item_of_a_list_that_is_too_long_is_quoted_alone() -> None:
+    items = [f"- document {n} of all the many that the office may ask for" for n in range(9)]
+    assert around("\n".join(["You need:", *items]), "document 4") == items[4]

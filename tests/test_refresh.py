@@ -360,3 +360,16 @@ def test_bad_documents_over_http_are_refused(index: Index, hashing: HashingEncod
 def test_half_a_surrogate_pair_does_not_stop_a_document(index: Index, hashing: HashingEncoder) -> None:
     add_documents([document("a", "A zebra \ud83d here.")], index, hashing)
     assert index.document("a").text == "A zebra ? here."
+
+
+def test_files_that_nothing_reads_are_told_and_are_no_failures(
+    docs: Path, index: Index, hashing: HashingEncoder
+) -> None:
+    for name in ("talk.pptx", "other.pptx", "photo.png"):
+        (docs / name).write_bytes(b"?")
+    report = refresh([docs], index, hashing)
+    assert report.counts.endswith(" 0 failed, 3 skipped (.pptx, .png)")
+    assert (report + report).skipped.total() == 6
+    for name in ("talk.pptx", "other.pptx", "photo.png"):
+        (docs / name).unlink()
+    assert refresh([docs], index, hashing).counts.endswith("6 same, 0 failed")

@@ -242,3 +242,15 @@ def test_time_is_linear_on_hostile_text(piece: str) -> None:
     seconds(2_000)
     short, long = (min(seconds(length) for _ in range(3)) for length in (10_000, 80_000))
     assert long < 45 * max(short, 0.005)  # eight times the text; quadratic would be 64 times
+
+
+def test_a_question_and_its_answer_are_a_passage_of_their_own() -> None:
+    answers = {"Can I fly with it?": "Yes.", "Can I wash it?": "No.", "怎么充电？": "用充电线。"}
+    sections = [f"{question}\n\n{answer}" for question, answer in answers.items()]
+    text = "\n\n".join(["FAQ\n\nIn short.", *sections, "Contact\n\nCall us.", "Hours\n\nAll day."])
+    names = ["FAQ", *(f"FAQ > {name}" for name in (*answers, "Contact", "Hours"))]
+    marks = tuple(Mark(text.index(name.rpartition(" > ")[2]), heading=name) for name in names)
+    found = passages(text, marks)
+    assert [passage.text for passage in found[1:4]] == sections
+    assert [passage.heading for passage in found[1:4]] == names[1:4]
+    assert found[4].text.endswith("All day."), "other small sections still share one"

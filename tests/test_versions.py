@@ -6,8 +6,8 @@ import pytest
 
 from indexing.types import Document, Hit, Passage, Query
 from models.types import Candidate, Plan, Quote
+from models.versions import are_versions
 from rewards.select import Thresholds, select
-from rewards.versions import are_versions
 
 
 def document(title: str, published: str = "", name: str = "") -> Document:

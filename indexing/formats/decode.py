@@ -114,5 +114,5 @@ def _printable(text: str, name: str) -> str:
 def _binary(name: str) -> ExtractFailed:
     return ExtractFailed(
         f"{name} is a binary file, not text.",
-        "Give it the ending that fits its kind (.pdf, .docx), or leave it out.",
+        "Give it the ending that fits its kind (.pdf, .docx, .xlsx), or leave it out.",
     )

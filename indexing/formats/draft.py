@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from indexing.formats.tables import ROOM, Row, lines
 from indexing.split import HEADING_SEPARATOR
 from indexing.types import Mark
 
@@ -13,6 +14,11 @@ _DEEPEST = 8
 
 _SPACES = re.compile(r"\s+")
 _CHINESE_WRAP = re.compile(r"(?<=[\u2e80-\u9fff\uff00-\uff60])[^\S\n\v]*\n\s*(?=[\u2e80-\u9fff\uff00-\uff60])")
+_LABELLED = re.compile(
+    r"[^\S\n]*(?:[^\s：:，。；！？,.;!?][^：:，。；！？,.;!?\n]{0,7}：|[^\W\d_][\w-]*(?: [\w-]+){0,2}:(?=[^\S\n]))"
+)
+"""The beginning of a line such as "Host: Ada Lind" or "主持：陆文涛"."""
+
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffe\uffff\ud800-\udfff\u200b\ufeff\u00ad]")
 
 
@@ -39,6 +45,17 @@ def one_line(text: str) -> str:
     return _SPACES.sub(" ", text).strip()
 
 
+def _with_labels(raw: str) -> str:
+    """Inline text in which lines that begin with a label, two of them or more, are lines of their own."""
+    if "\n" not in raw or not (":" in raw or "：" in raw):
+        return raw
+    parts = raw.split("\n")
+    label = [False, *(_LABELLED.match(part) is not None for part in parts), False]
+    own = [here and (before or after) for before, here, after in zip(label, label[1:], label[2:], strict=False)]
+    ends = ("\v" if starts else "\n" for starts in own[1:])
+    return parts[0] + "".join(end + part for end, part in zip(ends, parts[1:], strict=True))
+
+
 class TextBuilder:
     """Writes readable plain text: blocks with a blank line between them, list items on lines of their own.
 
@@ -49,6 +66,7 @@ class TextBuilder:
         self._blocks: list[str] = []
         self._length = 0
         self._inline: list[str] = []
+        self._lead = ""
         self._prefix = ""
         self._separator = "\n\n"
         self._path: list[tuple[int, str]] = []
@@ -74,18 +92,30 @@ class TextBuilder:
         """Ends the current block, if anything is in it."""
         if not self._inline:
             return
-        raw = "".join(self._inline)
+        raw = _with_labels("".join(self._inline))
         self._inline.clear()
         if not raw.isascii():
             raw = _CHINESE_WRAP.sub("", raw)
-        lines = [one_line(line) for line in raw.split("\v")] if "\v" in raw else [one_line(raw)]
-        text = "\n".join(line for line in lines if line)
+        text = "\n".join(filter(None, map(one_line, raw.split("\v"))))
         if text:
-            self._append(text)
+            lead, self._lead = self._lead, ""
+            self._append(lead + text)
+
+    def lead(self, text: str) -> None:
+        """Begins a block whose words follow those of `text`: the term of a definition. Alone, they are a block."""
+        self.end_lead()
+        self._lead = text
+
+    def end_lead(self) -> None:
+        """Ends the current block and whatever still waits for words."""
+        self.end_block()
+        lead, self._lead = one_line(self._lead), ""
+        if lead:
+            self._append(lead)
 
     def item(self, marker: str, depth: int) -> None:
         """Begins a list item: the next block starts with the marker, on the next line."""
-        self.end_block()
+        self.end_lead()
         self._prefix = f"{'  ' * min(depth, _DEEPEST)}{marker} "
 
     def end_item(self) -> None:
@@ -98,7 +128,7 @@ class TextBuilder:
 
         The mark's heading is its path from the outermost.
         """
-        self.end_block()
+        self.end_lead()
         title = one_line(visible(text))
         if not title:
             return
@@ -110,7 +140,7 @@ class TextBuilder:
 
     def leave(self, level: int) -> None:
         """Ends headings of this level and deeper: what follows belongs to the one above them."""
-        self.end_block()
+        self.end_lead()
         while self._path and self._path[-1][0] >= level:
             self._path.pop()
             self._left = True
@@ -120,28 +150,28 @@ class TextBuilder:
 
     def verbatim(self, text: str) -> None:
         """Code or other text whose lines and spaces are meant."""
-        self.end_block()
+        self.end_lead()
         text = visible(text).expandtabs(4).rstrip().strip("\n")
         if text:
             self._append(text)
 
-    def row(self, cells: Sequence[str], first: bool) -> None:
-        """A row of a table, on a line of its own."""
-        self.end_block()
-        line = " | ".join(one_line(cell) for cell in cells)
-        if line.strip(" |"):
-            self._append(line.strip(), tight=not first)
+    def table(self, rows: Sequence[Row], header: int = 0, keyed: bool = False) -> None:
+        """A table, each row on a line of its own; `header` and `keyed` as `tables.lines` takes them."""
+        self.end_lead()
+        text = "\n".join(lines(rows, header, keyed, ROOM - self._length))
+        if text:
+            self._append(text)
 
     def text(self) -> str:
-        self.end_block()
+        self.end_lead()
         return "".join(self._blocks)
 
-    def _append(self, text: str, tight: bool = False) -> None:
+    def _append(self, text: str) -> None:
         item = bool(self._prefix)
         if item:
             text = self._prefix + text
             self._prefix = ""
-        separator = "" if not self._blocks else ("\n" if tight or (item and self._separator == "\n") else "\n\n")
+        separator = "" if not self._blocks else ("\n" if item and self._separator == "\n" else "\n\n")
         self._separator = "\n" if item else "\n\n"
         text = visible(text)
         self._blocks.append(separator + text)

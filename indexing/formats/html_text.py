@@ -1,10 +1,13 @@
 """One HTML element -> readable text: blocks, lists, tables, code, headings and Sphinx definitions."""
 
+import itertools
 import re
+from dataclasses import dataclass, field
 
 from selectolax.lexbor import LexborNode
 
-from indexing.formats.draft import TextBuilder
+from indexing.formats.draft import TextBuilder, one_line
+from indexing.formats.tables import LABEL, Cell, is_chinese, labelled
 
 _BLOCKS = frozenset(
     [
@@ -18,6 +21,8 @@ _COMPLEX_CELLS = "table, pre, ul, ol, dl, h1, h2, h3, h4, h5, h6, blockquote, td
 """A table that holds one of these is a layout, and is read cell by cell."""
 
 _DEFINITION = 7
+_MOST_SPANNED = 10_000
+"""Cells of a table that are given again in the rows they reach down to: one can ask for 65,534 rows."""
 
 
 def render(root: LexborNode, builder: TextBuilder) -> None:
@@ -43,6 +48,7 @@ class _Renderer:
         self.builder = builder
         self.lists: list[int | None] = []  # next number of each open ordered list, None for bullets
         self.definitions = 0
+        self.terms: list[_Terms] = []  # of each open list of definitions
 
     def enter(self, tag: str, node: LexborNode) -> bool:
         """Begins an element; whether its inside is still to be read."""
@@ -71,8 +77,12 @@ class _Renderer:
             self.lists.pop()
         elif tag == "li":
             self.builder.end_item()
+        elif tag == "dd":
+            self.builder.end_lead()
         elif tag in _BLOCKS:
             self.builder.end_block()
+            if tag == "dl":
+                self._end_terms(self.terms.pop())
             if tag == "dl" and _is_definition(node):
                 self.definitions -= 1
                 self.builder.leave(_DEFINITION + self.definitions)
@@ -81,13 +91,25 @@ class _Renderer:
         self.builder.end_block()
         if tag == "table":
             return not self._table(node)
-        if tag == "dl" and _is_definition(node):
-            self.definitions += 1
+        if tag == "dl":
+            self.terms.append(_Terms())
+            self.definitions += _is_definition(node)
         elif tag == "dt" and self.definitions and "sig" in (node.attributes.get("class") or "").split():
             name = node.attributes.get("id") or ""
             self.builder.heading(_DEFINITION + self.definitions - 1, node.text(), name=name)
             return False
+        elif tag == "dt" and self.terms:
+            self.terms[-1].add(one_line(_cell(node)))
+            return False
+        elif tag == "dd" and self.terms and self.terms[-1].names:
+            self.terms[-1].defined = True
+            self.builder.lead(self.terms[-1].lead())
         return True
+
+    def _end_terms(self, terms: "_Terms") -> None:
+        if not terms.defined:
+            self.builder.write(", ".join(terms.names))
+        self.builder.end_lead()
 
     def _item(self) -> None:
         number = self.lists[-1] if self.lists else None
@@ -103,15 +125,75 @@ class _Renderer:
         if caption is not None:
             self.builder.write(caption.text())
             self.builder.end_block()
-        rows = [[_cell(cell) for cell in row.iter() if cell.tag in ("td", "th")] for row in table.css("tr")]
-        if all(sum(map(bool, cells)) <= 1 for cells in rows):  # a box: an icon, a title and a text
-            rows = [[cell for cell in cells if cell] for cells in rows]
-        first = True
-        for cells in rows:
-            if any(cells):
-                self.builder.row(cells, first)
-                first = False
+        nodes = [[cell for cell in row.iter() if cell.tag in ("td", "th")] for row in table.css("tr")]
+        rows = _rows(nodes)
+        if all(sum(bool(cell.text) for cell in row) <= 1 for row in rows):  # a box: an icon, a title and a text
+            rows = [[Cell(cell.text, 0) for cell in row if cell.text] for row in rows]
+        header = sum(1 for _ in itertools.takewhile(_is_header, nodes))
+        keyed = not header and all(_is_keyed(row) for row in nodes if row)
+        self.builder.table(rows, header if header < len(rows) else 0, keyed)
         return True
+
+
+@dataclass(slots=True)
+class _Terms:
+    """The terms that the next definition in a list is of."""
+
+    names: list[str] = field(default_factory=list)
+    defined: bool = False
+
+    def add(self, name: str) -> None:
+        if self.defined:
+            self.names.clear()
+            self.defined = False
+        if name:
+            self.names.append(name)
+
+    def lead(self) -> str:
+        name = ", ".join(self.names)
+        return labelled(name, "", is_chinese(name))
+
+
+def _is_header(row: list[LexborNode]) -> bool:
+    """Whether a row names the columns: it stands in the head of the table, or has no cell but such."""
+    above = row[0].parent.parent if row and row[0].parent else None
+    return (above is not None and above.tag == "thead") or (
+        bool(row) and (len(row) > 1 or _span(row[0], "colspan") > 1) and all(cell.tag == "th" for cell in row)
+    )
+
+
+def _is_keyed(row: list[LexborNode]) -> bool:
+    """Whether a row begins with its own name."""
+    return len(row) > 1 and row[0].tag == "th" and all(cell.tag == "td" for cell in row[1:])
+
+
+def _rows(nodes: list[list[LexborNode]]) -> list[list[Cell]]:
+    """Rows of cells in their columns; a short one that reaches down is given again in each row it reaches."""
+    rows: list[list[Cell]] = []
+    above: dict[int, tuple[Cell, int]] = {}  # by column: what reaches down, and into how many rows more
+    spanned = 0
+    for row in nodes:
+        cells: list[Cell] = []
+        below = {start: (cell, left - 1) for start, (cell, left) in above.items() if left > 1}
+        column = 0
+        for node in row:
+            while column in above:
+                cells.append(above[column][0])
+                column += cells[-1].span
+            cell = Cell(one_line(_cell(node)), column, _span(node, "colspan"))
+            cells.append(cell)
+            if (left := _span(node, "rowspan")) > 1:
+                below[column] = Cell(cell.text if len(cell.text) <= LABEL else "", column, cell.span), left - 1
+            column += cell.span
+        cells.extend(cell for start, (cell, _) in sorted(above.items()) if start >= column)
+        rows.append(cells)
+        spanned += len(below)
+        above = below if spanned <= _MOST_SPANNED else {}
+    return rows
+
+
+def _span(node: LexborNode, attribute: str) -> int:
+    return min(1000, max(1, _number(node.attributes.get(attribute))))
 
 
 def _is_definition(node: LexborNode) -> bool:

@@ -1,4 +1,4 @@
-"""Markdown: rendered to the text that a reader sees; code verbatim, tables as rows, links as their words."""
+"""Markdown: rendered to the text that a reader sees; code verbatim, tables row by row, links as their words."""
 
 import re
 import tomllib
@@ -11,6 +11,7 @@ from markdown_it.token import Token
 
 from indexing.formats.dates import as_utc
 from indexing.formats.draft import Draft, TextBuilder, one_line, visible
+from indexing.formats.tables import cells
 from indexing.types import Mark
 
 _FRONT = re.compile(r"\A\ufeff?(---|\+\+\+)[^\S\n]*\n(.*?)\n(?:\1|\.\.\.)[^\S\n]*(?:\n|\Z)", re.DOTALL)
@@ -87,8 +88,7 @@ def _words(value: object) -> str:
 
 def _render(tokens: list[Token], builder: TextBuilder) -> None:
     lists: list[int | None] = []  # the next number of each open ordered list, None for bullets
-    cells: list[str] = []
-    first_row = True
+    rows: list[list[str]] | None = None  # of the table that is open
     heading = 0
     for token in tokens:
         kind = token.type
@@ -96,8 +96,8 @@ def _render(tokens: list[Token], builder: TextBuilder) -> None:
             text = inline_text(token)
             if heading:
                 builder.heading(heading, text)
-            elif cells and cells[-1] == "":
-                cells[-1] = text.replace("\v", " ")
+            elif rows is not None:
+                rows[-1][-1] = text.replace("\v", " ")
             else:
                 builder.write(text)
         elif kind == "heading_open":
@@ -119,12 +119,14 @@ def _render(tokens: list[Token], builder: TextBuilder) -> None:
         elif kind == "list_item_close":
             builder.end_item()
         elif kind == "table_open":
-            first_row = True
-        elif kind in ("th_open", "td_open"):
-            cells.append("")
-        elif kind == "tr_close":
-            builder.row(cells, first_row)
-            cells, first_row = [], False
+            rows = []
+        elif kind == "tr_open" and rows is not None:
+            rows.append([])
+        elif kind in ("th_open", "td_open") and rows is not None:
+            rows[-1].append("")
+        elif kind == "table_close" and rows is not None:
+            builder.table([cells(row) for row in rows], header=1)
+            rows = None
         elif kind == "html_block":
             _html_block(token.content, builder)
 

@@ -61,9 +61,10 @@ function progress({ stage, done, total, rate, left_seconds }) {
 
 function facts(job) {
   const counts = ["added", "changed", "removed", "same", "failed"].filter(name => job[name]).map(name => text("counts")[name](job[name]));
+  const skipped = job.skipped ? [text("skipped", job.skipped, job.skipped_endings)] : [];
   const encoded = job.encoded ? [text("encoded", job.encoded)] : [];
   const took = job.finished_at ? [text("took", job.seconds)] : job.beat_at ? [`${text("heartbeat")} ${ago(job.beat_at)}`] : [];
-  return [...(counts.length ? counts : job.state === "done" ? [text("nothingChanged")] : []), ...encoded, ...took].join(" · ");
+  return [...(counts.length ? counts : job.state === "done" ? [text("nothingChanged")] : []), ...skipped, ...encoded, ...took].join(" · ");
 }
 
 /** What a job could not read, with the reason; asked for when it is opened. */
