@@ -26,7 +26,7 @@ VERBS = frozenset(
     made come came become became take took use used write wrote written call called born die died find found play
     played live lived look need want like win won lose lost create created build built see saw help go went call
     learn talk discuss interested thanks hello hi ok okay yes great think search tell year many old long far big
-    number main important famous different first last best role known""".split()  # noqa: SIM905
+    number main important famous different first last best role known responsible""".split()  # noqa: SIM905
 )
 """Words of a question that are no topic."""
 NOT_PERSONS = frozenset(
@@ -94,13 +94,17 @@ def forms(word: str) -> set[str]:
     return {plain, CONTRACTED.sub("", plain)}
 
 
+WORD = r"(?:[\w'’\-]|(?<=\d)[.,](?=\d))+"
+"""A word, or a number with its decimals: "1.9"."""
+
+
 def topics(text: str) -> list[Mention]:
     """The longest run of content words of an English turn: "acid reflux", "history of the bronze age"."""
     best = ("", 0)
-    for match in re.finditer(r"[\w'’\-]+(?:\s+(?:of|of the|in the)\s+[\w'’\-]+|\s+[\w'’\-]+)*", text):
+    for match in re.finditer(rf"{WORD}(?:\s+(?:of|of the|in the)\s+{WORD}|\s+{WORD})*", text):
         run: list[str] = []
         start = match.start()
-        for word in re.finditer(r"[\w'’\-]+", match.group()):
+        for word in re.finditer(WORD, match.group()):
             if forms(word.group()) & (STOP_WORDS | VERBS) or word.group().lower().endswith("ly"):
                 best, run = longer(best, run, start), []
                 continue
@@ -117,9 +121,20 @@ def longer(best: tuple[str, int], run: list[str], start: int) -> tuple[str, int]
 
 
 ZH_SPLIT = re.compile(
-    CHINESE_STOP_PATTERN.pattern + "|[在有被把于与](?=.)|进行|属于|位于|出生|发生|成立|成为|担任|"
-    "最[高大早长近终]|第一|主要|喜欢|觉得|认识|听说|知道|看过|帮我|给我|今天|现在|好像|开心|如果"
+    f"多长时间|{CHINESE_STOP_PATTERN.pattern}" + "|[在有被把于与](?=.)|进行|属于|位于|出生|发生|成立|成为|担任|"
+    "最[高大早长近终]|第一[个位名]?|主要|喜欢|觉得|认识|听说|知道|看过|帮我|给我|今天|现在|好像|开心|如果"
 )
+
+
+CODE = re.compile(
+    r"(?<![A-Za-z0-9])(?:[A-Za-z]+-?[0-9][A-Za-z0-9\-]*|(?=[A-Za-z0-9\-]{2})[A-Za-z]*[A-Z][A-Za-z0-9\-]*)"
+    r"(?:\s+[A-Z0-9][A-Za-z0-9\-]*)*"
+)
+"""A Latin name or code in a Chinese text: "iPad", "AH-200"."""
+MODAL = re.compile(
+    "不?(?:需要|应该|可以|可能|(?<![重必首主需摘纪])要|(?<![可功性智节太阳热电动势核潜机技才职官本效产全])能)$"
+)
+"""Ends a stretch before the verb of its question: "充电要(多久)"."""
 
 
 def chinese_mentions(text: str) -> list[Mention]:
@@ -136,11 +151,9 @@ def chinese_mentions(text: str) -> list[Mention]:
         for start, stretch in chinese_stretches(match.group()):
             if "·" in stretch:
                 found.append(Mention(stretch, match.start() + start, True))
-    for match in re.finditer(
-        r"(?<![A-Za-z])(?=[A-Za-z0-9\-]{2})[A-Za-z]*[A-Z][A-Za-z0-9\-]*(?:\s+[A-Z0-9][A-Za-z0-9\-]*)*", text
-    ):
+    for match in CODE.finditer(text):
         found.append(Mention(match.group(), match.start(), True))
-    for run in re.finditer(f"[{CJK}·0-9]+", text):
+    for run in re.finditer(f"[{CJK}·0-9]+", CODE.sub(lambda code: " " * len(code.group()), text)):
         for start, stretch in chinese_stretches(run.group()):
             if re.fullmatch("[0-9年月日]+", stretch):
                 continue
@@ -150,10 +163,18 @@ def chinese_mentions(text: str) -> list[Mention]:
 
 
 def chinese_stretches(run: str) -> list[tuple[int, str]]:
-    """Stretches of a run between words of grammar and common verbs, two signs or more, with their places."""
-    return [(start, stretch) for start, stretch in stretches(run, ZH_SPLIT) if len(stretch) >= 2]
+    """Stretches of a run between words of grammar and common verbs, two signs or more, with their places; two signs
+    before a modal verb are a verb themselves."""
+    found = [(start, stretch, MODAL.sub("", simplified(stretch))) for start, stretch in stretches(run, ZH_SPLIT)]
+    return [
+        (start, stretch[: len(plain)])
+        for start, stretch, plain in found
+        if len(plain) >= (2 if len(plain) == len(stretch) else 3)
+    ]
 
 
+ROLE = re.compile(r" (?:C[A-Z]O|[Pp]resident|[Cc]hair(?:man|woman)?|[Mm]inister|[Kk]ing|[Qq]ueen|[Mm]ayor|[Cc]oach)$")
+"""Ends a name that says what someone is there: "the Microsoft CEO"."""
 PHRASE = re.compile(r" of |['’]s ")
 """What makes one name of two: "GDP of China", "Apple's CEO"."""
 ATTRIBUTE = re.compile(
@@ -175,7 +196,8 @@ def exchanged(question: str, old: str, new: str) -> str | None:
         if " of " not in old or f"the {old}" not in question:
             return None
         stays = old[: old.rindex(" of ") + len(" of ")]
-    return put(question, old, stays + new)
+    role = ROLE.search(old)
+    return put(question, old, stays + new + (role.group() if role and not stays and not ROLE.search(new) else ""))
 
 
 def put(question: str, old: str, new: str) -> str:

@@ -4,6 +4,7 @@ First form: rules. A follow-up is known by its pronouns and its ellipsis; what t
 topic of the user's earlier turns, or of Passerine's last answer. The user's own words are never dropped.
 """
 
+import re
 from collections import Counter
 from dataclasses import dataclass, field
 
@@ -19,6 +20,13 @@ MAX_TURNS = 12
 LONGEST = 2_000
 """Characters of an earlier turn that are looked at: an answer names its topic at its beginning, and a message that
 brings a long text along mostly asks at its end."""
+SAYS_NOTHING = re.compile(
+    "The index does not say|I answer questions from the indexed documents; this is not|"
+    "The indexed documents do not answer this|I will not answer this: every answer|What do you mean by that\\?|"
+    "索引中没有相关内容|我只根据已索引的文档回答问题，这件事|就我所见，已索引的文档没有回答|我不能回答：我能拟出|请问你指的是什么？"
+)
+"""Opens what Passerine says where it has no answer (models.unaided, models.ambiguity, service.phrases): words of its
+own, not of the documents."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +79,15 @@ def resolve(question: str, focus: Focus) -> Rewrite:
     return Rewrite(text, followup, tuple(antecedents), unresolved, rebuilt)
 
 
+def tells(turn: Turn) -> bool:
+    """Whether a turn says anything of the matter: what Passerine says where it has no answer does not."""
+    return turn.role == "user" or SAYS_NOTHING.match(turn.text) is None
+
+
 def listen(focus: Focus, turn: Turn) -> None:
     """Take one earlier turn in; user turns are resolved first, so that "he" keeps its name from turn to turn."""
+    if not tells(turn):
+        return
     if turn.role == "assistant":
         focus.answer = turn.text
         focus.told = [mention for mention in mentions(turn.text[:LONGEST]) if mention.name][:6]

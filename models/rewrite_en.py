@@ -54,6 +54,30 @@ HAPPENED = re.compile(
     re.IGNORECASE,
 )
 """Here "it" is what happened, never a person."""
+CLAUSE = re.compile(
+    r"(?:why|when|where|how|which|what|whose|who)\b(?:\s+\w+){0,3}?\s+"
+    r"(?:is|are|was|were|do|does|did|has|have|had|can|could|will|would|shall|should|may|might|must)\s+\w+|"
+    r"(?:is|are|was|were|do|does|did|has|have|had|can|could|will|would|shall|should|may|might|must)\s+\w+\s+\w+|"
+    r"who\s+(?!else\b|in\b|for\b|on\b|at\b|with\b|from\b|to\b|of\b|before\b|after\b)\w+\s+\w+|"
+    r"(?:what|which \w+)\s+\w+ed\b",
+    re.IGNORECASE,
+)
+"""Opens a question with a verb of its own, which is no ellipsis."""
+PREPOSITION = "(?:in|for|on|at|with|from|to|under|over|without|during|after|before|by)"
+PLACED = re.compile(rf"(?P<word>{PREPOSITION})\s+(?P<what>[\w'’\-]+(?: [\w'’\-]+){{0,2}})", re.IGNORECASE)
+"""A preposition and a few words: "in Edinburgh", "for the managers"."""
+PERIOD = (
+    r"(?:(?:per|a|an|each|for|in|after|every|within)\s+)?(?:(?P<number>\d+)\s+)?(?P<unit>hour|day|week|month|year)s?"
+)
+"""A span of time: "per week", "for 4 weeks"."""
+BRACKETED = re.compile(r"(?P<own>[^()]+) \((?P<added>[^()]+)\)")
+NOUN = re.compile(
+    r"\b(?:the|an?|any|every|each|some|no|my|our|your)\s+(?P<noun>[a-z][\w\-]+)|"
+    r"(?:\b(?:do|does|did|can|could|will|should|must|may)|^(?:is|are|was|were))\s+(?P<subject>[a-z][\w\-]+)",
+    re.IGNORECASE,
+)
+"""A noun that a clause names: behind its article, or as the subject behind the verb that asks."""
+JOINT = re.compile(r"\b(?:and|but|or|if|when|so|because)\b|[,;:.?!]\s")
 IS = "(?:['’]s| is| was| are| were)"
 DEFINITION = re.compile(
     rf"(?:and |so )?(?:(?:who{IS}|what{IS} the) (?P<name>.+)|what{IS} (?:an? )?(?P<thing>.+))", re.IGNORECASE
@@ -119,7 +143,21 @@ def bound(question: str, pronoun: re.Match[str], names: Sequence[Mention]) -> bo
     if kind in ("he", "she"):
         return any(mention.may_be_person for mention in before)
     noun = re.search(r"\b(?:the|a|an|every|each)\s+[a-z]+", question[: pronoun.start()])
-    return bool(before) or (noun is not None and pronoun.group().lower() in POSSESSIVE)
+    owned = noun is not None and pronoun.group().lower() in POSSESSIVE
+    return bool(before) or owned or binds(question[: pronoun.start()], str(kind))
+
+
+def binds(before: str, kind: str) -> bool:
+    """Whether an earlier clause of the question names what "it" or "they" mean: "Is there a fee, and is it high?"."""
+    joints = [joint.start() for joint in JOINT.finditer(before)]
+    if not joints:
+        return False
+    for match in NOUN.finditer(before[: joints[-1]]):
+        noun = (match["noun"] or match["subject"]).lower()
+        many = noun.endswith("s") or match.group().lower().startswith(("an ", "a ", "any ", "every ", "each ", "no "))
+        if noun not in STOP_WORDS and (kind == "it" or many):
+            return True
+    return False
 
 
 def antecedent(kind: str, focus: Focus) -> str | None:
@@ -215,7 +253,9 @@ def fill(question: str, focus: Focus) -> Resolved:
         return question, [], about is not None or bare is not None, empty
     if about is not None:
         rest = (about["rest"] or about["rest2"]).strip()
-        swapped = swap(focus.question, rest)
+        if about["rest2"] and CLAUSE.match(rest) and len(content_words(rest)) > 1:
+            return lean(question, focus)
+        swapped = swap(focus, rest)
         if swapped:
             return swapped, [focus.question], True, False
         if about["rest2"] and len(content_words(rest)) > 3:
@@ -226,12 +266,39 @@ def fill(question: str, focus: Focus) -> Resolved:
     return lean(question, focus)
 
 
-def swap(before: str, rest: str) -> str | None:
-    """The question before with its only name exchanged for the new one: "When was Titov born?"."""
+def swap(focus: Focus, rest: str) -> str | None:
+    """The question before with its only name exchanged for the new one ("When was Titov born?"), else its span of time,
+    or what stands at its end behind the same preposition."""
+    before = focus.question
     new, old = english_names(rest), english_names(before)
-    if len(new) != 1 or len(old) != 1 or len(content_words(rest)) != len(content_words(new[0].text)):
+    if len(new) == len(old) == 1 and len(content_words(rest)) == len(content_words(new[0].text)):
+        return exchanged(before, old[0].text, new[0].text)
+    return other_period(before, rest) or (None if new else other_end(focus, rest))
+
+
+def other_period(before: str, rest: str) -> str | None:
+    """The question before with its only span of time exchanged for another: "and for 4 weeks" after "per week"."""
+    new = re.fullmatch(PERIOD, rest, re.IGNORECASE)
+    alike = [old for old in re.finditer(rf"\b{PERIOD}\b", before, re.IGNORECASE) if old.group() != old["unit"]]
+    if new is None or len(alike) != 1 or alike[0]["unit"].lower() != new["unit"].lower():
         return None
-    return exchanged(before, old[0].text, new[0].text)
+    return before[: alike[0].start()] + rest + before[alike[0].end() :]
+
+
+def other_end(focus: Focus, rest: str) -> str | None:
+    """The question before with what stands behind a preposition at its end exchanged ("and in dublin" after "per day in
+    london"), or a name at its end that is known by the answer, which writes it with a capital."""
+    new, before = PLACED.fullmatch(rest), focus.question.rstrip("?.! ")
+    if new is None:
+        return None
+    number = new["what"].isdigit()
+    for old in reversed(list(re.finditer(rf"\b{new['word']}\s+(?=[\w'’\-]+(?: [\w'’\-]+){{0,2}}$)", before, re.I))):
+        if before[old.end() :].isdigit() == number:
+            return before[: old.start()] + rest + focus.question[len(before) :]
+    named = [m.text for m in focus.told if before.lower().endswith(f" {m.text.lower()}")]
+    if not named or number:
+        return None
+    return before[: -len(named[0])] + new["what"] + focus.question[len(before) :]
 
 
 def lean(question: str, focus: Focus) -> Resolved:
@@ -249,7 +316,9 @@ def lean(question: str, focus: Focus) -> Resolved:
 
 
 def bracketed(question: str, addition: str) -> str:
-    """The addition in brackets before the question mark."""
+    """The addition in brackets before the question mark; of what it has in brackets itself, the last."""
     body = question.rstrip("?.! ")
     mark = "?" if question.rstrip().endswith("?") else ""
-    return f"{body} ({addition.rstrip('?.! ')}){mark}"
+    inner = BRACKETED.fullmatch(addition.rstrip("?.! "))
+    added = f"{inner['own']}; {inner['added'].split('; ')[-1]}" if inner else addition.rstrip("?.! ")
+    return f"{body} ({added}){mark}"

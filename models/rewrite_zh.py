@@ -31,6 +31,8 @@ TIME = re.compile(
     "(?:上|下|这|本)?(?:今天|明天|后天|昨天|周[一二三四五六日末]|星期[一二三四五六日]|[0-9]{1,4}年|[0-9]{1,2}月)"
 )
 DEFINITION = re.compile("(?:那么?|请问)?(?:(?P<a>.+?)是(?:谁|什么)|(?:谁|什么)是(?P<b>.+?))[呢啊呀]?")
+NUMBER = re.compile(f"(?P<number>[0-9]+(?:\\.[0-9]+)?|[一二两三四五六七八九十百千]+)(?P<unit>个?[{CJK}]|%|[A-Za-z]+)")
+"""A number with its unit: "20年", "3个"."""
 ROLE = re.compile(
     "(?:总统|总理|首相|主席|国王|女王|皇帝|天皇|书记|总裁|教练|冠军|首富|作者|导演|[校院市省县州部局会社董事船队台]长|"
     "(?<!夫)人|妻子|丈夫|父亲|母亲|儿子|女儿|老师|首都|首府|省会|货币|国花)$"
@@ -40,6 +42,8 @@ BARE_QUESTION = re.compile(
     "^(?:那么?|可|但|到底|究竟)?(?:是)?(?:因?为什么|为何|为啥|什么时候|何时|哪一?年|在?哪里?|在哪儿|是?谁|怎么了?|怎么样|怎样|如何|多少|多大|多高|多长|"
     "然后|还有|后来|结果|真的|是吗|比如|例如|继续|详细点?|具体点?|还有别的|还有其他的?|还有啥|还有什么|什么意思|什么)(?:呢|吗|说|了)?[?？。!！\\s]*$"
 )
+
+BRACKETED = re.compile("(?P<own>[^（）]+)（(?P<added>[^（）]+)）")
 
 
 def resolve_chinese(question: str, focus: Focus) -> Resolved:
@@ -64,6 +68,8 @@ def replace_pronouns(question: str, focus: Focus) -> Resolved | None:
         kind = str(match.lastgroup)
         if first_name < match.start():
             break
+        if kind in ("he", "she") and unnamed(focus):
+            return bracketed(question, focus.question), [focus.question], True, False
         name = antecedent(kind, focus)
         if name is None:
             missing = kind != "its"
@@ -74,6 +80,13 @@ def replace_pronouns(question: str, focus: Focus) -> Resolved | None:
     if put_in or missing:
         return text + question[end:], put_in, True, missing and not put_in
     return None
+
+
+def unnamed(focus: Focus) -> bool:
+    """Whether the question before asks who did or is something ("谁是…"), and no name was given, there or before."""
+    asks = re.match("(?:那么?|请问)?谁", simplified(focus.raw)) is not None and not asks_definition(focus)
+    names = [*focus.told, *(mention for mention in focus.asked if named(mention))]
+    return asks and not focus.people and not any(mention.may_be_person for mention in names)
 
 
 def named(mention: Mention) -> bool:
@@ -116,9 +129,11 @@ def asks_definition(focus: Focus) -> bool:
 
 
 def topic_first(focus: Focus) -> list[Mention]:
-    """Mentions of user turns: the latest turn's in their order, then the older ones, newest first."""
-    latest = [m for m in focus.asked if m.text in focus.question]
-    return [*latest, *(m for m in reversed(focus.asked) if m not in latest)]
+    """Mentions of user turns: the latest turn's in their order, then the older ones, newest first, sure names and codes
+    before the others; last a turn that is no name as a whole."""
+    latest = [m for m in focus.asked if m.name and m.text in focus.question]
+    older = [m for m in reversed(focus.asked) if m not in latest]
+    return [*latest, *sorted(older, key=lambda m: (not named(m), not m.name))]
 
 
 def point(question: str, focus: Focus) -> Resolved:
@@ -142,8 +157,11 @@ def what_about(question: str, rest: str, focus: Focus) -> Resolved:
     if not focus.question:
         return question, [], True, not re.search(f"[{CJK}A-Za-z]{{2,}}", rest.replace("你", ""))
     before = focus.question
+    other = other_number(before, rest)
+    if other is not None:
+        return other, [before], True, False
     new, old = TIME.match(simplified(rest)), TIME.search(simplified(before))
-    if new and old and len(rest) - new.end() <= 4:
+    if new and old and len(rest) - new.end() <= 4 and {is_year(new.group()), is_year(old.group())} != {True, False}:
         return before[: old.start()] + rest + before[old.end() :], [before], True, False
     topic = next((m.text for m in topic_first(focus) if m.text in before), None)
     if topic and not TIME.search(simplified(rest)) and len(before) - len(topic) >= 2:
@@ -154,6 +172,26 @@ def what_about(question: str, rest: str, focus: Focus) -> Resolved:
     return bracketed(question, before), [before], True, False
 
 
+def other_number(before: str, rest: str) -> str | None:
+    """The question before with its number exchanged for another of the same unit: "那满20年呢" after "工作满12年"."""
+    new = NUMBER.search(simplified(rest))
+    if new is None or new.end() < len(rest):
+        return None
+    alike = [
+        old
+        for old in NUMBER.finditer(simplified(before))
+        if old["unit"] == new["unit"] and is_year(old.group()) == is_year(new.group())
+    ]
+    if len(alike) != 1 or not before[: alike[0].start()].endswith(rest[: new.start()]):
+        return None
+    return before[: alike[0].start()] + rest[new.start() :] + before[alike[0].end() :]
+
+
+def is_year(time: str) -> bool | None:
+    """Whether so many 年 are a year of the calendar, no span of years; None of another time."""
+    return len(time) == len("2025年") if re.fullmatch("[0-9]+年", time) else None
+
+
 def fill(question: str, focus: Focus) -> Resolved:
     """为什么？什么时候？ take the question before along in brackets."""
     if not focus.question:
@@ -162,7 +200,9 @@ def fill(question: str, focus: Focus) -> Resolved:
 
 
 def bracketed(question: str, addition: str) -> str:
-    """The addition in brackets before the question mark."""
+    """The addition in brackets before the question mark; of what it has in brackets itself, the last."""
     body = question.rstrip("?？。!！ ")
     mark = "？" if question.rstrip()[-1:] in "?？" and question else ""
-    return f"{body}（{addition.rstrip('?？。!！ ')}）{mark}"
+    inner = BRACKETED.fullmatch(addition.rstrip("?？。!！ "))
+    added = f"{inner['own']}；{inner['added'].split('；')[-1]}" if inner else addition.rstrip("?？。!！ ")
+    return f"{body}（{added}）{mark}"

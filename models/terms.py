@@ -19,6 +19,7 @@ from indexing.types import EncoderMismatch, ModelDamaged, ModelMissing
 from models.heads import file_sha256
 from models.quotes import CHINESE
 from models.reader import Dropout, Layer, Text, tokenized
+from models.rewrite import tells
 from models.types import Conversation, Turn
 from models.words import STOP_WORDS
 
@@ -151,7 +152,7 @@ class TermSelector:
     def select(self, conversation: Conversation) -> tuple[str, ...]:
         """Words and phrases of the earlier turns, as written there, latest turn first; none where nothing is left
         out."""
-        turns = [turn for turn in conversation.turns[-EARLIER - 1 :] if turn.text.strip()]
+        turns = [turn for turn in conversation.turns[-EARLIER - 1 :] if turn.text.strip() and tells(turn)]
         if len(turns) < 2:
             return ()
         said = read(self.trunk, turns)
@@ -202,14 +203,21 @@ def phrases(text: str, spans: Sequence[tuple[int, int]]) -> list[str]:
 
 
 def widened(text: str, start: int, end: int) -> tuple[int, int]:
-    """The span grown to the borders of the Latin words that it touches, without space at its ends."""
+    """The span grown to the borders of the Latin words and codes ("AH-200", "1.9") that it touches, without space at
+    its ends."""
     start, end = stripped(text, start, end)
     if start < end:
-        while start > 0 and latin(text[start]) and latin(text[start - 1]):
+        while start > 0 and in_word(text, start) and in_word(text, start - 1):
             start -= 1
-        while end < len(text) and latin(text[end]) and latin(text[end - 1]):
+        while end < len(text) and in_word(text, end) and in_word(text, end - 1):
             end += 1
     return start, end
+
+
+def in_word(text: str, place: int) -> bool:
+    """A letter or digit that is no Chinese character, or what joins two of them into one code or number."""
+    joins = text[place] in "-.," and 0 < place < len(text) - 1 and (text[place] == "-" or text[place + 1].isdigit())
+    return latin(text[place]) or (joins and latin(text[place - 1]) and latin(text[place + 1]))
 
 
 def stripped(text: str, start: int, end: int) -> tuple[int, int]:

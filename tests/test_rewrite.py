@@ -6,9 +6,12 @@ import sys
 
 import pytest
 
-from models.rewrite import Rewrite, rewrite
+from models.ambiguity import asked_back
+from models.rewrite import Rewrite, rewrite, tells
 from models.types import Conversation, Turn
+from models.unaided import ABSENT, OUTSIDE
 from models.words import units
+from service.phrases import abstention, refusal
 
 
 def after(*turns: str) -> Rewrite:
@@ -247,3 +250,86 @@ def test_a_sentence_that_the_answer_quotes_is_no_name() -> None:
     said = "杨利伟。“神舟五号是中国第一艘载人飞船，航天员是杨利伟。”"
     turns = (Turn("user", "谁是中国第一位航天员？"), Turn("assistant", said), Turn("user", "他什么时候飞上太空？"))
     assert rewrite(Conversation(turns)).text.startswith("杨利伟什么时候飞上太空")
+
+
+STOCK = (
+    *ABSENT.values(),
+    *OUTSIDE.values(),
+    *(abstention(question, near) for question in ("Who?", "谁？") for near in (True, False)),
+    *(refusal(question, None, "no-harm") for question in ("Who?", "谁？")),
+    *(asked_back(question, Rewrite(question, unresolved=True), ()) for question in ("Who was he?", "他是谁？")),
+)
+
+
+@pytest.mark.parametrize("said", STOCK)
+def test_what_passerine_says_without_an_answer_is_nothing_to_point_at(said: str) -> None:
+    assert not tells(Turn("assistant", said))
+    assert after("What is overtime?", said, "How is it paid?").text == "How is overtime paid?"
+
+
+def test_an_answer_is_something_to_point_at() -> None:
+    assert tells(Turn("assistant", "The index does not lie in the vault. “Nothing lies there.”[1]"))
+    assert tells(Turn("user", ABSENT["en"]))
+
+
+@pytest.mark.parametrize(
+    ("turns", "text"),
+    [
+        (("how much is a mini excavator 1.9 t per week", "£392", "is it new"), "is mini excavator 1.9 new"),
+        (
+            ("Who is the safety officer?", "Carys Bevan.", "and who reports to the HSE?"),
+            "and who reports to the HSE?",
+        ),
+        (("what can i spend on meals in dublin", "€42", "and in london"), "what can i spend on meals in london"),
+        (("notice period for managers?", "3 months", "and for fitters?"), "notice period for fitters?"),
+        (("Who won in France in 1998?", "Brazil lost.", "and in 2002?"), "Who won in France in 2002?"),
+        (("hotel limit london?", "£165. “London | £165”[1]", "and in edinburgh"), "hotel limit edinburgh?"),
+        (("hotel limit london?", ABSENT["en"], "and in edinburgh"), "and in edinburgh (hotel limit london)"),
+        (("what is a crane per week", "£98", "and for 4 weeks?"), "what is a crane for 4 weeks"),
+        (("Who is the Microsoft CEO?", "Satya Nadella", "And Apple?"), "Who is the Apple CEO?"),
+        (("工作满12年年假有几天", "12 天", "那满20年呢"), "工作满20年年假有几天"),
+        (("试用期满3个月工资多少", "五千", "那6个月呢"), "试用期满6个月工资多少"),
+        (("工作满12年年假有几天", "12 天", "那2024年呢"), "那2024年呢（工作满12年年假有几天）"),
+        (("2023年保修多久", "两年", "那2024年呢"), "2024年保修多久"),
+        (("谁是第一个登上月球的人", ABSENT["zh"], "他出生在哪里"), "他出生在哪里（谁是第一个登上月球的人）"),
+        (("ah-200充满电能用多久", "约 120 分钟", "它有多重？"), "ah-200有多重？"),
+    ],
+)
+def test_a_follow_up_in_everyday_writing_keeps_what_is_asked(turns: tuple[str, ...], text: str) -> None:
+    assert after(*turns).text == text
+
+
+@pytest.mark.parametrize("between", ["充电要多长时间", "充电要多久"])
+def test_a_device_stays_the_topic_behind_a_question_that_names_none(between: str) -> None:
+    done = after("AH-200充满电能用多久", "约 120 分钟", between, "约 2.5 小时", "它有多重？")
+    assert done.text == "AH-200有多重？"
+
+
+def test_brackets_are_not_put_into_brackets() -> None:
+    turns = ["hotel limit london?", "and in edinburgh", "what about meals there", "why?", "and at the airport"]
+    said = [text for turn in turns for text in (turn, ABSENT["en"])][:-1]
+    assert after(*said[:5]).text == "what about meals there (and in edinburgh; hotel limit london)"
+    assert all(after(*said[: 2 * count + 1]).text.count("(") == 1 for count in range(1, 5))
+    chinese = ["投诉找谁", "旧版的电话呢", "为什么？", "真的吗？"]
+    said = [text for turn in chinese for text in (turn, ABSENT["zh"])][:-1]
+    assert after(*said[:5]).text == "为什么（旧版的电话呢；投诉找谁）？"
+    assert all(after(*said[: 2 * count + 1]).text.count("（") <= 1 for count in range(1, 4))
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "is there a weekend surcharge and does it apply to vaccinations",
+        "can employees rent a machine privately and what does it cost",
+        "what does rto mean and how long is it for the booking database",
+        "do forklift drivers need a course and when do they take it",
+    ],
+)
+def test_a_pronoun_that_its_own_question_explains_asks_for_nothing_back(question: str) -> None:
+    done = after(question)
+    assert (done.text, done.unresolved) == (question, False)
+
+
+@pytest.mark.parametrize("question", ["what is the price of it", "who wrote it and when was it printed"])
+def test_a_pronoun_without_another_clause_to_explain_it_points_back(question: str) -> None:
+    assert after(question).unresolved

@@ -15,6 +15,7 @@ from models.term_data import is_needed, left_out, made_up, shared_name
 from models.terms import BUNDLED, TermSelector, phrases
 from models.trunk import Trunk
 from models.types import Conversation, Turn
+from models.unaided import OUTSIDE
 
 
 @pytest.fixture(scope="module")
@@ -82,6 +83,22 @@ def test_spans_become_whole_words_and_phrases() -> None:
     assert phrases(text, [(13, 16)]) == []
     assert phrases(text, [(32, 34), (34, 36)]) == ["青藏铁路"]
     assert phrases(text, [(3, 4)]) == []
+
+
+def test_codes_and_numbers_stay_whole() -> None:
+    assert phrases("AH-200充满电能用多久", [(3, 6)]) == ["AH-200"]
+    assert phrases("The budget is £312,000, not more.", [(15, 18)]) == ["312,000"]
+    assert phrases("a mini excavator 1.9 t", [(17, 18)]) == ["1.9"]
+
+
+def test_no_word_is_taken_from_what_passerine_says_without_an_answer(selector: TermSelector) -> None:
+    asked = "how many volteq e18 are we going to buy and for which depots", "who is responsible for that"
+    chosen = selector.select(conversation(asked[0], OUTSIDE["en"], asked[1]))
+    assert "e18" in " ".join(chosen)
+    assert not set(chosen) & set(OUTSIDE["en"].replace(",", "").replace(";", "").split())
+    assert selector.select(conversation("Hello", OUTSIDE["en"], asked[1])) == selector.select(
+        Conversation((Turn("user", "Hello"), Turn("user", asked[1])))
+    )
 
 
 def test_left_out_words_stand_in_brackets_unless_said() -> None:
