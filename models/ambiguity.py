@@ -49,6 +49,10 @@ ASKING = re.compile(
 MOST_READINGS = 4
 FEW_UNITS = 5
 """A turn that says more than this can be searched for, whatever its pronoun points at."""
+OWN_WORDS = 3
+IN_DOUBT = 0.3
+"""With so many content words of its own, a turn whose pronoun points at nothing may be plain all the same: an answer
+with a support of a half then outdoes the question back, and one with little support does not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +85,15 @@ class AmbiguityDetector:
         return found if found.probability >= self.threshold else None
 
     def clarify(self, conversation: Conversation, hits: Sequence[Hit] = ()) -> Candidate | None:
-        """A question back to the user as a candidate; its log_prob is ln P(the question is ambiguous)."""
+        """A question back to the user as a candidate; its log_prob is ln P(the question is ambiguous), at most
+        ln IN_DOUBT for one that points at nothing with OWN_WORDS of its own."""
         found = self.detect(conversation, hits)
         if found is None:
             return None
-        chance = min(0.0, log(found.probability))
-        return Candidate(found.question, log_prob=chance, origin="clarify", kind="clarify")
+        done = rewrite(conversation)
+        in_doubt = done.unresolved and len(content_words(done.text)) >= OWN_WORDS
+        chance = min(found.probability, IN_DOUBT) if in_doubt else found.probability
+        return Candidate(found.question, log_prob=min(0.0, log(chance)), origin="clarify", kind="clarify")
 
 
 def facts(done: Rewrite, found: Sequence[Reading]) -> Floats:

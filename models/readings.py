@@ -16,6 +16,8 @@ NUMBERED = re.compile("第|[0-9一二三四五六七八九十]")
 PARTICLES = "去到在从向往被把对用坐乘看读听由给和与跟同比叫"
 """Signs before a name that do not belong to it."""
 BRACKETS = re.compile(r"[（(《》）)]")
+YEAR = re.compile(r"(?<!\d)(?:19|20)\d\d(?!\d)")
+DATE = re.compile(rf"{YEAR.pattern}(?:\s*年)?(?:\s*\d+\s*月)?(?:\s*\d+\s*[日号])?|\d+\s*月(?:\s*\d+\s*[日号])?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +77,7 @@ def is_name(question: str, title: str, shared: frozenset[str]) -> bool:
     share. A surname is a name.
     """
     if language_of(question) == "zh":
-        return any(len(unit) == 1 for unit in shared) or any(
-            goes_together(question, part) for part in BRACKETS.split(title) if part
-        )
+        return any(len(unit) == 1 for unit in shared) or any(goes_together(question, part) for part in parts(title))
     names = [run for run in capitalised(question) if run & shared]
     if names:
         return any(run <= shared for run in names)
@@ -89,6 +89,17 @@ def is_name(question: str, title: str, shared: frozenset[str]) -> bool:
 def base_of(title: str) -> str:
     """The title up to its brackets."""
     return BRACKETS.split(title)[0].strip()
+
+
+def parts(title: str) -> list[str]:
+    """The title's words outside and inside of its brackets, without its dates where it has other words.
+
+    >>> parts("2025 年第二季度例会纪要（2025 版）"), parts("1984（小说）")
+    (['第二季度例会纪要', '版'], ['1984', '小说'])
+    """
+    base, *inside = ([part.strip() for part in DATE.split(text)] for text in BRACKETS.split(title))
+    named = base if any(base) else [base_of(title)]
+    return [part for piece in (named, *inside) for part in piece if part]
 
 
 def capitalised(question: str) -> list[set[str]]:
@@ -133,15 +144,14 @@ def english_share(question: str, title: str) -> frozenset[str]:
 def chinese_share(question: str, title: str) -> frozenset[str]:
     """Signs in pairs of the longest stretch that question and title share, and of the title's words in brackets.
 
-    A surname ("李教授") is shared with the names that begin with it.
+    A surname ("李教授") is shared with the names that begin with it, a year where other words are shared too.
     """
     family = SURNAME.search(question)
     if family and title.startswith(family[1] or family[2] or "\0") and len(title) <= 3:
         return frozenset({family[1] or family[2]})
-    stretches = [longest_common(question.lower(), part.lower()) for part in BRACKETS.split(title) if part]
-    return frozenset(
-        stretch[start : start + 2] for stretch in stretches if len(stretch) >= 2 for start in range(len(stretch) - 1)
-    )
+    stretches = [longest_common(question.lower(), part.lower()) for part in parts(title)]
+    pairs = {stretch[start : start + 2] for stretch in stretches for start in range(len(stretch) - 1)}
+    return frozenset(pairs | (set(YEAR.findall(title)) & set(YEAR.findall(question)) if pairs else set()))
 
 
 def longest_common(first: str, second: str) -> str:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from indexing.split import sentences, size
-from models.answer_type import Type, answer_type, counts, of_type
+from models.answer_type import Type, answer_type, counts, lasts, of_type
 from models.quotes import whole_words
 
 MOST_TOKENS = 30
@@ -198,6 +198,8 @@ def is_name(line: str) -> bool:
 def may_be(asked: Type | None, passage: str, span: Span) -> bool:
     """Whether a span can be what is asked for, by its own words and the one before it."""
     if asked == "number" and not counts(passage, span.start, span.end):
+        return False
+    if asked == "duration" and not lasts(passage, span.start, span.end):
         return False
     return of_type(asked, passage[span.start : span.end])
 

@@ -1,4 +1,4 @@
-"""Names and numbers of a question, and whether a text holds them: one of a series with its number (神舟五号)."""
+"""Names and numbers of a question, and whether a text holds them: one of a series (神舟五号), a code (AH-350)."""
 
 import re
 
@@ -21,6 +21,13 @@ CHINESE_SERIES = re.compile(rf"([{CJK}·]{{2}}|[A-Za-z]+)[- ]?{ORDINAL}")
 """The last two characters of a name, its number, and the word of a ship, a line (号) or a ruler (世)."""
 DATE_OR_ORDER = "月第年日"
 """No name ends so: 5月3号, 第五号."""
+FIGURES = r"(\d{1,9}(?:\.\d+)*)"
+DASH = "[-_‐‑–—]?"
+CODE = re.compile(
+    rf"(?<![A-Za-z\d.])(?:([A-Za-z]{{1,6}}){DASH}|([A-Z]{{2,6}}|[A-Z]-[A-Za-z]+) (?!(?:19|20)\d\d\b)){FIGURES}"
+)
+"""Letters and figures, with a blank between them only behind capitals (ISO 9001, S-Lift 26): a small word before a
+number makes none, nor does a year behind a name."""
 
 
 def names_of(question: str) -> set[str]:
@@ -62,6 +69,42 @@ def names_another(question: str, text: str) -> bool:
     return any(name not in simple or (number, word) not in told for name, number, word in asked)
 
 
+def names_another_code(question: str, *texts: str) -> bool:
+    """Whether the question names a code (AH-350, E18) and the first of the texts that names any with the same letters
+    has others only. Letters behind the figures tell kinds of one thing (AH-350W), and so does a version's last figure.
+
+    >>> names_another_code("How heavy is the AH-350?", "ah 350W: 16 kg"), names_another_code("Is E5 bad?", "E2: bad")
+    (False, True)
+    """
+    asked: dict[str, set[str]] = {}
+    for attached, spaced, figures in CODE.findall(question):
+        asked.setdefault((attached or spaced).casefold(), set()).add(figures.lstrip("0"))
+    folded = [text.casefold() for text in texts]
+    for letters, wanted in asked.items():
+        told = next((found for text in folded if (found := figures_behind(letters, text))), [])
+        if told and not any(is_told(figures, told) for figures in wanted):
+            return True
+    return False
+
+
+def figures_behind(letters: str, text: str) -> list[tuple[str, str]]:
+    """The figures of the codes with such letters, each with the end of the range that it may begin (E1–E6)."""
+    gap = r"\s?" if len(letters) > 1 else ""  # "a 5" is no code
+    begin = rf"(?<![a-z\d]){re.escape(letters)}(?:{gap}|{DASH})"
+    last = rf"(?:\s?[-–—~～至到]\s?(?:{re.escape(letters)}{DASH})?(\d{{1,9}}))?"
+    return [(first.lstrip("0"), end) for first, end in re.findall(rf"{begin}{FIGURES}{last}", text)]
+
+
+def is_told(figures: str, told: list[tuple[str, str]]) -> bool:
+    """Whether figures are among those told, as a part of one, or inside a range."""
+    return any(
+        f"{first}.".startswith(f"{figures}.")
+        or f"{figures}.".startswith(f"{first}.")
+        or (end != "" and whole(first) <= whole(figures) <= whole(end))
+        for first, end in told
+    )
+
+
 def chinese_series(question: str) -> list[tuple[str, int, str]]:
     """Those of a series that a Chinese question names: the end of the name, the number, the word behind it; simplified.
 
@@ -93,3 +136,8 @@ def written(number: int) -> list[str]:
         roman += sign * (left // value)
         left %= value
     return [form for form in (str(number), roman, *SMALL[1:13][number - 1 : number]) if form]
+
+
+def whole(figures: str) -> int:
+    """The number before the first point; 0 where nothing is."""
+    return int(figures.split(".")[0] or 0)

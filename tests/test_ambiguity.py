@@ -8,7 +8,9 @@ from indexing.types import Document, Hit, Passage
 from models import ambiguity as ambiguity_module
 from models.ambiguity import AmbiguityDetector
 from models.heads import load_head
+from models.readings import readings
 from models.types import Conversation, Turn
+from rewards.select import ambiguity, effective_support
 
 HEAD = Path(ambiguity_module.__file__).parent / "bundled" / "ambiguity"
 
@@ -74,6 +76,32 @@ def test_a_name_with_several_readings_is_asked_back_with_their_names(detector: A
 )
 def test_a_plain_question_is_not(detector: AmbiguityDetector, turns: tuple[str, ...], hits: list[Hit]) -> None:
     assert detector.detect(asks(*turns), hits) is None
+
+
+@pytest.mark.parametrize(
+    ("question", "outdone"), [("When did she win the Nobel Prize?", True), ("When was he born?", False)]
+)
+def test_a_supported_answer_outdoes_a_question_back_to_a_turn_with_words_of_its_own(
+    detector: AmbiguityDetector, question: str, outdone: bool
+) -> None:
+    asked_back = detector.clarify(asks(question))
+    assert asked_back is not None
+    unclear = effective_support(asked_back, 1.0, True, ambiguity([asked_back]))
+    assert (unclear < 0.7 * (1 - unclear)) is outdone
+    assert unclear > 0.3 * (1 - unclear), "what has little support does not"
+
+
+def test_a_year_or_a_date_is_no_name() -> None:
+    titles = ("售后服务条款（2025 版）", "2025 年产品价格表（内部）", "2025 年第二季度经营例会纪要")
+    assert readings("2025年5月以后买的血压计保修多久？", found(*((title, "血压计") for title in titles))) == []
+
+
+def test_a_year_tells_titles_apart_that_share_more() -> None:
+    games = found(("2008年夏季奥运会", "北京。"), ("2012年夏季奥运会", "伦敦。"))
+    assert [one.name for one in readings("2008年夏季奥运会在哪里？", games)] == ["2008年夏季奥运会"]
+    assert len(readings("夏季奥运会在哪里？", games)) == 2
+    novel = found(("1984（小说）", "奥威尔。"), ("1984（电影）", "电影。"))
+    assert len(readings("1984是什么？", novel)) == 2
 
 
 def test_the_probability_is_one_and_names_are_few(detector: AmbiguityDetector) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from rewards.names import names_another
+from rewards.names import names_another, names_another_code
 
 
 @pytest.mark.parametrize(
@@ -50,3 +50,42 @@ def test_one_of_a_chinese_series_is_known_in_either_script_and_by_either_digits(
 ) -> None:
     told = "It stands 110 m high." if title.isascii() else "全长约五十八米，于当年起飞。"
     assert names_another(question, f"{title} {told}") is is_another
+
+
+@pytest.mark.parametrize(
+    ("question", "told", "is_another"),
+    [
+        ("AH-210充电要多久", "AH-200 使用说明书 充电时间约 2.5 小时", True),
+        ("AH-210充电要多久", "AH-210 使用说明书 充电时间约 2.5 小时", False),
+        ("ah210充电要多久", "AH‑210 使用说明书", False),
+        ("AH-210充电要多久", "型号AH 200，充电时间约 2.5 小时", True),
+        ("AH-350W多重", "AH-350 家用制氧机", False),
+        ("AH-350W多重", "制氧机 16.2 kg", False),
+        ("E18 的报警怎么处理", "报警时请联系售后", False),
+        ("E18 的报警怎么处理", "E2 | 氧浓度低", True),
+        ("E5 的报警怎么处理", "E1–E6 的报警须记录", False),
+        ("How high does the brandt b16 reach?", "Brandt B26 | 26.4", True),
+        ("How big is A4?", "a 5 day week", False),
+        ("What is new in v3.2?", "v3.1 brings a map", True),
+        ("What is new in v3?", "v3.1 brings a map", False),
+        ("Are we certified for ISO 9001?", "The ISO 13485 audit was passed.", True),
+        ("Are we certified for ISO 9001?", "ISO 9001:2015", False),
+        ("How high is the S-Lift 26?", "S-Lift 16 | 16 m", True),
+        ("What did the EU 2030 plan say?", "the EU 2020 plan", False),
+        ("AH-200和AH-210哪个轻", "AH-200 重 138 g", False),
+        ("What is kept for 20 weeks?", "kept for 30 weeks", False),
+    ],
+)
+def test_another_code_is_told_from_the_one_that_is_asked_about(question: str, told: str, is_another: bool) -> None:
+    assert names_another_code(question, told) is is_another
+
+
+def test_the_first_text_that_names_a_code_decides() -> None:
+    assert names_another_code("AH-210零售价", "AH-200 | 399", "AH-200 | 399 AH-210 | 289")
+    assert not names_another_code("AH-210零售价", "便携式 | 289", "AH-200 | 399 AH-210 | 289")
+
+
+def test_a_number_of_any_length_is_read() -> None:
+    long = "1" * 5_000
+    assert names_another_code("What does E5 mean?", f"E{long}-E{long}")
+    assert not names_another_code(f"What does E{long} mean?", f"E{long}-E{long}")

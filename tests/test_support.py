@@ -107,6 +107,24 @@ def test_a_statement_that_its_quote_does_not_bear_out_is_not_supported(
     assert network[0] > network[1]
 
 
+@pytest.mark.parametrize(
+    ("question", "row", "title", "short", "supported"),
+    [
+        ("AH-200零售价是多少？", "AH-200 | 399 | 268 | 50 台", "价格表", "399", True),
+        ("AH-210零售价是多少？", "AH-200 | 399 | 268 | 50 台", "价格表", "399", False),
+        ("AH-210充电要多久？", "充电时间 | 约 2.5 小时", "AH-200 说明书", "约 2.5 小时", False),
+        ("AH-200换成了什么型号？", "现已换成 AH-210。", "产品清单", "AH-210", True),
+        ("AH-200什么时候上市？", "AH-200 上市", "产品清单", "AH-200", False),
+        ("AH-200检测费是多少？", "AH-200 检测需 6 小时", "产品清单", "6 小时", False),
+    ],
+)
+def test_a_row_about_another_model_supports_nothing(
+    judge: TrainedSupport, question: str, row: str, title: str, short: str, supported: bool
+) -> None:
+    (share,) = judge.judge(asked(question), [quoted(row, title, short=short)])
+    assert (share > 0.0) is supported
+
+
 def test_said_examples_are_right_once_and_wrong_in_several_ways() -> None:
     quote = "Bridges: The bridge was opened on 4 March 1932, and floods closed it."
     group = [

@@ -57,7 +57,11 @@ def test_each_turn_gets_what_applies(unaided: Unaided, turn: str, kinds: set[str
 
 @pytest.mark.parametrize(
     ("turn", "text"),
-    [("when is salary paid", ABSENT["en"]), ("just thinking of lunch", OUTSIDE["en"]), ("Write me a poem", OUTSIDE["en"])],
+    [
+        ("when is salary paid", ABSENT["en"]),
+        ("just thinking of lunch", OUTSIDE["en"]),
+        ("Write me a poem", OUTSIDE["en"]),
+    ],
 )
 def test_what_is_searched_in_doubt_is_said_to_be_absent_only_where_it_asks(
     unaided: Unaided, turn: str, text: str
