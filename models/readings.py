@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from indexing.types import Hit
+from models.versions import are_versions, moment_of
 from models.words import CJK, content_words, language_of, latin_words, stem, units
 
 SURNAME = re.compile(f"姓([{CJK}])|([{CJK}])(?:先生|女士|小姐|教授|博士|老师|总|院士)(?![{CJK}]*[理统])")
@@ -15,6 +16,7 @@ DEFINITE = re.compile(r"\b(?:the|this|that) ([a-z][\w\-]+)")
 NUMBERED = re.compile("第|[0-9一二三四五六七八九十]")
 PARTICLES = "去到在从向往被把对用坐乘看读听由给和与跟同比叫"
 """Signs before a name that do not belong to it."""
+EDITION = re.compile(r"版|修[订訂]|\b(?:version|edition|revision|rev|v\d)", re.IGNORECASE)
 BRACKETS = re.compile(r"[（(《》）)]")
 YEAR = re.compile(r"(?<!\d)(?:19|20)\d\d(?!\d)")
 DATE = re.compile(rf"{YEAR.pattern}(?:\s*年)?(?:\s*\d+\s*月)?(?:\s*\d+\s*[日号])?|\d+\s*月(?:\s*\d+\s*[日号])?")
@@ -49,6 +51,7 @@ def readings(question: str, hits: Sequence[Hit]) -> list[Reading]:
     weights = {title: (chinese_share if chinese else english_share)(question, title) for title in texts if title}
     most = max((len(share) for share in weights.values()), default=0)
     best = [title for title, share in weights.items() if most and len(share) == most]
+    best = [title for title in best if not any(supersedes(texts[other][0], texts[title][0]) for other in best)]
     twins = {base for base, count in Counter(base_of(title) for title in best).items() if count > 1}
     best = [title for title in best if base_of(title) in twins or is_name(question, title, weights[title])]
     shared_by_all = frozenset.intersection(*(weights[title] for title in best)) if best else frozenset()
@@ -67,6 +70,14 @@ def reading(title: str, shared: frozenset[str], said: set[str], hits: Sequence[H
     plain = "".join(sign for sign in question.lower() if sign.isalnum())
     whole = "".join(sign for sign in title.lower() if sign.isalnum())
     return Reading(title, shared, covered, closeness, whole in plain)
+
+
+def supersedes(hit: Hit, other: Hit) -> bool:
+    """Whether one hit's document is a later edition of the other's: nobody is asked which of them is meant."""
+    if not EDITION.search(other.document.title) or not are_versions(hit.document, other.document):
+        return False
+    ours, theirs = moment_of(hit.document), moment_of(other.document)
+    return ours is not None and theirs is not None and ours > theirs
 
 
 def is_name(question: str, title: str, shared: frozenset[str]) -> bool:

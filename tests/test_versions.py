@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from indexing.types import Document, Hit, Passage, Query
+from models.readings import readings
 from models.types import Candidate, Plan, Quote
 from models.versions import are_versions
 from rewards.select import Thresholds, select
@@ -74,6 +75,18 @@ def test_other_documents_are_no_versions() -> None:
 def test_titles_that_differ_in_dates_and_versions_alone_are_of_one_document(one: str, other: str, alike: bool) -> None:
     assert are_versions(document(one), document(other)) is alike
     assert not are_versions(document(one), document(one))
+
+
+@pytest.mark.parametrize(
+    ("titles", "names"),
+    [
+        (("售后服务条款（2023 版）", "售后服务条款（2025 版）"), ["售后服务条款（2025 版）"]),
+        (("夏季奥运会（2008）", "夏季奥运会（2012）"), ["夏季奥运会（2008）", "夏季奥运会（2012）"]),
+    ],
+)
+def test_nobody_is_asked_which_edition_of_a_document_is_meant(titles: tuple[str, ...], names: list[str]) -> None:
+    hits = [said(document(title), "400-820-6118").evidence[0] for title in titles]
+    assert [one.name for one in readings(f"{titles[0][:5]}的热线现在是多少号", hits)] == names
 
 
 def test_without_dates_the_better_answer_stays() -> None:
