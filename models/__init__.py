@@ -38,6 +38,7 @@ overlap         sentences that share words with a question
 orders          orders to the assistant in a passage, and the passage without them
 quotes          verbatim whole sentences, checked
 answer_type     times, numbers and durations that are asked for
+table_rows      rows of tables, and those that a question is about
 spans           scores of tokens -> the stretches that can be what is asked for
 reader          question + passages -> spans and "not here"
 recent          what was made last, and how often that was asked for

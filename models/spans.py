@@ -13,6 +13,7 @@ from torch import Tensor
 from indexing.split import sentences, size
 from models.answer_type import Type, answer_type, counts, lasts, of_type
 from models.quotes import whole_words
+from models.table_rows import other_rows
 
 MOST_TOKENS = 30
 """Longest span; 99% of the training answers are shorter."""
@@ -108,7 +109,8 @@ def fitting(question: str, passage: str, spans: Sequence[Span]) -> list[Span]:
     with a likelier one that cannot be it is the same reading with other borders and left out too, unless it takes a
     word or two more ("since 1951" for "1951").
 
-    None lies in a heading or a question on lines of its own where something else is said; the sentence below a question
+    None lies in a heading, in a question on lines of its own or in a row of a table that the question names less of
+    than of another row, where something else is said; the sentence below a question
     answers it, and is as likely as the question's likeliest span was.
     """
     asked = answer_type(question)
@@ -121,7 +123,7 @@ def fitting(question: str, passage: str, spans: Sequence[Span]) -> list[Span]:
         if not out and whole_words(passage, span.start, span.end)
     ]
     questions = answered(passage)
-    silent = [*questions, *headings(passage), *head_rows(passage)]
+    silent = [*questions, *headings(passage), *head_rows(passage), *other_rows(question, passage)]
     told = [span for span in kept if not any(within(span, bounds) for bounds in silent)]
     for line, answer in questions.items():
         chance = max((span.probability for span in spans if within(span, line)), default=0.0)

@@ -1,0 +1,43 @@
+"""Rows of tables: which of them a question is about."""
+
+import pytest
+
+from models.spans import Span, fitting
+from models.table_rows import other_rows, rows
+
+HIRE = (
+    "Rates\n\nModel: Mini loader ZX-7; Day: £85; Week: £340.\nModel: Tower lamp TL-2; Day: £22; Week: £88.\n\nAsk us."
+)
+LEAVE = "假别：婚假；天数：13 天；所需材料：结婚证复印件。\n假别：病假；天数：按医嘱；所需材料：病假条、病历。"
+LIMITS = "City: London; Hotel limit: £165; Meals: £38.\nOther towns in the UK; Hotel limit: £95; Meals: £30."
+
+
+@pytest.mark.parametrize(
+    ("question", "passage", "left"),
+    [
+        ("weekly price of the zx-7", HIRE, ["Tower lamp TL-2"]),
+        ("deposit tower lamp", HIRE, ["Mini loader ZX-7"]),
+        ("what does a day cost", HIRE, []),
+        ("zx-7 or tl-2, which is dearer", HIRE, []),
+        ("病假需要什么材料？", LEAVE, ["婚假"]),
+        ("年假有几天？", LEAVE, []),
+        ("hotel limit in manchester", LIMITS, []),
+        ("Weight: 12 kg. What is it?", "Weight: 12 kg.\nLength: 2 m.", []),
+    ],
+)
+def test_rows_that_the_question_names_less_of_are_others(question: str, passage: str, left: list[str]) -> None:
+    found = [passage[slice(*bounds)] for bounds in other_rows(question, passage)]
+    assert len(found) == len(left)
+    assert all(name in line for name, line in zip(left, found, strict=True))
+
+
+def test_tables_of_other_columns_are_apart() -> None:
+    assert [len(table) for table in rows(HIRE + "\n" + LIMITS)] == [2, 2]
+    assert rows("City: London; a fine town.\nIt rains; it pours.") == []
+
+
+def test_the_answer_is_read_in_the_row_that_the_question_names() -> None:
+    spans = [Span(HIRE.index("£88"), HIRE.index("£88") + 3, 0.7), Span(HIRE.index("£340"), HIRE.index("£340") + 4, 0.1)]
+    assert fitting("weekly price of the zx-7", HIRE, spans) == spans[1:]
+    assert fitting("how much for the tower lamp a week", HIRE, spans) == spans[:1]
+    assert fitting("how much for a week", HIRE, spans) == spans
