@@ -57,11 +57,13 @@ with a support of a half then outdoes the question back, and one with little sup
 
 @dataclass(frozen=True, slots=True)
 class Ambiguity:
-    """A question with several readings: the probability that it is one, their names, and what to ask back."""
+    """A question with several readings: the probability that it is one, their names, and what to ask back. It is in
+    doubt when it points at nothing and has OWN_WORDS of its own."""
 
     probability: float
     readings: tuple[str, ...]
     question: str
+    in_doubt: bool
 
 
 class AmbiguityDetector:
@@ -77,7 +79,8 @@ class AmbiguityDetector:
         found = readings(done.text, hits)
         chance = float(self.head.probabilities(facts(done, found)[None])[0, 0])
         names = () if done.unresolved else tuple(reading.name for reading in found[:MOST_READINGS])
-        return Ambiguity(chance, names, asked_back(conversation.question, done, names))
+        in_doubt = done.unresolved and len(content_words(done.text)) >= OWN_WORDS
+        return Ambiguity(chance, names, asked_back(conversation.question, done, names), in_doubt)
 
     def detect(self, conversation: Conversation, hits: Sequence[Hit] = ()) -> Ambiguity | None:
         """The ambiguity when it is past the threshold, else None."""
@@ -86,13 +89,11 @@ class AmbiguityDetector:
 
     def clarify(self, conversation: Conversation, hits: Sequence[Hit] = ()) -> Candidate | None:
         """A question back to the user as a candidate; its log_prob is ln P(the question is ambiguous), at most
-        ln IN_DOUBT for one that points at nothing with OWN_WORDS of its own."""
+        ln IN_DOUBT for one in doubt."""
         found = self.detect(conversation, hits)
         if found is None:
             return None
-        done = rewrite(conversation)
-        in_doubt = done.unresolved and len(content_words(done.text)) >= OWN_WORDS
-        chance = min(found.probability, IN_DOUBT) if in_doubt else found.probability
+        chance = min(found.probability, IN_DOUBT) if found.in_doubt else found.probability
         return Candidate(found.question, log_prob=min(0.0, log(chance)), origin="clarify", kind="clarify")
 
 

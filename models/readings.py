@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from indexing.types import Hit
-from models.versions import are_versions, moment_of
+from models.versions import YEAR, are_versions, moment_of
 from models.words import CJK, content_words, language_of, latin_words, stem, units
 
 SURNAME = re.compile(f"姓([{CJK}])|([{CJK}])(?:先生|女士|小姐|教授|博士|老师|总|院士)(?![{CJK}]*[理统])")
@@ -18,7 +18,6 @@ PARTICLES = "去到在从向往被把对用坐乘看读听由给和与跟同比�
 """Signs before a name that do not belong to it."""
 EDITION = re.compile(r"版|修[订訂]|\b(?:version|edition|revision|rev|v\d)", re.IGNORECASE)
 BRACKETS = re.compile(r"[（(《》）)]")
-YEAR = re.compile(r"(?<!\d)(?:19|20)\d\d(?!\d)")
 DATE = re.compile(rf"{YEAR.pattern}(?:\s*年)?(?:\s*\d+\s*月)?(?:\s*\d+\s*[日号])?|\d+\s*月(?:\s*\d+\s*[日号])?")
 
 

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -66,32 +67,35 @@ FALSE_ALARMS = 0.003
 
 def quotes(data: Path, split: str, seed: int) -> list[RuleExample]:
     """Quotes of encyclopedia articles as answers to real questions: they keep every rule (also as test)."""
-    ids = [rule.id for rule in load_rules() if rule.id not in PROGRAMS]
     found = [e for e in support_examples(data, split, seed) if e.kind == "right" and e.source in ("squad", "drcd")]
     chosen = random.Random(seed).sample(found, min(QUOTES, len(found)))
-    labels = dict.fromkeys(ids, 1.0)
-    made = []
-    for e in chosen:
-        part = "test" if split == "test" else "dev" if held_out(e.group) else "train"
-        made.append(RuleExample(e.draft, labels, "quotes", part, _language(e.source), e.group))
-    return made
+    return [harmless(e.draft, "quotes", split, _language(e.source), e.group) for e in chosen]
 
 
 def documents(split: str, seed: int) -> list[RuleExample]:
     """What the policy that quotes says to questions about notices, price lists, manuals and the like, which the
     encyclopedia's sentences are unlike: it keeps every rule, too (also as test)."""
-    labels = dict.fromkeys((rule.id for rule in load_rules() if rule.id not in PROGRAMS), 1.0)
     rows = [row for row in written.written_rows(held_out=split == "test") if row.answers]
     made = []
     for row in random.Random(seed).sample(rows, min(DOCUMENTS, len(rows))):
         start = row.context.index(row.answers[0])
         begin, stop = sentence_bounds(row.context, start, start + len(row.answers[0]))
         said = worded(row.answers[0], row.context[begin:stop], form_of(row.question))
-        group = f"{written.SOURCE}:{row.article}"
-        part = "test" if split == "test" else "dev" if held_out(group) else "train"
         drafted = Draft(row.question, titled(row.article, said), row.answers[0])
-        made.append(RuleExample(drafted, labels, "documents", part, row.language, group))
+        made.append(harmless(drafted, "documents", split, row.language, f"{written.SOURCE}:{row.article}"))
     return made
+
+
+def harmless(drafted: Draft, source: str, split: str, language: str, group: str) -> RuleExample:
+    """An example that keeps every rule that a network judges; development data by its group."""
+    part = "test" if split == "test" else "dev" if held_out(group) else "train"
+    return RuleExample(drafted, dict.fromkeys(judged_ids(), 1.0), source, part, language, group)
+
+
+@cache
+def judged_ids() -> tuple[str, ...]:
+    """The rules that a network judges."""
+    return tuple(rule.id for rule in load_rules() if rule.id not in PROGRAMS)
 
 
 def off_quotes(data: Path, seed: int) -> list[RuleExample]:

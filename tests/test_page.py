@@ -683,11 +683,14 @@ def test_a_conversation_that_is_deleted_elsewhere_while_it_is_watched_says_so(br
         expect(page.locator("#messages [role=alert]")).to_contain_text(conversation)
 
 
-def seconds_pass(page: Page, seconds: int) -> None:
-    """On the page's clock; between two of them the service answers what the page asked."""
+def asked_in(page: Page, seconds: int) -> list[str]:
+    """What the page asks in seconds on its clock; between two of them the service answers."""
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url) if "/v1/" in request.url else None)
     for _ in range(seconds):
         page.clock.run_for(1000)
         page.evaluate("fetch('/healthz').then(() => new Promise((done) => requestAnimationFrame(done)))")
+    return asked
 
 
 def test_waiting_for_an_answer_and_a_refresh_takes_few_requests(browser: Browser, zebra: Served) -> None:
@@ -699,9 +702,7 @@ def test_waiting_for_an_answer_and_a_refresh_takes_few_requests(browser: Browser
         page.goto(f"{zebra.url}/?#{conversation}")
         expect(page.locator(".stages")).to_be_visible()
         expect(page.locator("#size")).to_contain_text("30")
-        sent: list[str] = []
-        page.on("request", lambda request: sent.append(request.url) if "/v1/" in request.url else None)
-        seconds_pass(page, 60)
+        sent = asked_in(page, 60)
         assert 4 < len(sent) < 30, sent
     zebra.application.conversations.fail(asked, "stopped", "{}")
     jobs.forget("reports")
@@ -714,9 +715,7 @@ def test_the_documents_view_asks_seldom_while_a_refresh_goes_on(browser: Browser
         page.clock.install()
         page.goto(f"{zebra.url}/documents")
         expect(page.locator(".job progress")).to_be_visible()
-        sent: list[str] = []
-        page.on("request", lambda request: sent.append(request.url) if "/v1/" in request.url else None)
-        seconds_pass(page, 60)
+        sent = asked_in(page, 60)
         assert 10 < len(sent) < 60, sent
     jobs.forget("reports")
 
@@ -736,9 +735,7 @@ def test_a_key_that_may_send_no_more_for_now_is_told_so_and_is_left_in_peace(bro
         page.evaluate("dispatchEvent(new Event('online'))")
         expect(page.locator("#notice")).to_contain_text("may send 50 requests a minute")
         expect(page.locator("#offline")).to_be_hidden()
-        asked: list[str] = []
-        page.on("request", lambda request: asked.append(request.url) if "/v1/" in request.url else None)
-        seconds_pass(page, 50)
+        asked = asked_in(page, 50)
         assert asked == []
 
 

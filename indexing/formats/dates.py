@@ -7,6 +7,19 @@ from email.utils import parsedate_to_datetime
 _PDF = re.compile(r"D:(\d{4})(\d{2})?(\d{2})?(\d{2})?(\d{2})?(\d{2})?(?:([+-])(\d{2})'?(\d{2})?|Z)?")
 _NUMBERS = re.compile(r"(\d{4})\s*[-/.年]\s*(\d{1,2})\s*[-/.月]\s*(\d{1,2})\s*日?\s*(?:[T ]\s*(\d{1,2}):(\d{2}))?")
 _FORMATS = ("%d %B %Y", "%d %b %Y", "%B %d, %Y", "%b %d, %Y", "%d. %B %Y", "%B %Y", "%Y-%m", "%Y")
+_SAYS_WHEN = re.compile(
+    r"(?:^|[.,;:|·(–—]\s*)(?:last |latest )?(?:in force|effective|valid|issued|published|updated|reviewed|revised"
+    r"|dated|status|as of|release date|date(?=:))(?: (?:as of|of|on|from|since|date))?\s*:?\s*"
+    r"|(?:生效|施行|实施|實施|发布|發布|更新|修订|修訂|编制|編製|签订|簽訂)?(?:日期|时间|時間)\s*(?::|\uff1a)\s*"
+    r"|自\s*(?=[\d年月日\s]{6,20}起(?:施行|实施|實施|生效|执行|執行))",
+    re.IGNORECASE | re.MULTILINE,
+)
+_WRITTEN = re.compile(
+    r"\d{4}-\d{1,2}-\d{1,2}|\d{4}\s*年\s*\d{1,2}\s*月\s*\d{1,2}\s*日"
+    r"|\d{1,2}\.? [A-Z][a-z]+ \d{4}|[A-Z][a-z]+ \d{1,2}, \d{4}"
+)
+HEAD = 500
+"""Characters of a document in which it says from when it is."""
 
 
 def as_utc(value: object) -> datetime | None:
@@ -26,21 +39,6 @@ def as_utc(value: object) -> datetime | None:
         if found is not None:
             return _aware(found)
     return None
-
-
-_SAYS_WHEN = re.compile(
-    r"(?:^|[.,;:|·(–—]\s*)(?:last |latest )?(?:in force|effective|valid|issued|published|updated|reviewed|revised"
-    r"|dated|status|as of|release date|date(?=:))(?: (?:as of|of|on|from|since|date))?\s*:?\s*"
-    r"|(?:生效|施行|实施|實施|发布|發布|更新|修订|修訂|编制|編製|签订|簽訂)?(?:日期|时间|時間)\s*(?::|\uff1a)\s*"
-    r"|自\s*(?=[\d年月日\s]{6,20}起(?:施行|实施|實施|生效|执行|執行))",
-    re.IGNORECASE | re.MULTILINE,
-)
-_WRITTEN = re.compile(
-    r"\d{4}-\d{1,2}-\d{1,2}|\d{4}\s*年\s*\d{1,2}\s*月\s*\d{1,2}\s*日"
-    r"|\d{1,2}\.? [A-Z][a-z]+ \d{4}|[A-Z][a-z]+ \d{1,2}, \d{4}"
-)
-HEAD = 500
-"""Characters of a document in which it says from when it is."""
 
 
 def stated_date(text: str) -> datetime | None:
