@@ -15,6 +15,7 @@ outcomes     what became of a question
 left_out     questions whose passage the index lacks
 planted      instructions planted in documents
 answers      the answer flow measured whole
+office       documents of invented organisations, asked as their people would
 chat         the tuned chat model by itself
 rlhf         the chat model before and after tuning
 spans        the reader before and after its choice of spans was tuned

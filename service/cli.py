@@ -30,6 +30,7 @@ Part = Literal[
     "rerank",
     "followups",
     "answers",
+    "office",
     "judges",
     "chat",
     "rlhf",
@@ -223,6 +224,11 @@ def answering(given: Given) -> dict[str, Callable[..., None]]:
             return
         if part == "spelling":
             report = import_module("eval.spelling").run_spelling(results)
+            out().print(import_module("eval.report").markdown(report), markup=False)
+            return
+        if part == "office":
+            with bar() as progress:
+                report = import_module("eval.office").run_office(results, given.settings(), progress, limit)
             out().print(import_module("eval.report").markdown(report), markup=False)
             return
         if part == "faults":
