@@ -3,7 +3,7 @@
 import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -13,7 +13,7 @@ from torch import Tensor
 from indexing.split import sentences, size
 from models.answer_type import Type, answer_type, counts, lasts, of_type
 from models.quotes import whole_words
-from models.table_rows import other_rows
+from models.table_rows import asked_cells, other_rows
 
 MOST_TOKENS = 30
 """Longest span; 99% of the training answers are shorter."""
@@ -21,6 +21,9 @@ MORE = 10
 """Characters: a preposition and a blank."""
 KEPT = 400
 """Best spans of a piece that are looked at; those across two sentences fall away."""
+
+BESIDE = 0.5
+"""Of a span's probability, where a table has the very cell that the question names."""
 
 SHORT = 20.0
 """Tokens of the longest heading: sixteen words, or 25 Chinese characters."""
@@ -110,8 +113,9 @@ def fitting(question: str, passage: str, spans: Sequence[Span]) -> list[Span]:
     word or two more ("since 1951" for "1951").
 
     None lies in a heading, in a question on lines of its own or in a row of a table that the question names less of
-    than of another row, where something else is said; the sentence below a question
-    answers it, and is as likely as the question's likeliest span was.
+    than of another row, where something else is said; the sentence below a question answers it, and is as likely as the
+    question's likeliest span was, and so is the cell where the row and the column cross that the question names, which
+    comes before all others.
     """
     asked = answer_type(question)
     ordered = sorted(spans, key=lambda span: -span.probability)
@@ -130,7 +134,18 @@ def fitting(question: str, passage: str, spans: Sequence[Span]) -> list[Span]:
         below = Span(*trim(passage, *answer), chance) if answer and chance else None
         if below and may_be(asked, passage, below):
             told.append(below)
+    likeliest = max((span.probability for span in spans), default=0.0)
+    crossing = [Span(start, end, likeliest) for start, end in asked_cells(question, passage) if likeliest]
+    crossing = [span for span in crossing if may_be(asked, passage, span)]
+    if crossing:
+        beside = [span for span in told if not any(overlap(span, cell) for cell in crossing)]
+        told = crossing + [replace(span, probability=span.probability * BESIDE) for span in beside]
     return sorted(told, key=lambda span: -span.probability) or kept
+
+
+def overlap(span: Span, other: Span) -> bool:
+    """Whether two spans share characters."""
+    return span.start < other.end and other.start < span.end
 
 
 def within(span: Span, bounds: tuple[int, int]) -> bool:

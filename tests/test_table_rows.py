@@ -3,12 +3,13 @@
 import pytest
 
 from models.spans import Span, fitting
-from models.table_rows import other_rows, rows
+from models.table_rows import asked_cells, other_rows, rows
 
 HIRE = (
     "Rates\n\nModel: Mini loader ZX-7; Day: £85; Week: £340.\nModel: Tower lamp TL-2; Day: £22; Week: £88.\n\nAsk us."
 )
 LEAVE = "假别：婚假；天数：13 天；所需材料：结婚证复印件。\n假别：病假；天数：按医嘱；所需材料：病假条、病历。"
+LEVELS = "Severity: SEV1; First response: 15 minutes.\nSeverity: SEV2; First response: 30 minutes."
 LIMITS = "City: London; Hotel limit: £165; Meals: £38.\nOther towns in the UK; Hotel limit: £95; Meals: £30."
 
 
@@ -41,3 +42,30 @@ def test_the_answer_is_read_in_the_row_that_the_question_names() -> None:
     assert fitting("weekly price of the zx-7", HIRE, spans) == spans[1:]
     assert fitting("how much for the tower lamp a week", HIRE, spans) == spans[:1]
     assert fitting("how much for a week", HIRE, spans) == spans
+
+
+@pytest.mark.parametrize(
+    ("question", "passage", "cell"),
+    [
+        ("what can i spend on meals in london", LIMITS, ["£38"]),
+        ("hotel limit london?", LIMITS, ["£165"]),
+        ("which city has meals for £38", LIMITS, []),
+        ("meals", LIMITS, []),
+        ("london", LIMITS, []),
+        ("price of the tower lamp for a week", HIRE, ["£88"]),
+        ("病假需要什么所需材料？", LEAVE, ["病假条、病历"]),
+        ("婚假的天数", LEAVE, ["13 天"]),
+        ("how fast must we respond to a sev1", LEVELS, ["15 minutes"]),
+        ("Who wrote it?", "Nothing here is a table.", []),
+    ],
+)
+def test_the_cell_where_row_and_column_cross(question: str, passage: str, cell: list[str]) -> None:
+    assert [passage[slice(*bounds)] for bounds in asked_cells(question, passage)] == cell
+
+
+def test_the_crossing_cell_comes_before_all_others() -> None:
+    intro = "Limits for one night with breakfast:\n\n" + LIMITS
+    wrong = Span(intro.index("breakfast"), intro.index("breakfast") + 9, 0.8)
+    best = fitting("what can i spend on meals in london", intro, [wrong])
+    assert [intro[span.start : span.end] for span in best] == ["£38", "breakfast"]
+    assert [span.probability for span in best] == [0.8, 0.4]
