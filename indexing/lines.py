@@ -19,6 +19,8 @@ ITEM = re.compile(
     r"|[（(]?[一二三四五六七八九十]{1,3}[）)、．.]|[（(]\d{1,2}[）)]|\d{1,3}、|第[一二三四五六七八九十百\d]{1,4}[章节条])"
 )
 _COLUMNS = re.compile(r"\S(?: {3,}|\t)\S| \| ")
+_ROW = re.compile(r"[^;；:：]{1,100}[:：]\s?[^;；]{1,200}[;；]\s?[^;；:：]{1,100}[:：].{1,500}[.。!！?？…]$")
+"""Cells with the names of their columns."""
 _CODE_END = ("{", "}", ";", "\\", "=", "*/", "();")
 _CODE_START = (">>>", "...", "$ ", "# ", "//", "{", "}", "/*", "|", "+-", "=====", "-----")
 _MAY_CONTINUE = re.compile(r"[\w,，、)）”\"'’-]$")
@@ -47,7 +49,12 @@ def continues(line: str, following: str, width: int) -> bool:
     start = following.lstrip()
     if not line or not start or ITEM.match(following) or _COLUMNS.search(line) or _COLUMNS.search(following):
         return False
-    if line.endswith(_CODE_END) or start.startswith(_CODE_START) or line.lstrip().startswith(_CODE_START):
+    if (
+        _ROW.match(line)
+        or line.endswith(_CODE_END)
+        or start.startswith(_CODE_START)
+        or line.lstrip().startswith(_CODE_START)
+    ):
         return False
     if _indent(following) > _indent(line) and not ITEM.match(line):
         return False  # an indented first line, or code

@@ -3,15 +3,22 @@
 from collections.abc import Sequence
 
 
-def make_pdf(pages: Sequence[Sequence[str]], title: str = "", created: str = "", size: float = 10) -> bytes:
-    """A PDF with one text line per string (ASCII), one list of lines per page, in letters of this size."""
+CELL = 120
+"""Points from a cell of a line to the next."""
+
+
+def make_pdf(
+    pages: Sequence[Sequence[str | Sequence[str]]], title: str = "", created: str = "", size: float = 10
+) -> bytes:
+    """A PDF with one text line per string (ASCII) or list of cells, one list of lines per page, in letters of this
+    size."""
     objects: list[bytes] = []
     kids = " ".join(f"{4 + 2 * number} 0 R" for number in range(len(pages)))
     objects.append(b"<< /Type /Catalog /Pages 2 0 R >>")
     objects.append(f"<< /Type /Pages /Kids [{kids}] /Count {len(pages)} >>".encode())
     objects.append(b"<< /Type /Font /Subtype /Type1 /BaseFont /Courier >>")
     for number, lines in enumerate(pages):
-        shown = " ".join(f"({_escaped(line)}) Tj 0 -14 Td" for line in lines)
+        shown = " ".join(_shown([line] if isinstance(line, str) else line) for line in lines)
         stream = f"BT /F1 {size} Tf 50 780 Td {shown} ET".encode() if lines else b""
         objects.append(
             f"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 842] /Contents {5 + 2 * number} 0 R "
@@ -20,6 +27,11 @@ def make_pdf(pages: Sequence[Sequence[str]], title: str = "", created: str = "",
         objects.append(f"<< /Length {len(stream)} >>\nstream\n".encode() + stream + b"\nendstream")
     objects.append(f"<< /Title ({_escaped(title)}) /CreationDate ({created}) >>".encode())
     return _file(objects)
+
+
+def _shown(cells: Sequence[str]) -> str:
+    placed = f" {CELL} 0 Td ".join(f"({_escaped(cell)}) Tj" for cell in cells)
+    return f"{placed} {-CELL * (len(cells) - 1)} -14 Td"
 
 
 def _escaped(text: str) -> str:

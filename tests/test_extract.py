@@ -321,6 +321,40 @@ def test_pdf_tables_of_contents_are_left_out(tmp_path: Path) -> None:
     assert text.split("\n") == ["Wait..... what?", "Version 1...2"]
 
 
+def test_cells_of_a_pdf_table_carry_the_names_of_their_columns(tmp_path: Path) -> None:
+    table = [
+        ["Machine", "Day", "Week", "Deposit"],
+        ["Plate compactor", "$32", "$128", "$100"],
+        ["Concrete saw", "$46", "", "$120"],
+        ["Generator 6 kVA", "$41", "$164", "none"],
+    ]
+    page = ["Prices of small machines", *table, "From the second week on the price of a week is ten percent lower."]
+    text = one(tmp_path, "prices.pdf", make_pdf([page])).document.text
+    assert text.split("\n") == [
+        "Prices of small machines",
+        "",
+        "Machine: Plate compactor; Day: $32; Week: $128; Deposit: $100.",
+        "Machine: Concrete saw; Day: $46; Deposit: $120.",
+        "Machine: Generator 6 kVA; Day: $41; Week: $164; Deposit: none.",
+        "",
+        "From the second week on the price of a week is ten percent lower.",
+    ]
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        ["Every word of this page is of the same width, as on a typewriter."] * 8,
+        [["Left of two columns", "", "and the right of it"]] * 8,
+        [["Signed", "Dated", "Place"], ["(name)", "(day)", "(town)"]],
+    ],
+    ids=["typewriter", "two columns", "two lines"],
+)
+def test_other_lines_of_a_pdf_are_no_table(tmp_path: Path, page: list[str | list[str]]) -> None:
+    text = one(tmp_path, "page.pdf", make_pdf([page])).document.text
+    assert ":" not in text and ";" not in text and "|" not in text
+
+
 def test_endless_dotted_lines_of_a_pdf_are_read(tmp_path: Path) -> None:
     text = apart(tmp_path, "dots.pdf", make_pdf([["." * 30_000] * 8], size=0.02))
     assert text.count(".") == 8 * 30_000

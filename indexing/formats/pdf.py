@@ -1,4 +1,4 @@
-"""PDF: text by page, wrapped lines joined, broken words mended, running heads left out."""
+"""PDF: text by page, wrapped lines joined, broken words mended, running heads left out, tables by row."""
 
 import re
 import threading
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from indexing.formats.dates import as_utc
 from indexing.formats.draft import Draft, one_line, visible
+from indexing.formats.pdf_tables import page_lines, tables, with_rows
 from indexing.lines import continues, gap, reflow, wrap_width
 from indexing.split import HEADING_SEPARATOR
 from indexing.types import ExtractFailed, Mark
@@ -86,13 +87,14 @@ def _pages(document: "PdfDocument") -> tuple[list[str], list[int]]:
         try:
             page = document[number]
             textpage = page.get_textpage()
+            found = tables(page_lines(textpage))
             text = textpage.get_text_bounded()
             textpage.close()
             page.close()
         except PdfiumError:
-            text = ""
+            text, found = "", []
             unread.append(number + 1)
-        texts.append(_mended(text))
+        texts.append(with_rows(_mended(text), found))
     return texts, unread
 
 
