@@ -30,7 +30,7 @@ from indexing.extract import (
 from indexing.files import DOCUMENT_TYPES
 from indexing.formats.dates import as_utc
 from indexing.types import ExtractFailed
-from tests.pdf_files import make_pdf
+from tests.pdf_files import make_pdf, ruled
 
 FILES = Path(__file__).parent / "files"
 ROOT = Path(__file__).parent.parent
@@ -341,6 +341,34 @@ def test_cells_of_a_pdf_table_carry_the_names_of_their_columns(tmp_path: Path) -
     ]
 
 
+def test_cells_of_a_pdf_table_with_drawn_lines_may_be_wrapped(tmp_path: Path) -> None:
+    rows = [
+        ["Part", "22B", "22B Plus", "Unit"],
+        ["Door seal", "118", "every 800\ncycles", "pieces"],
+        ["Filter of\nthe tank", "7", "12", "cm"],
+    ]
+    page = ["Parts of both devices", "What follows is drawn below."]
+    text = one(tmp_path, "parts.pdf", make_pdf([page], drawn=ruled(rows))).document.text
+    assert text.split("\n")[-2:] == [
+        "Part: Door seal; 22B: 118; 22B Plus: every 800 cycles; Unit: pieces.",
+        "Part: Filter of the tank; 22B: 7; 22B Plus: 12; Unit: cm.",
+    ]
+    assert text.startswith("Parts of both devices")
+
+
+def test_a_frame_around_text_of_a_pdf_is_no_table(tmp_path: Path) -> None:
+    frame = [["Note: the door\nis closed."], ["Mind the step."]]
+    text = one(tmp_path, "frame.pdf", make_pdf([["Rules"]], drawn=ruled(frame))).document.text
+    assert "Note: the door" in text
+    assert "Mind the step." in text.split("\n")
+    assert not set(text) & set(";|")
+
+
+def test_a_damaged_drawing_of_a_pdf_loses_no_text(tmp_path: Path) -> None:
+    data = make_pdf([["The pump is red."]], drawn=ruled([["A", "B"], ["1", "2"]]) + " /Nothing Do q q Q Q Q BI")
+    assert "The pump is red." in one(tmp_path, "odd.pdf", data).document.text
+
+
 @pytest.mark.parametrize(
     "page",
     [
@@ -352,7 +380,7 @@ def test_cells_of_a_pdf_table_carry_the_names_of_their_columns(tmp_path: Path) -
 )
 def test_other_lines_of_a_pdf_are_no_table(tmp_path: Path, page: list[str | list[str]]) -> None:
     text = one(tmp_path, "page.pdf", make_pdf([page])).document.text
-    assert ":" not in text and ";" not in text and "|" not in text
+    assert not set(text) & set(":;|")
 
 
 def test_endless_dotted_lines_of_a_pdf_are_read(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from indexing.formats.dates import as_utc
 from indexing.formats.draft import Draft, one_line, visible
-from indexing.formats.pdf_tables import page_lines, tables, with_rows
+from indexing.formats.pdf_tables import Ruled, page_lines, tables, with_rows
 from indexing.lines import continues, gap, reflow, wrap_width
 from indexing.split import HEADING_SEPARATOR
 from indexing.types import ExtractFailed, Mark
@@ -57,7 +57,7 @@ def read_pdf(data: bytes, name: str) -> Draft:
                 f"{name} is a damaged PDF file or none at all.", "Open it in a viewer and save it again."
             ) from error
         try:
-            pages, unread = _pages(document)
+            pages, unread = _pages(document, Ruled(data))
             outline = _outline(document)
             fields = document.get_metadata_dict(skip_empty=True)
         finally:
@@ -77,7 +77,7 @@ def read_pdf(data: bytes, name: str) -> Draft:
     return Draft(text=text, title=title, marks=tuple(marks), published_at=date, metadata=metadata)
 
 
-def _pages(document: "PdfDocument") -> tuple[list[str], list[int]]:
+def _pages(document: "PdfDocument", ruled: Ruled) -> tuple[list[str], list[int]]:
     """Text of each page, and the numbers of those that could not be read."""
     from pypdfium2 import PdfiumError
 
@@ -87,14 +87,14 @@ def _pages(document: "PdfDocument") -> tuple[list[str], list[int]]:
         try:
             page = document[number]
             textpage = page.get_textpage()
-            found = tables(page_lines(textpage))
-            text = textpage.get_text_bounded()
+            lines = page_lines(textpage)
+            text = with_rows(textpage.get_text_bounded(), lines, tables(lines, ruled.of(page, number)))
             textpage.close()
             page.close()
         except PdfiumError:
-            text, found = "", []
+            text = ""
             unread.append(number + 1)
-        texts.append(with_rows(_mended(text), found))
+        texts.append(_mended(text))
     return texts, unread
 
 
