@@ -1,6 +1,7 @@
 """Dates and weekdays by an injected clock, in English and Chinese; answers only what it fully understands."""
 
 import re
+from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 
 from indexing.chinese import simplified
@@ -16,6 +17,17 @@ ANY_DATE = re.compile(
     rf"|(?P<m3>{MONTH})\.?\s+(?P<d3>\d{{1,2}})(?:st|nd|rd|th)?,?\s+(?P<y3>\d{{4}})"
     r"|(?P<y4>\d{4})\s*年\s*(?P<m4>\d{1,2})\s*月\s*(?P<d4>\d{1,2})\s*[日号]"
 )
+DAYS = tuple(
+    re.compile(day)
+    for day in (
+        r"\b\d{4}[-/.](?P<month>\d{1,2})[-/.](?P<day>\d{1,2})\b",
+        rf"\b(?P<day>\d{{1,2}})(?:st|nd|rd|th)?\s+(?:of\s+)?(?P<month>{MONTH})\b",
+        rf"\b(?P<month>{MONTH})\.?\s+(?P<day>\d{{1,2}})(?:st|nd|rd|th)?\b",
+        r"(?P<month>\d{1,2})\s*月\s*(?P<day>\d{1,2})\s*[日号號]",
+    )
+)
+"""A day with its month, with or without the year."""
+
 RELATIVE = {
     "the day after tomorrow": 2,
     "the day before yesterday": -2,
@@ -59,6 +71,15 @@ ASKS_AWAY = re.compile(
     r"@?(?:的|再过)?(?P<zn>\d{1,6})天(?P<zw>后|之后|以后|前|之前|以前)(?:是)?"
     r"(?:几月几[号日]|几[号日]|哪一?天|什么日期|星期几|周几)"
 )
+
+
+def days_of(text: str) -> Iterator[tuple[int, int]]:
+    """Month and day of the dates in a text, with or without a year."""
+    for pattern in DAYS:
+        for found in pattern.finditer(text.casefold()):
+            month = found["month"]
+            by_name = (number for number, name in enumerate(MONTHS, 1) if name[:3] == month[:3])
+            yield int(month) if month.isdecimal() else next(by_name), int(found["day"])
 
 
 def split_dates(text: str) -> tuple[str, list[date]]:

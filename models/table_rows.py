@@ -6,6 +6,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 
+from models.calculator import NUMBER_WORDS
+from models.dates import days_of
 from models.words import units
 
 CELL = re.compile(r"(?:([^:：;；]{1,100})[:：]\s*)?(\S.*)")
@@ -15,6 +17,9 @@ FEWEST = 2
 
 STEM, ENDING = 5, 3
 """Letters that two forms of a word share, and those at its end in which they differ at most."""
+
+NUMBERS = {word: str(value) for word, value in NUMBER_WORDS.items() if value > 1}
+"""Numbers that people write as words; "the other one" is none."""
 
 Bounds = tuple[int, int]
 
@@ -65,7 +70,7 @@ def cells(line: str, start: int) -> list[Cell]:
 def other_rows(question: str, passage: str) -> list[Bounds]:
     """The rows that say less of what the question names than another row of their table does; none where no row says
     any of it."""
-    asked = {unit for unit in units(question) if len(unit) > 1}
+    asked = said(question)
     found: list[Bounds] = []
     for table in rows(passage):
         shares = named([" ; ".join(cell.value for cell in row) for _, row in table], asked)
@@ -78,14 +83,14 @@ def asked_cells(question: str, passage: str) -> list[Bounds]:
 
     A row is named by what its other cells say: whoever names what the column itself says asks for the row.
     """
-    asked = {unit for unit in units(question) if len(unit) > 1}
+    asked = said(question)
     found: list[Bounds] = []
     for table in rows(passage):
         columns = list(dict.fromkeys(cell.column for _, row in table for cell in row if cell.column))
         column = only(named(columns, asked))
         if column is None or len(table) < FEWEST:
             continue
-        shares = named([others(row, columns[column]) for _, row in table], asked - set(units(columns[column])))
+        shares = named([others(row, columns[column]) for _, row in table], asked - said(columns[column]))
         row = only(shares)
         if row is not None:
             found += [cell.bounds for cell in table[row][1] if cell.column == columns[column]]
@@ -99,9 +104,20 @@ def others(row: Sequence[Cell], column: str) -> str:
 
 def named(texts: Sequence[str], asked: Collection[str]) -> list[int]:
     """How many of the units asked for each text has that not all of them have."""
-    said = [{unit for unit in asked if any(alike(unit, own) for own in units(text))} for text in texts]
-    common = set.intersection(*said) if len(said) > 1 else set()
-    return [len(own - common) for own in said]
+    shared = [{unit for unit in asked if any(alike(unit, own) for own in said(text))} for text in texts]
+    common = set.intersection(*shared) if len(shared) > 1 else set()
+    return [len(own - common) for own in shared]
+
+
+def said(text: str) -> set[str]:
+    """The units of a text by which a row can be named: words, numbers as digits, days without their year.
+
+    >>> sorted(said("two rooms on 9 May")), sorted(said("Room: 2026-05-09"))
+    (['2', '5/9', '9', 'room'], ['05', '09', '2026', '5/9', 'room'])
+    """
+    days = {f"{month}/{day}" for month, day in days_of(text)}
+    words = (NUMBERS.get(unit, unit) for unit in units(text))
+    return {unit for unit in words if len(unit) > 1 or unit.isdecimal()} | days
 
 
 def alike(one: str, other: str) -> bool:

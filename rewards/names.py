@@ -4,7 +4,7 @@ import re
 
 from indexing.chinese import simplified
 from models.calculator import SMALL, chinese_number
-from models.dates import MONTHS
+from models.dates import MONTHS, days_of
 from models.words import CHINESE_STOP_PATTERN, CJK
 
 CAPITAL_MONTHS = "|".join(month.capitalize() for month in MONTHS)
@@ -28,6 +28,10 @@ CODE = re.compile(
 )
 """Letters and figures, with a blank between them only behind capitals (ISO 9001, S-Lift 26): a small word before a
 number makes none, nor does a year behind a name."""
+ROW = re.compile(r"[^:：;；]{1,100}[:：][^;；]*[;；]")
+RANGE = re.compile(
+    r"\b(?:by|before|after|until|till|since|from|between|next|within)\b|[前后後到至]|之间|以内", re.IGNORECASE
+)
 
 
 def names_of(question: str) -> set[str]:
@@ -85,6 +89,16 @@ def names_another_code(question: str, *texts: str) -> bool:
         if told and not any(is_told(figures, told) for figures in wanted):
             return True
     return False
+
+
+def names_another_day(question: str, row: str) -> bool:
+    """Whether the question names a day and a row of a table another one, and neither several, a range or a limit.
+
+    >>> names_another_day("Who works on 10 May?", "Date: 2026-05-09; Nurse: Ann.")
+    True
+    """
+    asked, told = set(days_of(question)), set(days_of(row))
+    return len(asked) == len(told) == 1 and asked != told and bool(ROW.match(row)) and not RANGE.search(question)
 
 
 def figures_behind(letters: str, text: str) -> list[tuple[str, str]]:

@@ -18,7 +18,7 @@ from models.answer_type import fits
 from models.overlap import terms
 from models.types import Candidate, Conversation
 from rewards.interaction import Interaction, Reader, Trained, load_network
-from rewards.names import holds, names_another, names_another_code, names_of
+from rewards.names import holds, names_another, names_another_code, names_another_day, names_of
 from rewards.network_fit import outputs_of
 from rewards.readings import ANSWER, QUESTION, Draft, Readings, draft
 
@@ -128,10 +128,12 @@ def told(question: str, evidence: Sequence[tuple[str, str]], quotes: Sequence[st
 
 def beside_the_question(question: str, candidate: Candidate) -> bool:
     """Whether a candidate cannot answer: its bare answer is nothing that the question asks for, or the question names
-    one of a series that nothing its evidence says is about, or a code where what it quotes, under its titles and
-    headings, has another."""
+    one of a series that nothing its evidence says is about, a day where it quotes a row of another, or a code where
+    what it quotes, under its titles and headings, has another."""
     text = " ".join(f"{hit.document.title} {hit.passage.text}" for hit in candidate.evidence)
     if (candidate.short and not fits(question, candidate.short)) or names_another(question, text):
+        return True
+    if candidate.quotes and all(names_another_day(question, quote.text) for quote in candidate.quotes):
         return True
     quoted = {quote.document_id for quote in candidate.quotes}
     above = [f"{hit.document.title} {hit.passage.heading}" for hit in candidate.evidence if hit.document.id in quoted]

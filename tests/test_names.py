@@ -2,7 +2,7 @@
 
 import pytest
 
-from rewards.names import names_another, names_another_code
+from rewards.names import names_another, names_another_code, names_another_day
 
 
 @pytest.mark.parametrize(
@@ -89,3 +89,21 @@ def test_a_number_of_any_length_is_read() -> None:
     long = "1" * 5_000
     assert names_another_code("What does E5 mean?", f"E{long}-E{long}")
     assert not names_another_code(f"What does E{long} mean?", f"E{long}-E{long}")
+
+
+@pytest.mark.parametrize(
+    ("question", "row", "is_another"),
+    [
+        ("who is on call on 20 may", "Date: 2026-05-05; On call: Ann Reed.", True),
+        ("who is on call on May 5th", "Date: 2026-05-05; On call: Ann Reed.", False),
+        ("5月20日谁值班", "日期：2026-05-05；值班：李明。", True),
+        ("5月5日谁值班", "日期：5月5日；值班：李明。", False),
+        ("5月20日之前谁值班", "日期：2026-05-05；值班：李明。", False),
+        ("what is due before 20 may", "Item: Pump; Due: 2026-05-05.", False),
+        ("who is on call on 20 may", "On 5 May Ann Reed is on call.", False),
+        ("who is on call on 20 may", "From: 2026-05-05; To: 2026-05-25; On call: Ann Reed.", False),
+        ("who is on call", "Date: 2026-05-05; On call: Ann Reed.", False),
+    ],
+)
+def test_a_row_of_another_day_is_told(question: str, row: str, is_another: bool) -> None:
+    assert names_another_day(question, row) is is_another

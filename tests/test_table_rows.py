@@ -10,6 +10,11 @@ HIRE = (
 )
 LEAVE = "假别：婚假；天数：13 天；所需材料：结婚证复印件。\n假别：病假；天数：按医嘱；所需材料：病假条、病历。"
 LEVELS = "Severity: SEV1; First response: 15 minutes.\nSeverity: SEV2; First response: 30 minutes."
+ROTA = (
+    "Date: 2026-05-01; Day: Friday; On call: Ann Reed.\nDate: 2026-05-09; Day: Saturday; On call: Bo Lind.\n"
+    "Date: 2026-05-19; Day: Tuesday; On call: Cy Marsh."
+)
+ROOMS = "Room: Surgery 1; Air changes: 10.\nRoom: Surgery 3; Air changes: 6."
 LIMITS = "City: London; Hotel limit: £165; Meals: £38.\nOther towns in the UK; Hotel limit: £95; Meals: £30."
 
 
@@ -56,6 +61,11 @@ def test_the_answer_is_read_in_the_row_that_the_question_names() -> None:
         ("病假需要什么所需材料？", LEAVE, ["病假条、病历"]),
         ("婚假的天数", LEAVE, ["13 天"]),
         ("how fast must we respond to a sev1", LEVELS, ["15 minutes"]),
+        ("who is on call on 9 may", ROTA, ["Bo Lind"]),
+        ("who is on call on may 19th", ROTA, ["Cy Marsh"]),
+        ("who is on call on 20 may", ROTA, []),
+        ("air changes in surgery three", ROOMS, ["6"]),
+        ("air changes in the other one", ROOMS, []),
         ("Who wrote it?", "Nothing here is a table.", []),
     ],
 )
