@@ -39,6 +39,7 @@ orders          orders to the assistant in a passage, and the passage without th
 quotes          verbatim whole sentences, checked
 answer_type     times, numbers and durations that are asked for
 table_rows      rows of tables, and those that a question is about
+table_questions questions about cells of made-up tables
 spans           scores of tokens -> the stretches that can be what is asked for
 reader          question + passages -> spans and "not here"
 recent          what was made last, and how often that was asked for

@@ -45,6 +45,12 @@ ASKS = re.compile(
 )
 MORE_ASKS = re.compile(r"多[久长長大高远遠重深快]|[几幾]|怎|[什甚]麼|[吗嗎呢]")
 """Chinese questions that ASKS, which the heads were fitted with, does not know."""
+INVERTED = re.compile(
+    r"\b(?:may|can|could|do|does|did|is|are|am|was|were|will|should|must|has|have|had)(?:n't)? "
+    r"(?:i|we|he|she|it|they|there|the|a|an|my|our|this|that|these|those|any\w*|some\w*)\b",
+    re.IGNORECASE,
+)
+"""English questions with none of its words: "may we keep it", but not "can you sing"."""
 TEXT_GIVEN = re.compile(r"[:：].{12,}|\n.+|[\"“][^\"”]{20,}[\"”]", re.DOTALL)
 USER = re.compile(r"\b(?:i|me|my|mine|i'm|i've)\b|我", re.IGNORECASE)
 PASSERINE = re.compile(r"\b(?:you|your|yours|yourself|passerine)\b|[你您]", re.IGNORECASE)
@@ -160,8 +166,12 @@ def is_worth_a_look(conversation: Conversation) -> bool:
     question = conversation.question
     if ORDER.search(question) or TEXT_GIVEN.search(question):
         return False
-    asks = ASKS.search(question) or MORE_ASKS.search(question) or question.rstrip()[-1:] in ("?", "？")
-    return len(conversation.turns) == 1 or bool(asks)
+    return len(conversation.turns) == 1 or asks(question)
+
+
+def asks(text: str) -> bool:
+    """Whether a text has the form of a question."""
+    return text.rstrip()[-1:] in ("?", "？") or any(form.search(text) for form in (ASKS, MORE_ASKS, INVERTED))
 
 
 def completed(text: str, left_out: Sequence[str]) -> str:

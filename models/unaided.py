@@ -9,7 +9,7 @@ from indexing.types import Hit
 from models.ambiguity import AmbiguityDetector
 from models.approved import ApprovedAnswers, ApprovedFile
 from models.memory import recalled
-from models.plan import ASKS, Planner
+from models.plan import Planner, asks
 from models.talk import Talk
 from models.tools import tools
 from models.types import Candidate, Conversation
@@ -60,8 +60,8 @@ class Unaided:
             unclear = self.ambiguity.clarify(conversation, hits)
         if unclear is not None:
             made.append(unclear)
-        asks = plan.search_probability >= LIKELY or ASKS.search(question) is not None
-        if plan.queries and (not plan.doubtful or (asks and not made)):
+        likely = plan.search_probability >= LIKELY or asks(question)
+        if plan.queries and (not plan.doubtful or (likely and not made)):
             # The surer the planner is that documents are needed, the likelier "not here" is what remains to be said.
             chance = log(max(plan.search_probability, 1e-9))
             made.append(Candidate(ABSENT[language], log_prob=min(0.0, chance), origin="absent", kind="absent"))
