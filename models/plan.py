@@ -46,11 +46,11 @@ ASKS = re.compile(
 MORE_ASKS = re.compile(r"多[久长長大高远遠重深快]|[几幾]|怎|[什甚]麼|[吗嗎呢]")
 """Chinese questions that ASKS, which the heads were fitted with, does not know."""
 INVERTED = re.compile(
-    r"\b(?:may|can|could|do|does|did|is|are|am|was|were|will|should|must|has|have|had)(?:n't)? "
+    r"(?:^|[.,;:!]\s*|\b(?:and|but|so|then|or|please) )(?:may|can|could|do|does|did|is|are|am|was|were|will|should|must|has|have|had)(?:n't)? "
     r"(?:i|we|he|she|it|they|there|the|a|an|my|our|this|that|these|those|any\w*|some\w*)\b",
     re.IGNORECASE,
 )
-"""English questions with none of its words: "may we keep it", but not "can you sing"."""
+"""English questions with none of its words: "may we keep it", but not "can you sing" or "it is a pity"."""
 TEXT_GIVEN = re.compile(r"[:：].{12,}|\n.+|[\"“][^\"”]{20,}[\"”]", re.DOTALL)
 USER = re.compile(r"\b(?:i|me|my|mine|i'm|i've)\b|我", re.IGNORECASE)
 PASSERINE = re.compile(r"\b(?:you|your|yours|yourself|passerine)\b|[你您]", re.IGNORECASE)

@@ -61,6 +61,7 @@ def test_each_turn_gets_what_applies(unaided: Unaided, turn: str, kinds: set[str
         ("when is salary paid", ABSENT["en"]),
         ("we lost the code. may we send the bill without it", ABSENT["en"]),
         ("just thinking of lunch", OUTSIDE["en"]),
+        ("this is a lovely day for a walk", OUTSIDE["en"]),
         ("Write me a poem", OUTSIDE["en"]),
     ],
 )
