@@ -46,7 +46,8 @@ ASKS = re.compile(
 MORE_ASKS = re.compile(r"多[久长長大高远遠重深快]|[几幾]|怎|[什甚]麼|[吗嗎呢]")
 """Chinese questions that ASKS, which the heads were fitted with, does not know."""
 INVERTED = re.compile(
-    r"(?:^|[.,;:!]\s*|\b(?:and|but|so|then|or|please) )(?:may|can|could|do|does|did|is|are|am|was|were|will|should|must|has|have|had)(?:n't)? "
+    r"(?:^|[.,;:!]\s*|\b(?:and|but|so|then|or|please) )"
+    r"(?:may|can|could|do|does|did|is|are|am|was|were|will|should|must|has|have|had)(?:n't)? "
     r"(?:i|we|he|she|it|they|there|the|a|an|my|our|this|that|these|those|any\w*|some\w*)\b",
     re.IGNORECASE,
 )
