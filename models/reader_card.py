@@ -193,10 +193,12 @@ categories). Before that one epoch over {facts["first"]} pairs that nobody asked
 (CC BY-SA) and of the passages above with a stretch asked for, beside what else the text says of it, and questions in
 broken speech (Disfl-QA, CC BY 4.0). Then one epoch over the pairs; one over half of them with {facts["hard"]} harder
 ones: questions with a name exchanged, passages without the sentence that answers, single sentences with and without the
-answer; and the rest with a third as many of all these beside {facts["written"]} questions about
+answer; two with a third as many of all these beside {facts["written"]} questions about
 {facts["documents"]} documents written for it by a large language model (models/examples/reading: handbooks, manuals,
-encyclopedia and news, in both languages; a third of the questions only seem to be answered). The weights are the mean
-of those after epochs {facts["averaged"]}.
+encyclopedia and news, in both languages; a third of the questions only seem to be answered); and one over
+{facts["tables"]} questions about made-up tables, drawn from schemas by the same writer (models/examples/tables), with
+1.4 times as many of the written ones and of all others. The weights are the mean of those after epochs
+{facts["averaged"]}.
 
 Checksums are in config.json. A fifth of the articles by hash is development data: calibration is fitted there;
 curves.png. Weights: Apache-2.0.

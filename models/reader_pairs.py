@@ -18,6 +18,7 @@ from models.hard_pairs import answer_cut_out, single_sentences, swapped
 from models.json_lines import read_lines
 from models.reader import MOST_QUESTION, PASSAGE_PREFIX, QUESTION_PREFIX, Text, tokenized
 from models.reader_rows import Bounds, Row, drawn, gold_places, read_rows, words
+from models.table_questions import schemas, table_questions
 from models.written import written_rows
 
 SOURCES = ("squad.train", "drcd.train", "cmrc.train", "qamr.train")
@@ -39,6 +40,8 @@ TESTS = ("squad.test", "drcd.test", "cmrc.test")
 """Sets whose articles no question is made from."""
 CLOZES = 18_000
 """Questions made from plain text, half of them Chinese."""
+TABLES = 40
+"""Made-up tables of each schema."""
 CUT_OUT = 0.15
 """Share of them that are also read beside their passage without the answer."""
 
@@ -66,7 +69,9 @@ class Corpus:
     hard: list[Pair] = field(default_factory=list)
     """Harder training pairs."""
     written: list[Pair] = field(default_factory=list)
-    """Training pairs of what was written, for the last epochs."""
+    """Training pairs of what was written, for the epochs after those."""
+    tables: list[Pair] = field(default_factory=list)
+    """Training pairs about made-up tables, for the last epoch."""
     first: list[Pair] = field(default_factory=list)
     """Pairs made from plain text and disfluent questions, for the epoch before all others."""
 
@@ -95,7 +100,8 @@ def build(data: Path, tokenizer: Any, seed: int) -> Corpus:
     rows = written_rows()
     own = [(row, planted_copy(row, orders, rng)) for row in rows] + wrong_passages(rows, WRITTEN_WRONG, rng)
     first = made_up(data, [row for row, _ in drafts], random.Random(f"{seed} first"))
-    every = drafts + hard + first + own
+    tables = [(row, row.context) for row in table_questions(schemas(), TABLES, seed)]
+    every = drafts + hard + first + own + tables
     add_texts(corpus, tokenizer, QUESTION_PREFIX, (row.question for row, _ in every), MOST_QUESTION)
     add_texts(corpus, tokenizer, PASSAGE_PREFIX, (passage for _, passage in every))
 
@@ -104,8 +110,9 @@ def build(data: Path, tokenizer: Any, seed: int) -> Corpus:
         side = ((row, passage) for row, passage in some if (fold(row.article) == 0) == development)
         return [pair for row, passage in side if (pair := pair_of(corpus, row, passage))]
 
-    corpus.development = pairs([*drafts, *own], development=True)
-    corpus.train, corpus.hard, corpus.first, corpus.written = (pairs(some) for some in (drafts, hard, first, own))
+    corpus.development = pairs([*drafts, *own, *tables], development=True)
+    corpus.train, corpus.hard, corpus.first = (pairs(some) for some in (drafts, hard, first))
+    corpus.written, corpus.tables = pairs(own), pairs(tables)
     return corpus
 
 

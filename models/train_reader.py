@@ -18,7 +18,7 @@ import torch
 from numpy.typing import NDArray
 
 from indexing.types import Progress
-from models import ranges, written
+from models import ranges, table_questions, written
 from models.curves import draw, over
 from models.fit import fold
 from models.heads import file_sha256
@@ -73,7 +73,7 @@ def train_reader(
     if not states.fill(trunk, recipe.split, until, progress):
         return False
     bases = {f"qa/{source}": data / "qa" / f"{source}.jsonl.gz" for source in SOURCES}
-    bases |= written.files()
+    bases |= written.files() | table_questions.files()
     for kind, own in (
         ("", recipe),
         (SHUFFLED, replace(recipe, shuffled=True, steps=min(SHUFFLED_STEPS, recipe.steps))),
@@ -100,10 +100,11 @@ def train_reader(
         "first": f"{len(corpus.first):,}",
         "written": f"{len(made):,}",
         "documents": f"{len({row.context for row in made}):,}",
+        "tables": f"{len(corpus.tables):,}",
         "shuffled_steps": str(SHUFFLED_STEPS),
     }
     facts |= {key: str(value) for key, value in asdict(recipe).items()}
-    facts["averaged"] = ", ".join(str(number) for number in recipe.averaged)
+    facts["averaged"] = " and ".join(str(number) for number in recipe.averaged)
     report(data, out, trunk, facts, progress)
     return True
 

@@ -270,6 +270,19 @@ def test_what_is_made_up_is_read_first_and_what_was_written_last_with_a_third_as
     assert Epochs(Corpus(train=plain, hard=hard), 4, seed=0).at(0)[0] == 1, "nothing was made up"
 
 
+def test_tables_are_read_in_the_epoch_after_what_was_written_beside_more_of_all_others() -> None:
+    plain, hard, written, tables = (
+        [Pair(kind, n, (), "en", "a") for n in range(count)] for kind, count in ((0, 20), (1, 8), (2, 30), (3, 10))
+    )
+    epochs = Epochs(Corpus(train=plain, hard=hard, written=written, tables=tables), 4, 0)
+    begin, end = epochs.steps(4), epochs.steps(5)
+    seen = [pair for step in range(begin, end) for pair in epochs.at(step)[2]]
+    assert epochs.at(begin)[0] == 5
+    assert sorted((pair for pair in seen if pair.question == 3), key=lambda pair: pair.passage) == tables
+    assert len({pair for pair in seen if pair.question == 2}) == 14
+    assert len({pair for pair in seen if pair.question < 2}) == 14
+
+
 def test_the_mean_of_checkpoints_lies_between_them(tmp_path: Path) -> None:
     runs = [begun(seed) for seed in (0, 1)]
     paths = [tmp_path / f"epoch-{number}.pt" for number in (1, 2)]
